@@ -1,0 +1,240 @@
+#!/usr/bin/env python
+"""fastbn beside NumPy, PyTorch and scikit-learn: time and accuracy, as Markdown tables.
+
+All sides of a row run in turn in one process, on the same arrays, with the same number of threads and a pause before
+each call, in which the idle workers of other libraries stop spinning. Shown are medians. A missing peer is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+import fastbn
+from benchmarks.accuracy import DATA, exact_moments
+
+try:
+    import torch
+except ModuleNotFoundError:
+    torch = None
+try:
+    from sklearn.preprocessing import StandardScaler
+except ModuleNotFoundError:
+    StandardScaler = None
+
+PAUSE = 0.010
+FULL = {"nchw": (32, 64, 112, 112), "table": (2**20, 32), "rounds": 15, "small_calls": 200, "processes": 9}
+QUICK = {"nchw": (2, 4, 8, 8), "table": (64, 4), "rounds": 1, "small_calls": 2, "processes": 1}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row or several: what fastbn does, and for each peer what it does and how many times slower it should be."""
+
+    name: str
+    ours: Callable[[], object]
+    peers: dict[str, tuple[Callable[[], object], float]] = field(default_factory=dict)
+
+
+def statistics_cases(size: dict) -> Iterator[Case]:
+    """Mean and variance per channel; fastbn's minimum and maximum come along in the same pass."""
+    for shape, axes in ((size["nchw"], (0, 2, 3)), (size["table"], 0)):
+        for dtype in (np.float32, np.float64):
+            x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32).astype(dtype)
+            peers = {"NumPy mean + var": (lambda x=x, axes=axes: (x.mean(axis=axes), x.var(axis=axes)), 6.0)}
+            if torch:
+                t = torch.from_numpy(x)
+                peers["torch.var_mean"] = (lambda t=t, axes=axes: torch.var_mean(t, dim=axes, correction=0), 8.0)
+            yield Case(f"channel_stats {np.dtype(dtype)} {shape}", lambda x=x: fastbn.channel_stats(x), peers)
+
+
+def normalization_cases(size: dict) -> Iterator[Case]:
+    """Training forward with its output given, and the z-score of a table in new memory."""
+    x = np.random.default_rng(0).standard_normal(size["nchw"], dtype=np.float32)
+    channels = x.shape[1]
+    gamma, beta, running_mean, out = np.ones(channels), np.zeros(channels), np.zeros(channels), np.ones_like(x)
+    running_var = np.ones(channels)
+    peers = {}
+    if torch:
+        t, t_out = torch.from_numpy(x), torch.ones(x.shape)
+        mean, var, ones, zeros, save_mean, save_invstd = (torch.ones(channels) for _ in range(6))
+        peers["torch.native_batch_norm(out=)"] = (
+            lambda: torch.native_batch_norm(
+                t, ones, zeros, mean, var, True, 0.1, 1e-5, out=(t_out, save_mean, save_invstd)
+            ),
+            3.0,
+        )
+    yield Case(
+        f"batch_norm training, out= float32 {x.shape}",
+        lambda: fastbn.batch_norm(x, gamma, beta, running_mean=running_mean, running_var=running_var, out=out),
+        peers,
+    )
+    table = np.random.default_rng(0).standard_normal(size["table"], dtype=np.float32)
+    peers = {}
+    if StandardScaler:
+        peers["StandardScaler().fit_transform"] = (lambda: StandardScaler().fit_transform(table), 10.0)
+    yield Case(f"zscore float32 {table.shape}", lambda: fastbn.zscore(table), peers)
+
+
+def small_cases() -> Iterator[Case]:
+    """Every function on a (32, 16) float32 array, where the overhead of a call is all there is."""
+    x = np.random.default_rng(0).standard_normal((32, 16), dtype=np.float32)
+    stats = fastbn.channel_stats(x)
+    running_mean, running_var = np.zeros(16), np.ones(16)
+    yield Case("channel_stats", lambda: fastbn.channel_stats(x))
+    yield Case("zscore", lambda: fastbn.zscore(x))
+    yield Case("minmax_scale", lambda: fastbn.minmax_scale(x))
+    yield Case("normalize", lambda: fastbn.normalize(x, stats))
+    yield Case("denormalize", lambda: fastbn.denormalize(x, stats))
+    yield Case("minmax_unscale", lambda: fastbn.minmax_unscale(x, stats))
+    yield Case("batch_norm training", lambda: fastbn.batch_norm(x, running_mean=running_mean, running_var=running_var))
+    yield Case(
+        "batch_norm evaluation",
+        lambda: fastbn.batch_norm(x, running_mean=running_mean, running_var=running_var, training=False),
+    )
+
+
+def medians(calls: list[Callable[[], object]], rounds: int, repeat: int = 1) -> list[float]:
+    """Return the median time of each call in seconds; the calls take turns, after one round that is not counted."""
+    times: list[list[float]] = [[] for _ in calls]
+    for counted in range(rounds + 1):
+        for call, seen in zip(calls, times, strict=True):
+            time.sleep(PAUSE)
+            start = time.perf_counter()
+            for _ in range(repeat):
+                call()
+            if counted:
+                seen.append((time.perf_counter() - start) / repeat)
+    return [statistics.median(seen) for seen in times]
+
+
+def fresh_process(setup: str, code: str, processes: int) -> float:
+    """Return the median time of `code` in new interpreters, in seconds, after one that warms the caches on disk."""
+    script = f"import time\n{setup}\nstart = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
+    command = [sys.executable, "-c", script]
+    environment = os.environ | {"FASTBN_NUM_THREADS": str(fastbn.get_num_threads())}
+    seen = [
+        float(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+        for _ in range(processes + 1)
+    ]
+    return statistics.median(seen[1:])
+
+
+def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Print a Markdown table under a heading."""
+    print(f"\n### {title}\n")
+    for row in (header, ["---"] * len(header), *rows):
+        print(f"| {' | '.join(row)} |")
+
+
+def print_ratios(size: dict) -> None:
+    """Print how many times slower each peer is."""
+    rows = []
+    for case in (case for cases in (statistics_cases, normalization_cases) for case in cases(size)):
+        ours, *theirs = medians([case.ours, *(call for call, _ in case.peers.values())], size["rounds"])
+        for (peer, (_, goal)), theirs_s in zip(case.peers.items(), theirs, strict=True):
+            ratio = f"{theirs_s / ours:.1f} x"
+            rows.append([case.name, f"{1e3 * ours:.2f}", peer, f"{1e3 * theirs_s:.2f}", ratio, f"{goal:.0f} x"])
+    print_table("Time", ["operation", "fastbn, ms", "peer", "peer, ms", "ratio", "goal"], rows)
+
+
+def print_small(size: dict) -> None:
+    """Print the time of calls on a small array."""
+    rows = [
+        [case.name, f"{1e6 * medians([case.ours], size['rounds'], size['small_calls'])[0]:.1f}", "25"]
+        for case in small_cases()
+    ]
+    print_table("One call, (32, 16) float32", ["operation", "microseconds", "goal"], rows)
+
+
+def print_startup(size: dict) -> None:
+    """Print what a user waits for before the first result."""
+    numpy_import = "import numpy as np"
+    seconds = fresh_process(numpy_import, "import fastbn", size["processes"])
+    rows = [["import fastbn, after import numpy", f"{1e3 * seconds:.1f}", "20"]]
+    for call in ("channel_stats", "zscore", "batch_norm"):
+        for shape in ((32, 16), size["table"]):
+            setup = f"{numpy_import}; x = np.random.default_rng(0).standard_normal({shape}, dtype=np.float32)"
+            seconds = fresh_process(setup, f"import fastbn; fastbn.{call}(x)", size["processes"])
+            rows.append([f"import fastbn, first {call} {shape} float32, cache warm", f"{1e3 * seconds:.0f}", "1000"])
+    print_table("Fresh process", ["what", "ms", "goal"], rows)
+
+
+def torch_batch_norm_var(x: np.ndarray) -> np.ndarray:
+    """Return the biased variance that PyTorch's training forward arrives at, taken from its running variance."""
+    t = torch.from_numpy(x)
+    running_mean, running_var = torch.zeros(x.shape[1], dtype=t.dtype), torch.ones(x.shape[1], dtype=t.dtype)
+    torch.nn.functional.batch_norm(t, running_mean, running_var, training=True, momentum=1.0)
+    return running_var.numpy() * (len(x) - 1) / len(x)
+
+
+def print_accuracy() -> None:
+    """Print the largest relative error of the variance (its absolute value where the exact variance is 0)."""
+    implementations = {
+        "fastbn": lambda x: fastbn.channel_stats(x).var(),
+        "NumPy": lambda x: x.var(axis=0),
+    }
+    if torch:
+        implementations["torch.var_mean"] = lambda x: torch.var_mean(torch.from_numpy(x), dim=0, correction=0)[0]
+        implementations["torch batch_norm"] = torch_batch_norm_var
+    if StandardScaler:
+        implementations["StandardScaler"] = lambda x: StandardScaler().fit(x).var_
+    rows = []
+    for name, make in DATA.items():
+        x = np.tile(make(np.random.default_rng(0)), (16, 1))  # 65536 rows with the moments of the first 4096
+        if x.dtype not in (np.float32, np.float64):
+            continue
+        exact = [exact_moments(column)[1] for column in x.T]
+        errors = [
+            max(float(abs(Fraction(float(c)) - e) / (e or 1)) for c, e in zip(call(x), exact, strict=True))
+            for call in implementations.values()
+        ]
+        rows.append([name.replace("_", " "), *(f"{error:.1e}" for error in errors)])
+    print_table("Relative error of the variance, 65536 rows, along axis 0", ["data", *implementations], rows)
+
+
+def print_machine(threads: int) -> None:
+    """Print what the figures depend on."""
+    cpu_info = Path("/proc/cpuinfo")
+    lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
+    cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    print(f"{cpu}, {os.cpu_count()} cores, {threads} threads; Python {platform.python_version()}", end="")
+    for package in ("fastbn", "numpy", "numba", "torch", "scikit-learn"):
+        try:
+            print(f", {package} {version(package)}", end="")
+        except PackageNotFoundError:
+            print(f", no {package}", end="")
+    print()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="threads of every side that has threads (default: 2)")
+    parser.add_argument("--quick", action="store_true", help="tiny arrays, one round: measures nothing")
+    options = parser.parse_args(arguments)
+    size = QUICK if options.quick else FULL
+    fastbn.set_num_threads(options.threads)
+    if torch:
+        torch.set_num_threads(options.threads)
+    print_machine(options.threads)
+    print_accuracy()
+    print_ratios(size)
+    print_small(size)
+    print_startup(size)
+
+
+if __name__ == "__main__":
+    main()

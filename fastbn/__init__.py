@@ -1,0 +1,40 @@
+"""Per-channel statistics and normalization of arrays: right to the last bit, as fast as memory.
+
+Every function takes an array of any rank and ``channel_axis``, the axis (or axes) that is kept:
+
+>>> import numpy as np, fastbn
+>>> x = np.array([[280.0, 1.0], [282.0, 5.0]], dtype=np.float32)
+>>> fastbn.channel_stats(x).mean
+array([281.,   3.])
+>>> fastbn.zscore(x)
+array([[-1., -1.],
+       [ 1.,  1.]], dtype=float32)
+"""
+
+from ._backends import BackendInfo, BackendUnavailable, backends, set_backend, use_backend
+from ._config import show_config
+from ._threads import get_num_threads, set_num_threads
+from ._version import __version__
+from .batchnorm import batch_norm
+from .normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
+from .statistics import ChannelStats, channel_stats
+
+__all__ = [
+    "BackendInfo",
+    "BackendUnavailable",
+    "ChannelStats",
+    "__version__",
+    "backends",
+    "batch_norm",
+    "channel_stats",
+    "denormalize",
+    "get_num_threads",
+    "minmax_scale",
+    "minmax_unscale",
+    "normalize",
+    "set_backend",
+    "set_num_threads",
+    "show_config",
+    "use_backend",
+    "zscore",
+]

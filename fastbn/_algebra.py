@@ -1,0 +1,173 @@
+"""Scalar formulas: error-free transformations, double-double arithmetic, moments and their merge.
+
+Everything here is plain arithmetic without branches on data, written once. It runs on floats and on NumPy vectors as it stands;
+a backend compiles the same source and may bind three names to its machine's own form: ``two_prod`` (one fused multiply-add
+instead of 17 operations), ``sqrt`` and ``select``.
+
+A number in two words is written ``(head, tail)``: ``head + tail`` is its value and ``head`` is that value rounded to float64.
+
+Sources: Dekker 1971; Knuth, TAOCP 2, 4.2.2; Ogita, Rump, Oishi 2005 (two_sum, two_prod, VecSum); Chan, Golub, LeVeque 1983 (merge).
+"""
+
+from numpy import sqrt, where as select
+
+_SPLITTER = 134217729.0  # 2^27 + 1
+_HUGE = 2.0**480  # beyond these two, squares or their errors would leave the range of float64 ...
+_TINY = 2.0**-400
+_DOWN = 2.0**-600  # ... so such values are scaled by these exact powers first
+_UP = 2.0**600
+_ROOT_FLOOR = 2.0**-900  # below, the error of a square is no longer a float64
+
+
+def two_sum(a, b):
+    """Sum and its exact rounding error."""
+    s = a + b
+    z = s - a
+    return s, (a - (s - z)) + (b - z)
+
+
+def fast_two_sum(a, b):
+    """As ``two_sum``, for ``abs(a) >= abs(b)`` or ``a == 0``."""
+    s = a + b
+    return s, b - (s - a)
+
+
+def two_prod(a, b):
+    """Product and its exact rounding error (exact while the product is at least 2^-969)."""
+    p = a * b
+    t = _SPLITTER * a
+    ah = t - (t - a)
+    al = a - ah
+    t = _SPLITTER * b
+    bh = t - (t - b)
+    bl = b - bh
+    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+
+
+def finite_or_zero(v):
+    """Replace an infinite or NaN correction by 0: the head then already says inf or NaN."""
+    return select(v - v == 0.0, v, 0.0)
+
+
+def add(ah, al, bh, bl):
+    """Sum of two double-doubles, relative error 2^-105."""
+    s, e = two_sum(ah, bh)
+    t, f = two_sum(al, bl)
+    s, e = fast_two_sum(s, e + t)
+    return fast_two_sum(s, e + f)
+
+
+def multiply(ah, al, b):
+    """Double-double times float64."""
+    p, e = two_prod(ah, b)
+    return fast_two_sum(p, e + al * b)
+
+
+def multiply_words(ah, al, bh, bl):
+    """Double-double times double-double."""
+    p, e = two_prod(ah, bh)
+    return fast_two_sum(p, e + (ah * bl + al * bh))
+
+
+def divide(ah, al, b):
+    """Double-double by float64; exact where the quotient fits two words (so that ties round as they should)."""
+    q = ah / b
+    p, e = two_prod(q, b)
+    r, t = add(ah, al, -p, -e)
+    c = finite_or_zero((r + t) / b)
+    s = q + c
+    return s, finite_or_zero(c - (s - q))
+
+
+def divide_words(ah, al, bh, bl):
+    """Double-double by double-double."""
+    q = ah / bh
+    p, e = multiply(bh, bl, q)
+    r, t = add(ah, al, -p, -e)
+    c = finite_or_zero((r + t) / bh)
+    s = q + c
+    return s, finite_or_zero(c - (s - q))
+
+
+def root(ah, al):
+    """Square root of a double-double (one Newton step from the float64 root)."""
+    s = sqrt(ah)
+    p, e = two_prod(s, s)
+    c = finite_or_zero((((ah - p) - e) + al) / (2.0 * s + (s == 0.0)))
+    c = select(ah > _ROOT_FLOOR, c, 0.0)
+    t = s + c
+    return t, finite_or_zero(c - (t - s))
+
+
+def range_scale(magnitude):
+    """Power of two that brings a magnitude to where squares and their errors are normal numbers; 1 for almost all data."""
+    return select(magnitude > _HUGE, _DOWN, select(magnitude < _TINY, _UP, 1.0))
+
+
+def merge(na, ah, al, sh, sl, nb, bh, bl, th, tl):
+    """Counts, means and sums of squared deviations (m2) of two parts -> those of the union.
+
+    With ``d = mean_b - mean_a``: ``mean = mean_a + d nb/n`` and ``m2 = m2_a + m2_b + d^2 na nb/n`` (Chan, Golub, LeVeque),
+    in double-double. ``nb == 0`` leaves the first part as it is, bit for bit. Infinite means add as IEEE numbers do.
+    """
+    n = na + nb
+    scale = range_scale(abs(ah) + abs(bh))
+    ah = ah * scale
+    al = al * scale
+    bh = bh * scale
+    bl = bl * scale
+    dh, dl = add(bh, bl, -ah, -al)
+    gh, gl = multiply(dh, dl, nb)
+    gh, gl = divide(gh, gl, n + (n == 0.0))
+    mh, ml = add(ah, al, gh, gl)
+    ph, pl = multiply_words(gh, gl, dh, dl)
+    ph, pl = multiply(ph, pl, na)
+    ph = ph / scale / scale
+    pl = pl / scale / scale
+    qh, ql = add(sh, sl, th, tl)
+    qh, ql = add(qh, ql, ph, pl)
+    plain_mean = ah + bh
+    plain_m2 = sh + th + ph
+    regular = plain_mean - plain_mean == 0.0
+    bounded = plain_m2 - plain_m2 == 0.0
+    return (
+        n,
+        select(regular, mh / scale, plain_mean),
+        select(regular, ml / scale, 0.0),
+        select(bounded, qh, plain_m2),
+        select(bounded, ql, 0.0),
+    )
+
+
+def variance(n, sh, sl, ddof):
+    """m2 / (n - ddof) in two words; NaN where ``n <= ddof``."""
+    free = n - ddof
+    return divide(sh, sl, select(free > 0.0, free, float("nan")))
+
+
+def affine(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, _unused, _unused_too):
+    """``(x - pivot) scale + shift`` for outputs up to float32: float64 arithmetic, the caller rounds once."""
+    return ((head - pivot) + (tail - pivot_tail)) * scale + shift
+
+
+def affine_words(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, _unused, _unused_too):
+    """``(x - pivot) scale + shift`` for float64 output: everything in two words, rounded once (0.5 ulp)."""
+    t, te = two_sum(head, -pivot)
+    te = te + (tail - pivot_tail)
+    p, pe = two_prod(t, scale)
+    pe = pe + (t * scale_tail + te * scale)
+    s, e = two_sum(p, shift)
+    return s + finite_or_zero(e + (pe + shift_tail))
+
+
+def rescale(head, tail, low, low_tail, factor, width, start, stop, floor, ceiling):
+    """``start + (x - low)/width (stop - start)``, exact at both ends, inside them for x inside, then clipped.
+
+    By division (a reciprocal misses the end) and from the nearer end: ``t`` below one half counts from ``start``, else from
+    ``stop``. ``factor`` is 0.5 where ``high - low`` overflows, else 1; ``low`` and ``width`` come multiplied by it.
+    """
+    t = ((head * factor - low) + (tail * factor - low_tail)) / width
+    half = 0.5 * stop - 0.5 * start
+    y = select(t < 0.5, start + (2.0 * t) * half, stop - (2.0 * (1.0 - t)) * half)
+    y = select(y < floor, floor, y)
+    return select(y > ceiling, ceiling, y)

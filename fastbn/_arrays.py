@@ -1,0 +1,130 @@
+"""What arrays come in and go out: the dtype table, the checks of ``out=`` and of per-channel vectors."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class _Number(NamedTuple):
+    """How a dtype is computed with."""
+
+    storage: np.dtype  # what kernels read
+    arithmetic: str  # variant of the kernels (``_kernels/variants.py``)
+    output: np.dtype  # dtype of results
+
+
+def _row(storage: str, arithmetic: str, output: str) -> _Number:
+    return _Number(np.dtype(storage), arithmetic, np.dtype(output))
+
+
+_NUMBERS = {
+    "b1": _row("u1", "narrow", "f4"),
+    "i1": _row("i1", "narrow", "f4"),
+    "u1": _row("u1", "narrow", "f4"),
+    "i2": _row("i2", "narrow", "f4"),
+    "u2": _row("u2", "narrow", "f4"),
+    "f2": _row("f4", "narrow", "f2"),
+    "i4": _row("i4", "double", "f8"),
+    "u4": _row("u4", "double", "f8"),
+    "i8": _row("i8", "wide", "f8"),
+    "u8": _row("u8", "wide", "f8"),
+    "f4": _row("f4", "single", "f4"),
+    "f8": _row("f8", "double", "f8"),
+}
+_OUTPUTS = {np.dtype(code): np.dtype(storage) for code, storage in (("f2", "f8"), ("f4", "f4"), ("f8", "f8"))}
+_REMEDIES = {
+    "c": "take x.real and x.imag apart",
+    "O": "convert it, for example with x.astype(float)",
+    "f": "convert it with x.astype(np.float64)",
+    "M": "convert it, for example with x.astype('int64')",
+    "m": "convert it, for example with x.astype('int64')",
+}
+
+
+class Operand(NamedTuple):
+    """An array as the backends take it."""
+
+    stored: np.ndarray  # the array itself (bool seen as uint8)
+    storage: np.dtype  # dtype that kernels read or write
+    arithmetic: str
+    direct: bool  # whether kernels can read or write this dtype in place
+    output: np.dtype  # dtype of results by default
+    original: np.dtype  # native form of the dtype that came in: of min and max
+
+
+_operands: dict[np.dtype, tuple[_Number, bool]] = {}
+
+
+def _number(dtype: np.dtype, name: str) -> tuple[_Number, bool]:
+    known = _operands.get(dtype)
+    if known is None:
+        number = _NUMBERS.get(dtype.str[1:]) if dtype.kind in "biuf" else None
+        if number is None:
+            remedy = _REMEDIES.get(dtype.kind, "convert it to a number, for example with x.astype(float)")
+            raise TypeError(f"{name}: got dtype {dtype}; wants float16/32/64, bool or an integer: {remedy}")
+        known = _operands[dtype] = number, dtype.isnative and (dtype == number.storage or dtype.kind == "b")
+    return known
+
+
+def as_operand(x: Any, name: str = "x") -> Operand:
+    """Read an argument as an array of a supported dtype."""
+    array = x if type(x) is np.ndarray else np.asarray(x)
+    number, direct = _number(array.dtype, name)
+    original = array.dtype.newbyteorder("=")
+    if original.kind == "b":
+        array = array.view(np.uint8)
+    return Operand(array, number.storage, number.arithmetic, direct, number.output, original)
+
+
+def output_dtype(x: Operand, dtype: Any) -> np.dtype:
+    """The dtype of a result."""
+    if dtype is None:
+        return x.output
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype: got {dtype!r}; wants float16, float32 or float64") from None
+    if wanted not in _OUTPUTS:
+        raise TypeError(f"dtype: got {wanted}; wants float16, float32 or float64")
+    return wanted
+
+
+def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.ndarray, Operand]:
+    """Check ``out``, or make an array laid out as ``x`` is."""
+    source = operand.stored
+    wanted = output_dtype(operand, dtype)
+    if out is None:
+        out = np.empty_like(source, dtype=wanted, subok=False)
+    else:
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out: got {type(out).__name__}; wants a NumPy array")
+        if out.shape != source.shape:
+            raise ValueError(f"out: got shape {out.shape}; wants {source.shape}")
+        if out.dtype.newbyteorder("=") != wanted:
+            raise ValueError(f"out: got dtype {out.dtype}; wants {wanted}")
+        if not out.flags.writeable:
+            raise ValueError("out: got a read-only array; wants a writeable one")
+        if out is not x and np.may_share_memory(out, source) and np.shares_memory(out, source):
+            raise ValueError("out: got an array that overlaps x; wants x itself or separate memory")
+    storage = _OUTPUTS[wanted]
+    return out, Operand(out, storage, "", out.dtype == storage and out.dtype.isnative, wanted, wanted)
+
+
+def transform_of(output: np.dtype) -> str:
+    """The affine map which is right to the last bit of an output dtype."""
+    return "affine_words" if output == np.float64 else "affine"
+
+
+def channel_vector(value: Any, name: str, shape: tuple[int, ...], default: float) -> np.ndarray:
+    """A per-channel argument as a flat float64 vector."""
+    if value is None:
+        size = 1
+        for n in shape:
+            size *= n
+        return np.full(size, default)
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
+    if array.shape != shape:
+        raise ValueError(f"{name}: got shape {array.shape}; wants {shape}, one number per channel")
+    return np.ascontiguousarray(array, dtype=np.float64).reshape(-1)

@@ -1,0 +1,183 @@
+"""The contract of a backend, the table of those there are, and the choice among them."""
+
+import contextvars
+import functools
+import importlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .._arrays import Operand
+from .._layout import Axes
+
+
+class Moments(NamedTuple):
+    """What a reduction returns, per channel in array order."""
+
+    state: np.ndarray  # float64 (5, channels): count, mean, its tail, m2, its tail
+    least: np.ndarray  # dtype of the input
+    greatest: np.ndarray
+
+
+class Backend(Protocol):
+    """The verbs. Arrays are non-empty, checked, and described by ``Axes``; per-channel vectors are flat float64."""
+
+    def reduce_moments(self, x: Operand, axes: Axes) -> Moments: ...  # noqa: D102
+
+    def standardize(  # noqa: D102
+        self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int, constant: float
+    ) -> np.ndarray: ...
+
+    def destandardize(  # noqa: D102
+        self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int
+    ) -> np.ndarray: ...
+
+    def map_channels(  # noqa: D102
+        self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand
+    ) -> None: ...
+
+    def normalize_batch(  # noqa: D102
+        self,
+        x: Operand,
+        axes: Axes,
+        transform: str,
+        gamma: np.ndarray,
+        beta: np.ndarray,
+        eps: float,
+        ddof: int,
+        constant: float,
+        out: Operand,
+    ) -> Moments: ...
+
+
+class _Row(NamedTuple):
+    """One backend: what it needs and where it is."""
+
+    name: str
+    requires: str  # module that must be importable
+    module: str
+    install: str
+
+
+#: In the order of preference.
+TABLE = (_Row("numba", "numba", "fastbn._backends.numba_cpu", 'pip install "fastbn[numba]"'),)
+
+
+class BackendUnavailable(ImportError):
+    """The backend asked for is unknown, or what it needs is not installed."""
+
+
+class BackendInfo(NamedTuple):
+    """One row of `backends`."""
+
+    name: str
+    available: bool
+    reason: str
+
+
+def backends() -> list[BackendInfo]:
+    """List the backends, whether each can be used here, and why not.
+
+    Returns
+    -------
+    list of BackendInfo
+        In the order in which they are preferred.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> [info.name for info in fastbn.backends()]
+    ['numba']
+    """
+    return [BackendInfo(row.name, *_availability(row)) for row in TABLE]
+
+
+@functools.cache
+def _availability(row: _Row) -> tuple[bool, str]:
+    if importlib.util.find_spec(row.requires) is None:
+        return False, f"{row.requires} is not installed: {row.install}"
+    return True, "available"
+
+
+_process_choice: list[str] = []  # at most one name, from set_backend
+_context_choice: contextvars.ContextVar[str | None] = contextvars.ContextVar("fastbn_backend", default=None)
+
+
+def _checked(name: str) -> str:
+    for row in TABLE:
+        if row.name == name:
+            available, reason = _availability(row)
+            if not available:
+                raise BackendUnavailable(f"backend {name!r} cannot be used: {reason}")
+            return name
+    there = ", ".join(f"{info.name!r} ({info.reason})" for info in backends())
+    raise BackendUnavailable(f"backend: got {name!r}; there is {there}")
+
+
+def set_backend(name: str) -> None:
+    """Choose the backend for host arrays, for the whole process.
+
+    Parameters
+    ----------
+    name : str
+        A name from `backends`.
+
+    Raises
+    ------
+    BackendUnavailable
+        If there is no such backend or it cannot be used here.
+    """
+    _process_choice[:] = [_checked(name)]
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Choose the backend for host arrays within a ``with`` block, in this thread (or task) only.
+
+    Parameters
+    ----------
+    name : str
+        A name from `backends`.
+
+    Raises
+    ------
+    BackendUnavailable
+        If there is no such backend or it cannot be used here.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> with fastbn.use_backend("numba"):
+    ...     fastbn.channel_stats(np.arange(6.0).reshape(3, 2)).mean
+    array([2., 3.])
+    """
+    token = _context_choice.set(_checked(name))
+    try:
+        yield
+    finally:
+        _context_choice.reset(token)
+
+
+def chosen() -> str:
+    """Name of the backend that a call from here uses."""
+    name = _context_choice.get() or (_process_choice[0] if _process_choice else os.environ.get("FASTBN_BACKEND"))
+    if name:
+        return _checked(name)
+    for row in TABLE:
+        if _availability(row)[0]:
+            return row.name
+    raise BackendUnavailable("no backend can be used here: " + "; ".join(_availability(row)[1] for row in TABLE))
+
+
+def current() -> Backend:
+    """The backend that a call from here uses."""
+    return _load(chosen())
+
+
+@functools.cache
+def _load(name: str) -> Any:
+    return importlib.import_module(next(row.module for row in TABLE if row.name == name)).backend

@@ -1,0 +1,106 @@
+"""The ``numba`` backend: the kernels of ``_kernels`` compiled by Numba for this CPU.
+
+Design. The kernel modules are plain Python. Each is executed once more here as a scope of its own in which the free names of a
+variant, the algebra and the machine operations are bound to compiled functions; Numba then compiles the module's functions in
+that scope, on first use. Threads come from ``_threads``: every entry releases the GIL, so the schedule (``host.py``) is written
+once for all CPU backends and no threading layer of Numba is ever started.
+
+Flags. ``error_model="numpy"``: no branch at a division. Never ``fastmath``: it deletes the error terms. Compiled entries are kept
+on disk; the name under which Numba keeps them carries a digest of all kernel sources, because Numba itself looks only at
+the file of the function it compiles. ``FASTBN_NUMBA_CACHE=0`` turns that off.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+from numba import njit
+
+from .. import _algebra, _kernels
+from .._kernels import accumulate, coefficients, machine, maps, operands, states, sums, variants, walks
+from . import _numba_machine
+from .host import Host
+
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+_ENTRIES = {
+    walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
+    maps: ("map_rows", "map_columns"),
+    coefficients: ("standardize", "destandardize"),
+}
+
+
+@functools.cache
+def _digest() -> str:
+    """What the cached machine code depends on besides Numba, the CPU and the signature: all sources it is made from."""
+    folder = Path(_kernels.__file__).parent
+    sources = [*sorted(folder.glob("*.py")), Path(_algebra.__file__), Path(_numba_machine.__file__), Path(__file__)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+def _compile(function: FunctionType, entry: bool) -> Any:
+    """Make a lazily compiled function, kept on disk if it is an entry and the disk allows."""
+    if entry and os.environ.get("FASTBN_NUMBA_CACHE", "1") != "0":
+        try:
+            return njit(function, cache=True, **_FLAGS)
+        except RuntimeError:  # no folder for the cache can be written
+            pass
+    return njit(function, **_FLAGS)
+
+
+def _bind(module: ModuleType, label: str, known: dict[Any, Any], bindings: Mapping[str, Any]) -> SimpleNamespace:
+    """Compile a module's functions in a scope where known functions and ``bindings`` are compiled ones."""
+    scope = {name: known.get(value, value) if callable(value) else value for name, value in vars(module).items()}
+    scope.update({name: known[value] for name, value in bindings.items()})
+    for name, value in vars(module).items():
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__ and value not in known:
+            clone = FunctionType(value.__code__, scope, name, value.__defaults__)
+            clone.__qualname__ = f"{name}-{label}-{_digest()}"
+            scope[name] = _compile(clone, name in _ENTRIES.get(module, ()))
+    return SimpleNamespace(**scope)
+
+
+@functools.cache
+def _shared() -> dict[Any, Any]:
+    """The functions that no variant changes: source function -> compiled function."""
+    own: dict[ModuleType, tuple[str, ...]] = {
+        machine: ("load", "store", "prefetch", "lesser", "greater"),
+        _algebra: ("two_prod", "sqrt", "select"),
+    }
+    known: dict[Callable[..., Any], Any] = {
+        getattr(module, name): getattr(_numba_machine, name) for module, names in own.items() for name in names
+    }
+    for module in (machine, _algebra, operands, accumulate, sums, states):
+        compiled = _bind(module, "shared", known, {})
+        for name, value in vars(module).items():
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                known.setdefault(value, getattr(compiled, name))
+    return known
+
+
+class NumbaKernels:
+    """Compiled kernels by variant, each made on first use."""
+
+    @functools.cache  # noqa: B019 - one instance for the life of the process
+    def reduction(self, arithmetic: str) -> SimpleNamespace:
+        """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic."""
+        return _bind(walks, arithmetic, _shared(), variants.REDUCTIONS[arithmetic])
+
+    @functools.cache  # noqa: B019
+    def map(self, transform: str, arithmetic: str) -> SimpleNamespace:
+        """map_rows and map_columns for a transform and the arithmetic of the input."""
+        operand = variants.OPERANDS[arithmetic]
+        bindings = {"transform": variants.TRANSFORMS[transform], **operand}
+        label = f"{transform}-{operand['head'].__name__}"
+        return _bind(maps, label, _shared(), bindings)
+
+    @functools.cached_property
+    def coefficients(self) -> SimpleNamespace:
+        """standardize and destandardize."""
+        return _bind(coefficients, "shared", _shared(), {})
+
+
+backend = Host(NumbaKernels())

@@ -1,0 +1,59 @@
+"""Statistics for the eye: a short table and a picture."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .statistics import ChannelStats
+
+_SHOWN = 12  # channels of a table before the middle is left out
+
+
+def table(stats: "ChannelStats") -> str:
+    """A line per channel: count, mean, std, min, max."""
+    channels = int(np.prod(stats.shape, dtype=np.int64))
+    head = f"ChannelStats: {channels} channel{'s' * (channels != 1)}, shape {stats.shape}, {stats.min.dtype} data"
+    columns = [c.reshape(-1) for c in (stats.count, stats.mean, stats.std(), stats.min, stats.max)]
+    picked = list(range(channels))
+    if channels > _SHOWN:
+        picked = [*range(_SHOWN // 2), *range(channels - _SHOWN // 2, channels)]
+    rows = [["channel", "count", "mean", "std", "min", "max"]]
+    rows += [[label(stats, k), *(_short(column[k]) for column in columns)] for k in picked]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    if channels > _SHOWN:
+        lines.insert(1 + _SHOWN // 2, "...".rjust(widths[0]))
+    return "\n".join([head, *lines])
+
+
+def label(stats: "ChannelStats", k: int) -> str:
+    """Name or index of the k-th channel."""
+    if stats.names is not None:
+        return stats.names[k]
+    index = np.unravel_index(k, stats.shape) if stats.shape else ()
+    return ", ".join(str(int(i)) for i in index) or "all"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, np.floating) else str(value)
+
+
+def draw(stats: "ChannelStats", ax: Any) -> Any:
+    """Mean with one standard deviation, and the range, per channel."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('plot needs matplotlib: pip install "fastbn[demo]"') from None
+    if ax is None:
+        ax = Figure(figsize=(7, 4), layout="constrained").subplots()
+    position = np.arange(stats.mean.size)
+    mean, std = stats.mean.reshape(-1), stats.std().reshape(-1)
+    low, high = (end.reshape(-1).astype(np.float64) for end in (stats.min, stats.max))
+    ax.vlines(position, low, high, color="0.75", linewidth=6, label="min to max")
+    ax.errorbar(position, mean, std, fmt="o", color="tab:blue", capsize=4, label="mean and standard deviation")
+    if position.size <= 2 * _SHOWN:
+        ax.set_xticks(position, [label(stats, int(k)) for k in position])
+    ax.set_xlabel("channel")
+    ax.legend()
+    return ax

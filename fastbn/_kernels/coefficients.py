@@ -1,0 +1,39 @@
+"""Per-channel coefficients of the affine map from a state."""
+
+from .._algebra import add, divide_words, root, variance
+from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL
+
+PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL = 0, 1, 2, 3, 4, 5
+
+
+def deviation(state, channels, c, eps, ddof):
+    """sqrt(var + eps) of a channel in two words."""
+    v, t = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
+    v, t = add(v, t, eps, 0.0)
+    return root(v, t)
+
+
+def standardize(state, channels, gamma, beta, eps, ddof, constant, coefficients, begin, end):
+    """``(x - mean) gamma / sqrt(var + eps) + beta``; where the divisor is 0 the factor is ``constant``."""
+    for c in range(begin, end):
+        r, t = deviation(state, channels, c, eps, ddof)
+        a, al = divide_words(gamma[c], 0.0, r, t)
+        coefficients[PIVOT * channels + c] = state[MEAN * channels + c]
+        coefficients[PIVOT_TAIL * channels + c] = state[MEAN_TAIL * channels + c]
+        coefficients[SCALE * channels + c] = constant if r == 0.0 else a
+        coefficients[SCALE_TAIL * channels + c] = 0.0 if r == 0.0 else al
+        coefficients[SHIFT * channels + c] = beta[c]
+        coefficients[SHIFT_TAIL * channels + c] = 0.0
+
+
+def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, end):
+    """The inverse, ``(y - beta) sqrt(var + eps) / gamma + mean``."""
+    for c in range(begin, end):
+        r, t = deviation(state, channels, c, eps, ddof)
+        a, al = divide_words(r, t, gamma[c], 0.0)
+        coefficients[PIVOT * channels + c] = beta[c]
+        coefficients[PIVOT_TAIL * channels + c] = 0.0
+        coefficients[SCALE * channels + c] = a
+        coefficients[SCALE_TAIL * channels + c] = al
+        coefficients[SHIFT * channels + c] = state[MEAN * channels + c]
+        coefficients[SHIFT_TAIL * channels + c] = state[MEAN_TAIL * channels + c]

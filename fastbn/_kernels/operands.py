@@ -1,0 +1,21 @@
+"""How a stored number becomes float64: as it is, or in two words for 64-bit integers, which float64 cannot hold."""
+
+
+def head_plain(v):
+    """The value (``1.0 *`` because Numba would go on in float32)."""
+    return 1.0 * v
+
+
+def tail_plain(v):
+    """Nothing is left over."""
+    return 0.0
+
+
+def head_wide(v):
+    """A 64-bit integer without its low 11 bits: exact in float64."""
+    return 1.0 * ((v >> 11) << 11)
+
+
+def tail_wide(v):
+    """The low 11 bits."""
+    return 1.0 * (v - ((v >> 11) << 11))

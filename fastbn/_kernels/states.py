@@ -1,0 +1,87 @@
+"""What a slot holds between tiles, segments and the whole channel: two ways, with the same three functions in each.
+
+*moments*: a tile is finished at once and its count, mean and m2 are merged (float32, float64, 32- and 64-bit integers).
+*totals*: exact sums stay sums until the channel is complete and are finished once, so that the result is the correctly rounded
+one (integers up to 16 bits, float16).
+"""
+
+from .._algebra import merge
+from .accumulate import WIDTH
+from .machine import load, store
+from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, finish, join_sums
+
+ROWS_OF_STATE = 8  # moments use five of them
+
+
+def close_tile_moments(words, slots, terms):
+    """A tile's sums become its moments."""
+    finish(words, slots, terms)
+
+
+def close_tile_totals(words, slots, terms):
+    """A tile's sums stay sums."""
+
+
+def join_moments(into, i, i_row, part, j, j_row, count):
+    """Merge ``count`` slots of moments into as many others."""
+    for k in range(count):
+        a = i + k
+        b = j + k
+        (
+            into[a],
+            into[a + i_row],
+            into[a + 2 * i_row],
+            into[a + 3 * i_row],
+            into[a + 4 * i_row],
+        ) = merge(
+            into[a],
+            into[a + i_row],
+            into[a + 2 * i_row],
+            into[a + 3 * i_row],
+            into[a + 4 * i_row],
+            part[b],
+            part[b + j_row],
+            part[b + 2 * j_row],
+            part[b + 3 * j_row],
+            part[b + 4 * j_row],
+        )
+
+
+join_totals = join_sums
+
+
+def close_channels_moments(state, channels, begin, end, words, terms):
+    """Nothing is left to do."""
+
+
+def close_channels_totals(state, channels, begin, end, words, terms):
+    """The sums of channels ``begin`` to ``end`` become their moments."""
+    for start in range(begin, end, WIDTH):
+        slots = min(WIDTH, end - start)
+        for j in range(slots):
+            for k in range(COUNT, SPECIAL + 1):
+                words[k * WIDTH + j] = state[k * channels + start + j]
+            words[PIVOT * WIDTH + j] = 0.0
+            words[PIVOT_TAIL * WIDTH + j] = 0.0
+            words[SCALE * WIDTH + j] = 1.0
+        finish(words, slots, terms)
+        for j in range(slots):
+            for k in range(5):
+                state[k * channels + start + j] = words[k * WIDTH + j]
+
+
+def lowest(a, b):
+    """The smaller, or NaN if there is one."""
+    return b if a == a and not b >= a else a
+
+
+def highest(a, b):
+    """The larger, or NaN if there is one."""
+    return b if a == a and not b <= a else a
+
+
+def join_extremes(least, greatest, i, low, high, j, count):
+    """Fold ``count`` slots of extremes into as many others."""
+    for k in range(count):
+        store(least, i + k, lowest(load(least, i + k), load(low, j + k)))
+        store(greatest, i + k, highest(load(greatest, i + k), load(high, j + k)))

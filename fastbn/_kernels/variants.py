@@ -1,0 +1,36 @@
+"""Which functions make which variant: the one table from which every backend builds its kernels.
+
+A binding says: in module M, the free name N is function F of module K.
+"""
+
+from . import accumulate, operands, states
+from .. import _algebra as algebra
+
+PLAIN = {"head": operands.head_plain, "tail": operands.tail_plain}
+WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
+UNSHIFTED = {"pivot_head": operands.tail_plain, "pivot_tail": operands.tail_plain}
+SHIFTED = {"pivot_head": operands.head_wide, "pivot_tail": operands.tail_wide}
+MOMENTS = {
+    "close_tile": states.close_tile_moments,
+    "join": states.join_moments,
+    "close_channels": states.close_channels_moments,
+}
+TOTALS = {
+    "close_tile": states.close_tile_totals,
+    "join": states.join_totals,
+    "close_channels": states.close_channels_totals,
+}
+
+#: Reductions by the arithmetic that a dtype needs (``_arrays.py``).
+REDUCTIONS = {
+    "narrow": {"accumulate": accumulate.accumulate_narrow, **UNSHIFTED, **TOTALS},
+    "single": {"accumulate": accumulate.accumulate_single, **UNSHIFTED, **MOMENTS},
+    "double": {"accumulate": accumulate.accumulate_double, **UNSHIFTED, **MOMENTS},
+    "wide": {"accumulate": accumulate.accumulate_wide, **SHIFTED, **MOMENTS},
+}
+
+#: How a map reads its input, by the same arithmetic.
+OPERANDS = {"narrow": PLAIN, "single": PLAIN, "double": PLAIN, "wide": WIDE}
+
+#: What a map computes.
+TRANSFORMS = {"affine": algebra.affine, "affine_words": algebra.affine_words, "rescale": algebra.rescale}

@@ -1,0 +1,232 @@
+"""The two walks of the reduction: along long runs of one channel, and down columns that hold many channels or short runs.
+
+Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles -> segments
+(the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what ``_layout.py`` computed.
+A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``close_tile``, ``join`` and ``close_channels``.
+"""
+
+from .accumulate import LANES, ROWS, WIDTH, C, F, G, H, Q, S
+from .accumulate import PIVOT as LANE_PIVOT
+from .accumulate import PIVOT_TAIL as LANE_PIVOT_TAIL
+from .machine import load, window
+from .states import ROWS_OF_STATE, highest, join_extremes, lowest
+from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, add_sums, healthy, rescue
+
+# Parts of the float64 scratch: lane sums and pivots, slots of the tiles at work, terms of the finish.
+ACC, SLOTS, TERMS, SCRATCH = 0, 8 * WIDTH, 19 * WIDTH, 33 * WIDTH
+# Parts of the scratch in the dtype of x: extremes of lanes and of slots.
+LANE_LEAST, LANE_GREATEST, SLOT_LEAST, SLOT_GREATEST, ENDS = 0, WIDTH, 2 * WIDTH, 3 * WIDTH, 4 * WIDTH
+BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too
+
+# Places in ``geometry``: sizes and strides in elements, then the cut.
+OUTER, CHANNELS, INNER, OUTER_STRIDE, CHANNEL_STRIDE, SEGMENTS, TILES = 0, 1, 2, 3, 4, 5, 6
+PIECES, RUN, RUNS = 7, 8, 9  # of a tile along rows: outer pieces, their length, tiles per piece
+BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile of columns: channels, rows side by side in the lanes, rows
+MAP_ROWS, PLACES = 13, 14  # rows of a unit of a map; length of ``geometry``
+
+
+def start_lanes(x, base, channels, inner, repeat, acc, low, high):
+    """Clear the lanes (repeat, channel, inner); extremes and pivot begin with the channel's first value."""
+    for r in range(repeat):
+        for c in range(channels):
+            v = load(x, base + c * inner)
+            for i in range(inner):
+                j = (r * channels + c) * inner + i
+                acc[S + j] = 0.0
+                acc[C + j] = 0.0
+                acc[Q + j] = 0.0
+                acc[F + j] = 0.0
+                acc[G + j] = 0.0
+                acc[H + j] = 0.0
+                acc[LANE_PIVOT + j] = pivot_head(v)
+                acc[LANE_PIVOT_TAIL + j] = pivot_tail(v)
+                low[j] = v
+                high[j] = v
+
+
+def start_slots(x, base, channels, inner, count, slots, slot, lows, highs):
+    """Clear the slots of ``channels`` channels that will hold ``count`` values each."""
+    for c in range(channels):
+        v = load(x, base + c * inner)
+        k = slot + c
+        slots[COUNT * WIDTH + k] = count
+        for row in range(1, SPECIAL + 1):
+            slots[row * WIDTH + k] = 0.0
+        slots[PIVOT * WIDTH + k] = pivot_head(v)
+        slots[PIVOT_TAIL * WIDTH + k] = pivot_tail(v)
+        slots[SCALE * WIDTH + k] = 1.0
+        lows[k] = v
+        highs[k] = v
+
+
+def fold_lanes(acc, low, high, channels, inner, repeat, slots, slot, lows, highs):
+    """Add the lanes (repeat, channel, inner) to their channels' slots, in index order."""
+    for r in range(repeat):
+        for i in range(inner):
+            for c in range(channels):
+                j = (r * channels + c) * inner + i
+                k = slot + c
+                (
+                    slots[WIDTH + k],
+                    slots[2 * WIDTH + k],
+                    slots[3 * WIDTH + k],
+                    slots[4 * WIDTH + k],
+                    slots[5 * WIDTH + k],
+                    slots[6 * WIDTH + k],
+                ) = add_sums(
+                    slots[WIDTH + k],
+                    slots[2 * WIDTH + k],
+                    slots[3 * WIDTH + k],
+                    slots[4 * WIDTH + k],
+                    slots[5 * WIDTH + k],
+                    slots[6 * WIDTH + k],
+                    acc[S + j],
+                    acc[C + j],
+                    acc[Q + j],
+                    acc[F + j],
+                    acc[G + j],
+                    acc[H + j],
+                )
+                lows[k] = lowest(lows[k], low[j])
+                highs[k] = highest(highs[k], high[j])
+
+
+def copy_slots(into, at, channels, slots, count):
+    """The first tiles of a segment begin its state."""
+    for row in range(ROWS_OF_STATE):
+        for k in range(count):
+            into[at + row * channels + k] = slots[row * WIDTH + k]
+
+
+def deliver(first, partials, at, channels, slots, count, least, greatest, end, lows, highs):
+    """Put ``count`` slots into a segment's state: as they are if they are its first, else joined to it."""
+    if first:
+        copy_slots(partials, at, channels, slots, count)
+        for k in range(count):
+            least[end + k] = lows[k]
+            greatest[end + k] = highs[k]
+    else:
+        join(partials, at, channels, slots, 0, WIDTH, count)
+        join_extremes(least, greatest, end, lows, highs, 0, count)
+
+
+def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends):
+    """Reduce units ``begin`` to ``end``, each one segment of one channel, along runs in ``LANES`` lanes."""
+    acc, slots, terms = window(scratch, ACC), window(scratch, SLOTS), window(scratch, TERMS)
+    low, high = window(ends, LANE_LEAST), window(ends, LANE_GREATEST)
+    lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
+    channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
+    stride, pieces, run, runs = geometry[OUTER_STRIDE], geometry[PIECES], geometry[RUN], geometry[RUNS]
+    for unit in range(begin, end):
+        channel = unit // segments
+        segment = unit % segments
+        first_tile = tiles * segment // segments
+        last_tile = tiles * (segment + 1) // segments
+        filled = 0
+        first = True
+        for tile in range(first_tile, last_tile):
+            start = (tile % runs) * run
+            length = min(run, geometry[INNER] - start)
+            piece = (tile // runs) * pieces
+            count = min(pieces, geometry[OUTER] - piece)
+            base = piece * stride + channel * geometry[CHANNEL_STRIDE] + start
+            rest = length % LANES
+            start_slots(x, base, 1, 1, count * length, slots, filled, lows, highs)
+            start_lanes(x, base, 1, LANES, 1, acc, low, high)
+            for i in range(count):
+                at = base + i * stride
+                accumulate(x, at, length // LANES, LANES, LANES, acc, low, high)
+                accumulate(x, at + length - rest, 1, LANES, rest, acc, low, high)
+            fold_lanes(acc, low, high, 1, LANES, 1, slots, filled, lows, highs)
+            if not healthy(slots[WIDTH + filled], lows[filled], highs[filled]):
+                rescue(x, base, count, stride, length, slots, filled, lows, highs)
+            filled += 1
+            if filled == BATCH or tile == last_tile - 1:
+                close_tile(slots, filled, terms)
+                while filled > 1:
+                    half = (filled + 1) // 2
+                    join(slots, 0, WIDTH, slots, half, WIDTH, filled - half)
+                    join_extremes(lows, highs, 0, lows, highs, half, filled - half)
+                    filled = half
+                at = segment * ROWS_OF_STATE * channels + channel
+                deliver(
+                    first, partials, at, channels, slots, 1, least, greatest, segment * channels + channel, lows, highs
+                )
+                first = False
+                filled = 0
+
+
+def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, ends):
+    """Reduce units ``begin`` to ``end``, each one segment of a block of channels, down rows of up to ``WIDTH`` lanes."""
+    acc, slots, terms = window(scratch, ACC), window(scratch, SLOTS), window(scratch, TERMS)
+    low, high = window(ends, LANE_LEAST), window(ends, LANE_GREATEST)
+    lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
+    channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
+    stride, inner, block = geometry[OUTER_STRIDE], geometry[INNER], geometry[BLOCK]
+    repeat, tile_rows = geometry[REPEAT], geometry[TILE_ROWS]
+    for unit in range(begin, end):
+        segment = unit % segments
+        channel = (unit // segments) * block
+        width = min(block, channels - channel)
+        first_tile = tiles * segment // segments
+        last_tile = tiles * (segment + 1) // segments
+        for tile in range(first_tile, last_tile):
+            rows = min(tile_rows, geometry[OUTER] - tile * tile_rows)
+            base = tile * tile_rows * stride + channel * geometry[CHANNEL_STRIDE]
+            start_slots(x, base, width, inner, rows * inner, slots, 0, lows, highs)
+            wide = rows // repeat
+            for group in range(0, wide, ROWS):
+                start_lanes(x, base, width, inner, repeat, acc, low, high)
+                at = base + group * repeat * stride
+                accumulate(
+                    x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc, low, high
+                )
+                fold_lanes(acc, low, high, width, inner, repeat, slots, 0, lows, highs)
+            rest = rows % repeat
+            if rest > 0:
+                start_lanes(x, base, width, inner, rest, acc, low, high)
+                accumulate(x, base + wide * repeat * stride, 1, 0, rest * width * inner, acc, low, high)
+                fold_lanes(acc, low, high, width, inner, rest, slots, 0, lows, highs)
+            for c in range(width):
+                if not healthy(slots[WIDTH + c], lows[c], highs[c]):
+                    rescue(x, base + c * inner, rows, stride, inner, slots, c, lows, highs)
+            close_tile(slots, width, terms)
+            at = segment * ROWS_OF_STATE * channels + channel
+            deliver(
+                tile == first_tile,
+                partials,
+                at,
+                channels,
+                slots,
+                width,
+                least,
+                greatest,
+                segment * channels + channel,
+                lows,
+                highs,
+            )
+
+
+def combine(partials, segments, channels, begin, end, least, greatest):
+    """Fold the segments of channels ``begin`` to ``end`` in a fixed tree; the first segment's place receives the result."""
+    size = ROWS_OF_STATE * channels
+    count = segments
+    while count > 1:
+        half = (count + 1) // 2
+        for g in range(count - half):
+            join(partials, g * size + begin, channels, partials, (g + half) * size + begin, channels, end - begin)
+            join_extremes(
+                least, greatest, g * channels + begin, least, greatest, (g + half) * channels + begin, end - begin
+            )
+        count = half
+
+
+def absorb(partials, part, channels, least, greatest, low, high):
+    """Join the combined result of another piece of the array to that of the pieces before it."""
+    join(partials, 0, channels, part, 0, channels, channels)
+    join_extremes(least, greatest, 0, low, high, 0, channels)
+
+
+def conclude(partials, channels, begin, end, scratch):
+    """Turn the combined result of channels ``begin`` to ``end`` into their moments."""
+    close_channels(partials, channels, begin, end, window(scratch, SLOTS), window(scratch, TERMS))

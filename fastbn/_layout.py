@@ -1,0 +1,222 @@
+"""The only place that knows axes: how an array of any rank becomes (outer, channel, inner), and how work on it is cut.
+
+Every cut depends on sizes and strides alone, never on threads or on the machine: it fixes the bits of the result.
+"""
+
+import itertools
+import math
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._kernels.accumulate import LANES, ROWS, WIDTH
+from ._kernels.walks import PLACES
+
+ChannelAxis = int | tuple[int, ...] | None
+
+_RUN = LANES * ROWS  # elements of a tile along rows
+_UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
+_MAP_UNIT = 1 << 15  # elements of a map's unit
+_BLOCK = 1 << 16  # elements of a staged block: its float64 copies in and out take 1 MiB per thread
+_BLOCK_REDUCED = 1 << 12  # of one channel, so that the finish of a channel is paid for
+
+
+class Axes(NamedTuple):
+    """Kept and reduced axes of an array, both in array order."""
+
+    kept: tuple[int, ...]
+    reduced: tuple[int, ...]
+    shape: tuple[int, ...]  # of the per-channel vectors
+    channels: int
+    count: int  # values per channel
+
+
+def split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
+    """Check ``channel_axis`` against a shape."""
+    rank = len(shape)
+    if channel_axis is None:
+        wanted: tuple[int, ...] = ()
+    elif isinstance(channel_axis, tuple):
+        wanted = tuple(_axis_index(a) for a in channel_axis)
+    else:
+        wanted = (_axis_index(channel_axis),)
+    for axis in wanted:
+        if not -rank <= axis < rank:
+            raise ValueError(f"channel_axis: got {channel_axis} for an array of shape {shape}; wants axes in [{-rank}, {rank})")
+    kept = tuple(sorted(axis % rank for axis in wanted))
+    if len(set(kept)) < len(kept):
+        raise ValueError(f"channel_axis: got {channel_axis}, which names an axis of shape {shape} twice")
+    reduced = tuple(axis for axis in range(rank) if axis not in kept)
+    kept_shape = tuple(shape[axis] for axis in kept)
+    return Axes(kept, reduced, kept_shape, math.prod(kept_shape), math.prod(shape[axis] for axis in reduced))
+
+
+def _axis_index(axis: Any) -> int:
+    try:
+        return operator.index(axis)
+    except TypeError:
+        raise TypeError(
+            f"channel_axis: got {axis!r} of type {type(axis).__name__}; wants an int, a tuple of ints or None"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array as flat memory with a geometry that the kernels read (places: ``_kernels/walks.py``)."""
+
+    flat: np.ndarray
+    geometry: np.ndarray
+    along_rows: bool  # which of the two walks
+    channels: int
+    block: int  # channels that are reduced and mapped together
+    segments: int  # units of reduction per block
+    chunks: int  # units of a map per block
+
+    @property
+    def blocks(self) -> int:
+        """Groups of channels."""
+        return -(-self.channels // self.block)
+
+
+class _Sizes(NamedTuple):
+    outer: int
+    channels: int
+    inner: int
+    outer_stride: int
+    channel_stride: int
+
+
+def direct_view(array: np.ndarray, axes: Axes) -> View | None:
+    """See a non-empty native array as (outer, channel, inner) where the kernels can walk it in place, else None."""
+    flags = array.flags
+    if flags.c_contiguous and (not axes.kept or axes.kept[-1] - axes.kept[0] == len(axes.kept) - 1):
+        sizes = _contiguous_sizes(array.shape, axes)
+        flat = array.reshape(-1)
+    elif flags.aligned:
+        found = _strided_sizes(array, axes)
+        if found is None:
+            return None
+        sizes = found
+        extent = (sizes.outer - 1) * sizes.outer_stride + (sizes.channels - 1) * sizes.channel_stride + sizes.inner
+        flat = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
+    else:
+        return None
+    if not flat.flags.aligned:
+        return None
+    if not flat.flags.writeable:
+        flat = np.asarray(_Alias(flat))
+    return _cut(flat, sizes)
+
+
+class _Alias:
+    """Read-only memory under a writeable name: Numba would compile every kernel a second time for read-only arrays.
+
+    The kernels never write to their input.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
+
+
+def _contiguous_sizes(shape: tuple[int, ...], axes: Axes) -> _Sizes:
+    first = axes.kept[0] if axes.kept else 0
+    outer = math.prod(shape[:first])
+    inner = axes.count // outer
+    if axes.channels == 1:
+        return _Sizes(1, 1, axes.count, axes.count, axes.count)
+    return _Sizes(outer, axes.channels, inner, axes.channels * inner, inner)
+
+
+def _strided_sizes(array: np.ndarray, axes: Axes) -> _Sizes | None:
+    """Sort the axes by stride, merge neighbours, and accept [outer] [channel] [inner] with unit stride at the end."""
+    strides = [stride // array.itemsize for stride in array.strides]
+    if any(stride % array.itemsize for stride in array.strides):
+        return None
+    order = [a for a in sorted(range(array.ndim), key=lambda a: -strides[a]) if array.shape[a] > 1]
+    kept = [a for a in order if a in axes.kept]
+    if any(strides[a] <= 0 for a in order) or kept != sorted(kept):
+        return None
+    groups: list[tuple[bool, int, int]] = []  # kept?, size, stride
+    for a in order:
+        size, stride = array.shape[a], strides[a]
+        if groups and groups[-1][0] == (a in axes.kept) and groups[-1][2] == size * stride:
+            groups[-1] = (groups[-1][0], groups[-1][1] * size, stride)
+        else:
+            groups.append((a in axes.kept, size, stride))
+    if groups and groups[-1][2] != 1:
+        return None
+    pattern = [group[0] for group in groups]
+    one = (True, 1, axes.count * axes.channels)
+    if pattern in ([], [False]):
+        return _Sizes(1, 1, axes.count, axes.count, axes.count)
+    if pattern == [False, False]:
+        return _Sizes(groups[0][1], 1, groups[1][1], groups[0][2], groups[1][1])
+    outer = groups.pop(0) if not pattern[0] else one
+    if len(groups) > 2 or not groups[0][0]:
+        return None
+    channel = groups[0]
+    inner = groups[1][1] if len(groups) == 2 else 1
+    return _Sizes(outer[1], channel[1], inner, outer[2], channel[2])
+
+
+def _cut(flat: np.ndarray, sizes: _Sizes) -> View:
+    """Cut an (outer, channel, inner) array into tiles, segments and units."""
+    outer, channels, inner, outer_stride, channel_stride = sizes
+    if inner > WIDTH:
+        runs = -(-inner // _RUN)
+        run = -(-inner // (runs * LANES)) * LANES
+        pieces = max(1, _RUN // run) if runs == 1 else 1
+        tiles = -(-outer // pieces) * runs
+        block, repeat, tile_rows, map_rows = 1, 1, 1, 1
+        chunks = outer * runs
+    else:
+        runs, run, pieces = 1, inner, 1
+        together = channels == 1 or channel_stride == inner
+        block = min(channels, WIDTH // inner) if together else 1
+        lanes = block * inner
+        repeat = max(1, LANES // lanes) if block == channels and outer_stride == lanes else 1
+        tile_rows = ROWS * repeat * max(1, LANES // (4 * repeat * inner))
+        tiles = -(-outer // tile_rows)
+        map_rows = -(-max(1, _MAP_UNIT // lanes) // repeat) * repeat
+        chunks = -(-outer // map_rows)
+    segments = min(tiles, max(1, _UNITS // -(-channels // block)))
+    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows)
+    geometry = np.array(places, dtype=np.int64)
+    assert len(geometry) == PLACES
+    return View(flat, geometry, inner > WIDTH, channels, block, segments, chunks)
+
+
+def same_cut(a: View, b: View) -> bool:
+    """Whether a map can walk both arrays together."""
+    return a.along_rows == b.along_rows and a.block == b.block and bool((a.geometry[:3] == b.geometry[:3]).all())
+
+
+class Block(NamedTuple):
+    """A rectangular piece of an array that has no direct view."""
+
+    index: tuple[slice, ...]  # into the array with its axes in the order kept, reduced
+    kept: tuple[slice, ...]  # into the per-channel vectors
+    channels: int
+    first: bool  # nothing of these channels came before
+
+
+def blocks(array: np.ndarray, axes: Axes) -> Iterator[Block]:
+    """Cut an array into blocks of at most 2^16 elements: first enough of each channel, then neighbours in memory."""
+    sizes = [1] * array.ndim
+    nearest = sorted(range(array.ndim), key=lambda a: abs(array.strides[a]))
+    for group, target in ((axes.reduced, _BLOCK_REDUCED), (axes.kept, _BLOCK), (axes.reduced, _BLOCK)):
+        for a in nearest:
+            if a in group:
+                sizes[a] = min(array.shape[a], sizes[a] * max(1, target // math.prod(sizes)))
+    order = axes.kept + axes.reduced
+    cuts = [[slice(i, min(i + sizes[a], array.shape[a])) for i in range(0, array.shape[a], sizes[a])] for a in order]
+    rank = len(axes.kept)
+    for index in itertools.product(*cuts):
+        kept = index[:rank]
+        yield Block(
+            index, kept, math.prod(s.stop - s.start for s in kept), all(s.start == 0 for s in index[rank:])
+        )

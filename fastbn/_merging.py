@@ -1,0 +1,73 @@
+"""States of statistics as NumPy vectors: made from moments, and merged whatever the order."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._algebra import merge, multiply
+
+Floats = npt.NDArray[np.float64]
+Part = tuple[Floats, np.ndarray, np.ndarray]  # state (5, *shape), least, greatest
+
+
+def no_extremes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum and maximum of nothing: the identities of ``minimum`` and ``maximum``."""
+    if dtype.kind == "f":
+        ends: tuple[Any, Any] = (np.inf, -np.inf)
+    elif dtype.kind == "b":
+        ends = (True, False)
+    else:
+        ends = (np.iinfo(dtype).max, np.iinfo(dtype).min)
+    return np.full(shape, ends[0], dtype), np.full(shape, ends[1], dtype)
+
+
+def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greatest: Any) -> Part:
+    """A state from count, mean and variance."""
+    n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(count, mean, var))
+    if (n < 0).any() or (n != np.floor(n)).any():
+        raise ValueError(f"count: got {count!r}; wants whole numbers >= 0")
+    if (v < 0).any():
+        raise ValueError(f"var: got {var!r}; wants numbers >= 0")
+    free = np.maximum(n - ddof, 0.0)
+    with np.errstate(all="ignore"):
+        m2, tail = multiply(np.where(free > 0, v, 0.0), 0.0, free)
+    m = np.where(n > 0, m, 0.0)
+    finite = np.isfinite(m2)
+    state = np.stack([n, m, np.zeros_like(m), m2, np.where(finite, tail, 0.0)])
+    ends = []
+    for name, end in (("min", least), ("max", greatest)):
+        array = np.full(n.shape, np.nan) if end is None else np.array(end)
+        if array.shape != n.shape:
+            raise ValueError(f"{name}: got shape {array.shape}; wants {n.shape}, that of count, mean and var")
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
+        ends.append(array)
+    dtype = np.result_type(*ends)
+    return state, ends[0].astype(dtype), ends[1].astype(dtype)
+
+
+def union(parts: list[Part]) -> Part:
+    """Merge parts of the same shape in a balanced tree."""
+    filled = [part for part in parts if (part[0][0] > 0).any()] or parts
+    dtype = np.result_type(*{part[1].dtype for part in filled})
+    nothing = no_extremes(filled[0][1].shape, dtype)
+    least, greatest = (
+        np.stack([np.where(part[0][0] > 0, part[end].astype(dtype), nothing[end - 1]) for part in filled])
+        for end in (1, 2)
+    )
+    states = np.stack([part[0] for part in filled], axis=1)
+    with np.errstate(all="ignore"):
+        while (count := states.shape[1]) > 1:
+            even = count - count % 2
+            merged = _merge_ordered(states[:, 0:even:2], states[:, 1:even:2])
+            states = np.concatenate([merged, states[:, even:]], axis=1)
+    return np.ascontiguousarray(states[:, 0]), np.minimum.reduce(least), np.maximum.reduce(greatest)
+
+
+def _merge_ordered(a: Floats, b: Floats) -> Floats:
+    """Merge with the larger (count, mean, tail, m2, tail) first, so that the order of the two cannot change a bit."""
+    swap = np.zeros(a.shape[1:], np.bool_)
+    for row in (4, 3, 2, 1, 0):
+        swap = np.where(a[row] == b[row], swap, a[row] < b[row])
+    return np.stack(merge(*np.where(swap, b, a), *np.where(swap, a, b)))

@@ -1,0 +1,103 @@
+"""Statistics as records: JSON that loses no bit, channel names, and the key that equality compares."""
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+_FORMAT = "fastbn.ChannelStats"
+_VERSION = 1
+_ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def to_dict(
+    state: np.ndarray, least: np.ndarray, greatest: np.ndarray, names: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """Describe statistics with what strict JSON can hold; Python's float repr is read back bit for bit."""
+    columns = dict(zip(_ROWS, state, strict=True)) | {"min": least, "max": greatest}
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "shape": list(least.shape),
+        "dtype": least.dtype.name,
+        "names": None if names is None else list(names),
+        **{name: [_plain(v) for v in column.reshape(-1).tolist()] for name, column in columns.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SPECIAL[value]
+    if not isinstance(value, int | float):
+        raise TypeError(value)
+    return value
+
+
+def from_dict(d: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...] | None]:
+    """Check and read what `to_dict` wrote."""
+    if not isinstance(d, Mapping) or d.get("format") != _FORMAT:
+        raise ValueError(f"not statistics of fastbn (no format {_FORMAT!r})")
+    version = d.get("version")
+    if not isinstance(version, int) or version < 1:
+        raise ValueError(f"version: got {version!r}; wants an int from 1 to {_VERSION}")
+    if version > _VERSION:
+        raise ValueError(f"version: got {version}; this fastbn reads up to {_VERSION}: upgrade fastbn")
+    try:
+        shape = tuple(int(n) for n in d["shape"])
+        dtype = np.dtype(d["dtype"])
+        if dtype.kind not in "biuf":
+            raise TypeError(dtype)
+        state = np.array([[_number(v) for v in d[name]] for name in _ROWS], np.float64).reshape(5, *shape)
+        ends = [np.array([_number(v) for v in d[name]], dtype).reshape(shape) for name in ("min", "max")]
+        names = checked_names(d["names"], shape)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"damaged statistics: {type(error).__name__}: {error}") from None
+    return state, ends[0], ends[1], names
+
+
+def checked_names(names: Iterable[str] | None, shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Channel names as a tuple, one per channel."""
+    if names is None:
+        return None
+    checked = tuple(names)
+    if not all(isinstance(name, str) for name in checked):
+        raise TypeError(f"names: got {checked!r}; wants strings")
+    if len(shape) != 1 or len(checked) != shape[0]:
+        raise ValueError(f"names: got {len(checked)} names for channels of shape {shape}; wants one per channel")
+    if len(set(checked)) < len(checked):
+        raise ValueError(f"names: got {checked!r}; wants different names")
+    return checked
+
+
+def as_index(index: Any, names: tuple[str, ...] | None) -> Any:
+    """Turn names of channels into positions; leave any other index as it is."""
+    if isinstance(index, str):
+        if names is None or index not in names:
+            raise KeyError(f"index: got channel name {index!r}; there is {names}")
+        return names.index(index)
+    if isinstance(index, list | tuple) and index and all(isinstance(i, str) for i in index):
+        return [as_index(i, names) for i in index]
+    return index
+
+
+def canonical(array: np.ndarray) -> np.ndarray:
+    """One pattern for every NaN, so that equality of bytes is equality of values."""
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        return np.where(np.isnan(array), array.dtype.type(np.nan), array)
+    return array
+
+
+def umask() -> int:
+    """The process's file mode mask (which can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

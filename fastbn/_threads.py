@@ -1,0 +1,144 @@
+"""How many threads, and the pool that runs units of work on them.
+
+Design. Kernels release the GIL, so a plain thread pool serves every CPU backend: no OpenMP runtime, no threading layer of
+Numba, nothing that a fork, a second runtime in the process or a call from several threads could break. The calling thread works
+too; units are claimed in chunks from a shared counter, so a busy core does not hold up the others. Units are cut by
+data size alone, so which thread takes which changes nothing in the result.
+"""
+
+import functools
+import itertools
+import math
+import operator
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+_CLAIMS_PER_THREAD = 8
+_BYTES_PER_THREAD = 1 << 18  # waking a thread costs 30 to 60 us, the time of about so many bytes
+
+_settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
+_local = threading.local()  # .threads: what it said on another thread
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def _forget_pools() -> None:
+    """A forked child has the pools but not their threads."""
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pools)
+
+
+def _count(value: Any, name: str) -> int:
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants an int >= 1") from None
+    if count < 1:
+        raise ValueError(f"{name}: got {count}; wants an int >= 1")
+    return count
+
+
+@functools.cache
+def _available() -> int:
+    """CPUs this process may use: its affinity, and the quota of its control group."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            count = min(count, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        pass
+    return max(1, count)
+
+
+def _default() -> int:
+    value = os.environ.get("FASTBN_NUM_THREADS")
+    if value is None:
+        return _available()
+    if not value.strip().isdecimal():
+        raise ValueError(f"FASTBN_NUM_THREADS: got {value!r}; wants an int >= 1")
+    return _count(int(value), "FASTBN_NUM_THREADS")
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads a call may use.
+
+    On the main thread it counts for the process. On any other thread it counts for that thread alone, where calls otherwise
+    use one thread: a task of Dask or joblib is already one of many.
+
+    Parameters
+    ----------
+    n : int
+        At least 1. It may exceed the number of cores. Results do not depend on it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `n` is not an integer >= 1.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> fastbn.set_num_threads(2)
+    >>> fastbn.get_num_threads()
+    2
+    """
+    count = _count(n, "n")
+    if threading.current_thread() is threading.main_thread():
+        _settings["threads"] = count
+    else:
+        _local.threads = count
+
+
+def get_num_threads() -> int:
+    """Return how many threads a call from this thread may use.
+
+    Returns
+    -------
+    int
+        What `set_num_threads` said, else ``FASTBN_NUM_THREADS``, else the cores this process may use; off the main thread 1
+        unless set there.
+    """
+    if threading.current_thread() is threading.main_thread():
+        return _settings.get("threads") or _default()
+    return getattr(_local, "threads", 1)
+
+
+def _pool(helpers: int) -> ThreadPoolExecutor:
+    with _lock:
+        if helpers not in _pools:
+            _pools[helpers] = ThreadPoolExecutor(helpers, thread_name_prefix="fastbn")
+        return _pools[helpers]
+
+
+def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
+    """Call ``task(begin, end)`` on ranges that cover ``units`` units of work on ``size`` bytes, on as many threads as pay."""
+    workers = 1 if size < 2 * _BYTES_PER_THREAD else min(get_num_threads(), units, size // _BYTES_PER_THREAD)
+    if workers <= 1:
+        task(0, units)
+        return
+    step = -(-units // (workers * _CLAIMS_PER_THREAD))
+    claims = itertools.count(0, step)
+
+    def work() -> None:
+        for begin in claims:
+            if begin >= units:
+                return
+            task(begin, min(begin + step, units))
+
+    pool = _pool(workers - 1)
+    helpers = [pool.submit(work) for _ in range(workers - 1)]
+    try:
+        work()
+    finally:
+        for helper in helpers:
+            helper.result()

@@ -1,0 +1,137 @@
+"""Batch normalization of an array."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import as_operand, channel_vector, prepare_output
+from ._layout import Axes, ChannelAxis, split_axes
+from .normalization import apply, check_eps, check_number, fit_apply
+from .statistics import ChannelStats, check_nan_policy
+
+__all__ = ["batch_norm"]
+
+
+def batch_norm(
+    x: npt.ArrayLike,
+    gamma: npt.ArrayLike | None = None,
+    beta: npt.ArrayLike | None = None,
+    *,
+    running_mean: np.ndarray | None = None,
+    running_var: np.ndarray | None = None,
+    training: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    channel_axis: ChannelAxis = 1,
+    nan_policy: str = "propagate",
+    return_stats: bool = False,
+    out: np.ndarray | None = None,
+) -> Any:
+    """Batch normalization, as PyTorch does it: ``(x - mean) / sqrt(var + eps) * gamma + beta`` per channel.
+
+    Parameters
+    ----------
+    x : array_like
+        The batch, of any rank: (N, C), (N, C, L), (N, C, H, W), ...
+    gamma, beta : array_like, optional
+        Learnable scale and shift, of the shape of the kept axes; 1 and 0 if not given.
+    running_mean, running_var : ndarray of float, optional
+        Running statistics, both or neither. In training they are updated in place, after every check, as
+        ``(1 - momentum) * running + momentum * batch``, the variance with the unbiased variance of the batch.
+        In evaluation they are required and only read.
+    training : bool, default True
+        Normalize with the mean and the biased variance of the batch; else with the running statistics.
+    momentum : float, default 0.1
+        Weight of the new value, in [0, 1].
+    eps : float, default 1e-5
+        Added to the variance.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    nan_policy : {"propagate"}
+        A NaN makes its channel NaN, and its running statistics too.
+    return_stats : bool, default False
+        Return ``(y, stats)``; in evaluation these are the running statistics, as those of a count of 1.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ChannelStats)
+        An empty batch gives an empty result and leaves the running statistics alone.
+
+    Raises
+    ------
+    ValueError
+        If there is only one value per channel in training, running statistics are missing, or an argument does not fit.
+        Nothing is written then.
+    TypeError
+        If a dtype is not supported.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate shift",
+       ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> mean, var = np.zeros(1), np.ones(1)
+    >>> y = fastbn.batch_norm(np.array([[1.0], [3.0]]), running_mean=mean, running_var=var, eps=0.0)
+    >>> y
+    array([[-1.],
+           [ 1.]])
+    >>> mean, var
+    (array([0.2]), array([1.1]))
+    """
+    check_nan_policy(nan_policy)
+    operand = as_operand(x)
+    axes = split_axes(operand.stored.shape, channel_axis)
+    eps = check_eps(eps)
+    weight = _momentum(momentum)
+    scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
+    if (running_mean is None) != (running_var is None):
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise ValueError(f"{missing}: got None; wants both running_mean and running_var, or neither")
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        _check_running(name, running, axes, training)
+    if training and axes.count == 1 and operand.stored.size:
+        raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
+    y, target = prepare_output(x, operand, out, None)
+    if training:
+        stats = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
+        if operand.stored.size and running_mean is not None and running_var is not None:
+            _move(running_mean, stats.mean, weight)
+            _move(running_var, stats.var(ddof=1), weight)
+    else:
+        stats = ChannelStats.from_moments(1, running_mean, running_var)
+        apply(operand, axes, stats.moments(), scale, shift, eps, 0, "zero", target)
+    return (y, stats) if return_stats else y
+
+
+def _momentum(momentum: Any) -> float:
+    value = check_number("momentum", momentum)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"momentum: got {momentum!r}; wants a number in [0, 1]")
+    return value
+
+
+def _check_running(name: str, running: Any, axes: Axes, training: bool) -> None:
+    if running is None:
+        if not training:
+            raise ValueError(f"{name}: got None; wants running statistics when training=False")
+        return
+    if not isinstance(running, np.ndarray):
+        raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
+    if running.dtype.kind != "f" or running.dtype.itemsize > 8:
+        raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
+    if running.shape != axes.shape:
+        raise ValueError(f"{name}: got shape {running.shape}; wants {axes.shape}, one number per channel")
+    if training and not running.flags.writeable:
+        raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
+
+
+def _move(running: np.ndarray, batch: np.ndarray, weight: float) -> None:
+    """Move a running statistic towards that of the batch, in float64."""
+    with np.errstate(all="ignore"):
+        running[...] = (1.0 - weight) * running.astype(np.float64) + weight * batch

@@ -1,0 +1,139 @@
+"""The commands. Each checks everything it can before it reads data, and no output appears unless all went well."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from fastbn import ChannelStats, denormalize, minmax_scale, minmax_unscale, normalize, show_config
+
+from ._errors import JobError, describe, require
+from ._files import atomic_output, check_output, check_space
+from ._npy import open_npy, write_npy
+from ._stream import Stream, Transform
+
+BATCH_NORM_EPS = 1e-5  # as in `batch_norm`
+FORWARD: Mapping[str, Transform] = {
+    "zscore": normalize,
+    "minmax": minmax_scale,
+    "batchnorm": partial(normalize, eps=BATCH_NORM_EPS),
+}
+BACKWARD: Mapping[str, Transform] = {
+    "zscore": denormalize,
+    "minmax": minmax_unscale,
+    "batchnorm": partial(denormalize, eps=BATCH_NORM_EPS),
+}
+PICTURES = {".png", ".svg", ".pdf"}
+
+
+def run_stats(args: Namespace) -> None:
+    """Compute the statistics of a file; print, save and draw them."""
+    stream = Stream(open_npy(args.input), args.channel_axis, args.memory)
+    stream.rehearse()
+    for out in (args.output, args.plot):
+        if out is not None:
+            check_output(out, inputs=[args.input], overwrite=args.overwrite)
+    if args.plot is not None:
+        _check_plot(args.plot)
+    stats = stream.measure()
+    if args.output is not None:
+        _save_stats(stats, args.output, overwrite=args.overwrite)
+    if args.plot is not None:
+        _plot_stats(stats, args.plot, title=args.input.name, overwrite=args.overwrite)
+    print(json.dumps(stats.to_dict(), allow_nan=False) if args.json else repr(stats))
+
+
+def run_normalize(args: Namespace) -> None:
+    """Normalize a file by its own statistics or by saved ones."""
+    _transform(args, FORWARD[args.method])
+
+
+def run_denormalize(args: Namespace) -> None:
+    """Undo a normalization."""
+    _transform(args, BACKWARD[args.method])
+
+
+def run_merge(args: Namespace) -> None:
+    """Merge saved statistics."""
+    check_output(args.output, inputs=args.inputs, overwrite=args.overwrite)
+    first, *others = [_load_stats(path) for path in args.inputs]
+    merged = first.merge(*others)
+    _save_stats(merged, args.output, overwrite=args.overwrite)
+    print(repr(merged))
+
+
+def run_info(args: Namespace) -> None:
+    """Show versions, backends and threads."""
+    if args.json:
+        print(json.dumps(show_config(mode="dicts"), allow_nan=False))
+    else:
+        show_config()
+
+
+def run_demo(args: Namespace) -> None:
+    """Do the whole job on real data."""
+    from ._demo import demo  # noqa: PLC0415 - its imports are of no use to the other commands
+
+    demo(args.output)
+
+
+COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
+    "demo": run_demo,
+    "stats": run_stats,
+    "normalize": run_normalize,
+    "denormalize": run_denormalize,
+    "merge": run_merge,
+    "info": run_info,
+}
+
+
+def _transform(args: Namespace, function: Transform) -> None:
+    """Read IN, write OUT."""
+    source = open_npy(args.input)
+    stream = Stream(source, args.channel_axis, args.memory)
+    transform = partial(function, channel_axis=args.channel_axis, dtype=args.dtype, **args.options)
+    dtype = stream.rehearse(transform)
+    inputs = [args.input] if args.stats is None else [args.input, args.stats]
+    check_output(args.output, inputs=inputs, overwrite=args.overwrite)
+    check_space(args.output, source.array.size * dtype.itemsize)
+    stats = None if args.stats is None else _load_stats(args.stats)
+    if stats is not None and stats.shape != stream.axes.shape:
+        raise JobError(
+            f"{args.stats}: statistics of channels {stats.shape}, but {args.input} has channels {stream.axes.shape} "
+            f"(shape {source.array.shape}, channel axis {args.channel_axis})"
+        )
+    if stats is None and args.method == "batchnorm" and stream.axes.count == 1:
+        raise JobError(f"{args.input}: batch normalization needs more than one value per channel")
+    with atomic_output(args.output, overwrite=args.overwrite) as scratch:
+        stats = stats or stream.measure()
+        pieces = stream.transform(transform, stats, dtype)
+        write_npy(scratch, source.array.shape, dtype, source.order, pieces)
+    print(f"{args.output}: {args.command} {args.input} ({args.method}), {dtype} of shape {source.array.shape}")
+
+
+def _load_stats(path: Path) -> ChannelStats:
+    try:
+        return ChannelStats.load(path)
+    except (ValueError, TypeError, KeyError) as error:
+        raise JobError(f"{path}: not statistics saved by fastbn: {describe(error)}") from error
+
+
+def _save_stats(stats: ChannelStats, out: Path, *, overwrite: bool) -> None:
+    with atomic_output(out, overwrite=overwrite) as scratch:
+        stats.save(scratch)
+
+
+def _check_plot(out: Path) -> None:
+    if out.suffix.lower() not in PICTURES:
+        raise JobError(f"{out}: a picture's name ends in one of {', '.join(sorted(PICTURES))}")
+    require("matplotlib.figure", "matplotlib", "--plot")
+
+
+def _plot_stats(stats: ChannelStats, out: Path, *, title: str, overwrite: bool) -> None:
+    axes = stats.plot()
+    axes.set_title(title)
+    with atomic_output(out, overwrite=overwrite) as scratch:
+        axes.figure.savefig(scratch, format=out.suffix[1:].lower(), dpi=150)

@@ -1,0 +1,188 @@
+"""The arguments of the commands, checked as far as that needs no file."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from fastbn._version import __version__
+
+# What each method takes; the first method is the default.
+METHOD_OPTIONS = {"zscore": ("ddof", "eps"), "minmax": ("feature_range", "clip"), "batchnorm": ("eps",)}
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+LEAST_MEMORY = 10**6
+
+FILES = """Files are .npy arrays of any size: they are mapped and worked through in pieces. Output is written to a
+temporary file beside its final name and renamed when it is complete. Exit codes: 0 done, 1 the job failed, 2 bad
+arguments."""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse and check the arguments; exit with code 2 and one line where they make no sense."""
+    parser = _build()
+    args = parser.parse_args(argv)
+    if args.command in {"normalize", "denormalize"}:
+        _collect_options(args)
+    return args
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"fastbn: error: {message} (see {self.prog} --help)\n")
+
+
+def _build() -> argparse.ArgumentParser:
+    shared = _Parser(add_help=False)
+    # No default here: a command's own default would override what was given before the command.
+    shared.add_argument("--threads", type=_positive, metavar="N", default=argparse.SUPPRESS, help="threads to use")
+    shared.add_argument("--backend", metavar="NAME", default=argparse.SUPPRESS, help="backend to use (see fastbn info)")
+    description = "Accurate per-channel statistics and normalization of arrays in .npy files."
+    parser = _Parser(prog="fastbn", description=description, epilog=FILES, parents=[shared], allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"fastbn {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[shared], allow_abbrev=False
+        )
+
+    _add_demo(command("demo", "do the whole job on real sample data, offline; write outputs and a picture"))
+    _add_stats(command("stats", "compute the statistics of every channel; print them, save them, draw them"))
+    _add_normalize(command("normalize", "normalize every channel, by its own or by saved statistics"))
+    _add_denormalize(command("denormalize", "undo a normalization, given the statistics it used"))
+    _add_merge(command("merge", "combine saved statistics of several parts into those of the whole"))
+    _add_info(command("info", "show versions, backends and threads"))
+    return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", default=Path("fastbn-demo"),
+        help="directory for the results; an earlier demo's files in it are replaced (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_stats(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="stats.json", help="save the statistics, to the last bit")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--plot", type=Path, metavar="P.png", help="draw the statistics (.png, .svg or .pdf)")
+    _add_overwrite(parser)
+    _add_memory(parser)
+
+
+def _add_normalize(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser)
+    _add_transform(parser)
+    parser.add_argument("--stats", type=Path, metavar="stats.json", help="use these statistics, not those of IN")
+    parser.add_argument("--clip", action="store_true", default=None, help="minmax: clip values outside the range")
+
+
+def _add_denormalize(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser)
+    _add_transform(parser)
+    parser.add_argument(
+        "--stats", type=Path, metavar="stats.json", required=True, help="the statistics which the normalization used"
+    )
+
+
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="A.json", help="statistics saved by fastbn stats -o")
+    parser.add_argument("-o", "--output", type=Path, metavar="all.json", required=True, help="the merged statistics")
+    _add_overwrite(parser)
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, metavar="IN", help=".npy file to read")
+    parser.add_argument(
+        "--channel-axis", type=_axes, default=1, metavar="N",
+        help="the axis that is kept, that is, the one that counts channels; several with commas "
+        "(--channel-axis=-2,-1 if the first is negative); none: one channel (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_transform(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("output", type=Path, metavar="OUT", help=".npy file to write")
+    parser.add_argument(
+        "--method", choices=list(METHOD_OPTIONS), default=next(iter(METHOD_OPTIONS)),
+        help="zscore: (x - mean) / sqrt(var + eps); minmax: min and max onto the range; batchnorm: as zscore, with "
+        "eps 1e-5 (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dtype", choices=["float16", "float32", "float64"], help="type of OUT (default: that of IN if float)"
+    )
+    parser.add_argument(
+        "--feature-range", type=float, nargs=2, metavar=("LO", "HI"), help="minmax: the range (default: 0 1)"
+    )
+    parser.add_argument("--eps", type=_not_negative, metavar="E", help="zscore, batchnorm: added to the variance")
+    parser.add_argument("--ddof", type=int, metavar="D", help="zscore: divide the variance by count - D (default: 0)")
+    _add_overwrite(parser)
+    _add_memory(parser)
+    parser.set_defaults(refuse=parser.error)
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace an output file that exists")
+
+
+def _add_memory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--memory", type=_memory, default="512MB", metavar="SIZE", help="memory to use at most (default: %(default)s)"
+    )
+
+
+def _collect_options(args: argparse.Namespace) -> None:
+    """Put the options of the method which were given into ``args.options``; refuse those of other methods."""
+    accepted = METHOD_OPTIONS[args.method]
+    every = {name for names in METHOD_OPTIONS.values() for name in names}
+    given = {name: getattr(args, name) for name in sorted(every) if getattr(args, name, None) is not None}
+    for name in given:
+        if name not in accepted:
+            args.refuse(f"--{name.replace('_', '-')} means nothing with --method {args.method}")
+    args.options = given
+
+
+def _axes(text: str) -> int | tuple[int, ...] | None:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        axes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer, integers with commas, or none") from None
+    return axes[0] if len(axes) == 1 else axes
+
+
+def _memory(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512MB or 2GiB")
+    size = int(float(match[1]) * UNITS[match[2] or ""])
+    if size < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 1MB")
+    return size
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _not_negative(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return number

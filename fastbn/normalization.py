@@ -1,0 +1,439 @@
+"""Normalization of an array per channel, and back: z-score, min-max, given statistics."""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
+from ._backends import Moments, current
+from ._layout import Axes, ChannelAxis, split_axes
+from ._rescaling import is_constant, rescaling
+from .statistics import ChannelStats, check_nan_policy, compute, wrap
+
+__all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
+
+_CONSTANT_FACTOR = {"zero": 0.0, "nan": math.nan, "raise": 0.0}  # on (x - mean)
+_CONSTANT_WIDTH = {"zero": math.inf, "nan": math.nan, "raise": math.inf}  # under (x - min)
+Array = np.ndarray
+
+
+def zscore(
+    x: npt.ArrayLike,
+    channel_axis: ChannelAxis = 1,
+    *,
+    ddof: int = 0,
+    eps: float = 0.0,
+    stats: ChannelStats | None = None,
+    nan_policy: str = "propagate",
+    on_constant: str = "zero",
+    return_stats: bool = False,
+    out: Array | None = None,
+    dtype: npt.DTypeLike = None,
+) -> Any:
+    """Shift and scale every channel to mean 0 and variance 1: ``(x - mean) / sqrt(var + eps)``.
+
+    Parameters
+    ----------
+    x : array_like
+        float16, float32, float64, bool or integers, of any rank.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    ddof : int, default 0
+        Delta degrees of freedom of the variance.
+    eps : float, default 0.0
+        Added to the variance.
+    stats : ChannelStats, optional
+        Taken instead of the statistics of `x` (fit on one set, apply to another).
+    nan_policy : {"propagate"}
+        A NaN makes its channel NaN.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
+        What becomes of a channel whose variance is exactly 0 (with ``eps == 0``): 0, NaN, or a ValueError.
+    return_stats : bool, default False
+        Return ``(y, stats)``.
+    out : ndarray, optional
+        Receives the result: of the right shape and dtype, `x` itself or without overlap. Then nothing of full size is allocated.
+    dtype : dtype, optional
+        float16, float32 or float64. Default: the dtype of `x` if it is one of these, else float32 for bool and integers up to
+        16 bits, float64 for longer ones.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ChannelStats)
+
+    Raises
+    ------
+    ValueError
+        If an argument does not fit `x`, or for a constant channel with ``on_constant="raise"``. Nothing is written then.
+    TypeError
+        If a dtype is not supported.
+
+    Notes
+    -----
+    The mean is subtracted first, in two words, and nothing is folded into ``a*x + b``: the error stays within 1 ulp of the output
+    whatever ``abs(mean) / std``.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> fastbn.zscore(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    check_nan_policy(nan_policy)
+    constant = _choice("on_constant", on_constant, _CONSTANT_FACTOR)
+    operand = as_operand(x)
+    axes = split_axes(operand.stored.shape, channel_axis)
+    ddof, eps = check_ddof(ddof), check_eps(eps)
+    if stats is not None:
+        check_stats(stats, axes)
+    y, target = prepare_output(x, operand, out, dtype)
+    gamma, beta = channel_vector(None, "gamma", axes.shape, 1.0), channel_vector(None, "beta", axes.shape, 0.0)
+    if stats is None and on_constant == "raise":
+        stats = compute(operand, axes)
+    if stats is None:
+        stats = fit_apply(operand, axes, gamma, beta, eps, ddof, constant, target)
+    else:
+        apply(operand, axes, stats.moments(), gamma, beta, eps, ddof, on_constant, target)
+    return (y, stats) if return_stats else y
+
+
+def normalize(
+    x: npt.ArrayLike,
+    stats: ChannelStats,
+    channel_axis: ChannelAxis = 1,
+    *,
+    gamma: npt.ArrayLike | None = None,
+    beta: npt.ArrayLike | None = None,
+    ddof: int = 0,
+    eps: float = 0.0,
+    on_constant: str = "zero",
+    out: Array | None = None,
+    dtype: npt.DTypeLike = None,
+) -> Array:
+    """Normalize with given statistics: ``(x - mean) / sqrt(var + eps) * gamma + beta``.
+
+    Parameters
+    ----------
+    x : array_like
+        float16, float32, float64, bool or integers, of any rank.
+    stats : ChannelStats
+        Of as many channels as `x` has.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    gamma, beta : array_like, optional
+        Scale and shift, of the shape of the kept axes; 1 and 0 if not given.
+    ddof, eps, on_constant, out, dtype
+        As in `zscore`. A constant channel gives `beta` (or NaN, or a ValueError).
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> stats = fastbn.ChannelStats.from_moments(100, [10.0, 20.0], [4.0, 25.0])
+    >>> fastbn.normalize([[12.0, 20.0]], stats, beta=[0.0, 7.0])
+    array([[1., 7.]])
+    """
+    _choice("on_constant", on_constant, _CONSTANT_FACTOR)
+    operand = as_operand(x)
+    axes = split_axes(operand.stored.shape, channel_axis)
+    check_stats(stats, axes)
+    ddof, eps = check_ddof(ddof), check_eps(eps)
+    scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
+    y, target = prepare_output(x, operand, out, dtype)
+    apply(operand, axes, stats.moments(), scale, shift, eps, ddof, on_constant, target)
+    return y
+
+
+def denormalize(
+    y: npt.ArrayLike,
+    stats: ChannelStats,
+    channel_axis: ChannelAxis = 1,
+    *,
+    gamma: npt.ArrayLike | None = None,
+    beta: npt.ArrayLike | None = None,
+    ddof: int = 0,
+    eps: float = 0.0,
+    out: Array | None = None,
+    dtype: npt.DTypeLike = None,
+) -> Array:
+    """Undo `normalize`: ``(y - beta) / gamma * sqrt(var + eps) + mean``.
+
+    Parameters
+    ----------
+    y : array_like
+        What `normalize` or `zscore` returned.
+    stats : ChannelStats
+        The statistics that were used.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    gamma, beta : array_like, optional
+        As they were used; no `gamma` may be 0.
+    ddof, eps, out, dtype
+        As in `zscore`, with the values that were used.
+
+    Returns
+    -------
+    ndarray
+        Within 2 ulp of ``max(abs(x), abs(mean))``; the constant itself for a constant channel.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore`, and if a `gamma` is 0, for that cannot be undone.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> y, stats = fastbn.zscore(np.array([[280.0], [281.0]]), return_stats=True)
+    >>> fastbn.denormalize(y, stats)
+    array([[280.],
+           [281.]])
+    """
+    operand = as_operand(y, "y")
+    axes = split_axes(operand.stored.shape, channel_axis)
+    check_stats(stats, axes)
+    ddof, eps = check_ddof(ddof), check_eps(eps)
+    scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
+    if not scale.all():
+        raise ValueError("gamma: got 0 in a channel; wants numbers other than 0, for 0 cannot be undone")
+    x, target = prepare_output(y, operand, out, dtype)
+    if operand.stored.size:
+        backend = current()
+        coefficients = backend.destandardize(stats.moments(), scale, shift, eps, ddof)
+        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
+    return x
+
+
+def minmax_scale(
+    x: npt.ArrayLike,
+    channel_axis: ChannelAxis = 1,
+    *,
+    feature_range: tuple[float, float] = (0.0, 1.0),
+    clip: bool = False,
+    stats: ChannelStats | None = None,
+    nan_policy: str = "propagate",
+    on_constant: str = "zero",
+    return_stats: bool = False,
+    out: Array | None = None,
+    dtype: npt.DTypeLike = None,
+) -> Any:
+    """Map every channel's range onto `feature_range`: ``lo + (x - min) / (max - min) * (hi - lo)``.
+
+    Parameters
+    ----------
+    x : array_like
+        float16, float32, float64, bool or integers, of any rank.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    feature_range : (float, float), default (0.0, 1.0)
+        ``(lo, hi)`` with ``lo < hi``. The minimum maps to `lo` and the maximum to `hi` exactly; what lies between stays between.
+    clip : bool, default False
+        Clip what lies outside the fitted range.
+    stats : ChannelStats, optional
+        Taken instead of the statistics of `x`.
+    nan_policy : {"propagate"}
+        A NaN makes its channel NaN.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
+        What becomes of a channel with ``min == max``: `lo`, NaN, or a ValueError.
+    return_stats, out, dtype
+        As in `zscore`.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ChannelStats)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore`, and if `stats` does not know the extremes.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> fastbn.minmax_scale(np.array([[10, 5], [20, 5], [30, 5]], dtype=np.uint8))
+    array([[0. , 0. ],
+           [0.5, 0. ],
+           [1. , 0. ]], dtype=float32)
+    """
+    check_nan_policy(nan_policy)
+    constant = _choice("on_constant", on_constant, _CONSTANT_WIDTH)
+    operand = as_operand(x)
+    axes = split_axes(operand.stored.shape, channel_axis)
+    onto = _feature_range(feature_range)
+    if stats is not None:
+        _check_extremes(stats, axes)
+    y, target = prepare_output(x, operand, out, dtype)
+    if stats is None:
+        stats = compute(operand, axes)
+    moments = stats.moments()
+    if on_constant == "raise":
+        _refuse_constant(is_constant(moments), axes)
+    if operand.stored.size:
+        bounds = onto if clip else (-math.inf, math.inf)
+        coefficients = rescaling(moments, (moments.least, moments.greatest), onto, bounds, constant)
+        current().map_channels(operand, axes, "rescale", coefficients, target)
+    return (y, stats) if return_stats else y
+
+
+def minmax_unscale(
+    y: npt.ArrayLike,
+    stats: ChannelStats,
+    channel_axis: ChannelAxis = 1,
+    *,
+    feature_range: tuple[float, float] = (0.0, 1.0),
+    out: Array | None = None,
+    dtype: npt.DTypeLike = None,
+) -> Array:
+    """Undo `minmax_scale`: ``min + (y - lo) / (hi - lo) * (max - min)``.
+
+    Parameters
+    ----------
+    y : array_like
+        What `minmax_scale` returned.
+    stats : ChannelStats
+        The statistics that were used.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    feature_range : (float, float), default (0.0, 1.0)
+        As it was used.
+    out, dtype
+        As in `zscore`.
+
+    Returns
+    -------
+    ndarray
+        `lo` gives the minimum and `hi` the maximum exactly.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `minmax_scale`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> y, stats = fastbn.minmax_scale(np.array([[10.0], [20.0], [30.0]]), return_stats=True)
+    >>> fastbn.minmax_unscale(y, stats)
+    array([[10.],
+           [20.],
+           [30.]])
+    """
+    operand = as_operand(y, "y")
+    axes = split_axes(operand.stored.shape, channel_axis)
+    _check_extremes(stats, axes)
+    low, high = _feature_range(feature_range)
+    x, target = prepare_output(y, operand, out, dtype)
+    if operand.stored.size:
+        moments = stats.moments()
+        lows, highs = np.full(axes.channels, low), np.full(axes.channels, high)
+        onto = moments.least.astype(np.float64), moments.greatest.astype(np.float64)
+        coefficients = rescaling(moments, (lows, highs), onto, (-math.inf, math.inf), math.inf)
+        current().map_channels(operand, axes, "rescale", coefficients, target)
+    return x
+
+
+def fit_apply(
+    operand: Operand, axes: Axes, gamma: Array, beta: Array, eps: float, ddof: int, constant: float, target: Operand
+) -> ChannelStats:
+    """Statistics of the data, and the data normalized with them."""
+    if operand.stored.size == 0:
+        return ChannelStats.empty(axes.shape, operand.original)
+    moments = current().normalize_batch(
+        operand, axes, transform_of(target.output), gamma, beta, eps, ddof, constant, target
+    )
+    return wrap(moments, axes.shape, operand.original)
+
+
+def apply(
+    operand: Operand,
+    axes: Axes,
+    moments: Moments,
+    gamma: Array,
+    beta: Array,
+    eps: float,
+    ddof: int,
+    on_constant: str,
+    target: Operand,
+) -> None:
+    """Normalize checked data with given moments."""
+    if on_constant == "raise" and eps == 0.0:
+        _refuse_constant((moments.state[3] == 0.0) & (moments.state[0] > ddof), axes)
+    if operand.stored.size:
+        backend = current()
+        coefficients = backend.standardize(moments, gamma, beta, eps, ddof, _CONSTANT_FACTOR[on_constant])
+        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
+
+
+def _refuse_constant(constant: Array, axes: Axes) -> None:
+    if constant.any():
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(constant)), axes.shape)) if axes.shape else ()
+        raise ValueError(f"x: channel {index} is constant; on_constant='raise' wants channels that vary")
+
+
+def _choice(name: str, value: Any, table: dict[str, float]) -> float:
+    if not isinstance(value, str) or value not in table:
+        raise ValueError(f"{name}: got {value!r}; wants one of {', '.join(map(repr, table))}")
+    return table[value]
+
+
+def check_ddof(ddof: Any) -> int:
+    """Delta degrees of freedom as an int."""
+    try:
+        value = operator.index(ddof)
+    except TypeError:
+        raise TypeError(f"ddof: got {ddof!r} of type {type(ddof).__name__}; wants an int >= 0") from None
+    if value < 0:
+        raise ValueError(f"ddof: got {value}; wants an int >= 0")
+    return value
+
+
+def check_eps(eps: Any) -> float:
+    """What is added to the variance as a float."""
+    value = check_number("eps", eps)
+    if not 0.0 <= value < math.inf:
+        raise ValueError(f"eps: got {eps!r}; wants a finite number >= 0")
+    return value
+
+
+def check_number(name: str, value: Any) -> float:
+    """A real number as a float."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants a number") from None
+
+
+def check_stats(stats: Any, axes: Axes) -> None:
+    """Refuse what are no statistics of these channels."""
+    if not isinstance(stats, ChannelStats):
+        raise TypeError(f"stats: got {type(stats).__name__}; wants ChannelStats")
+    if stats.shape != axes.shape:
+        raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {axes.shape}")
+
+
+def _check_extremes(stats: Any, axes: Axes) -> None:
+    """Refuse statistics made without extremes (data with a NaN have neither extremes nor a mean)."""
+    check_stats(stats, axes)
+    if (np.isnan(stats.min.astype(np.float64)) & ~np.isnan(stats.mean)).any():
+        raise ValueError("stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)")
+
+
+def _feature_range(feature_range: Any) -> tuple[float, float]:
+    try:
+        low, high = (check_number("feature_range", end) for end in feature_range)
+    except (TypeError, ValueError):
+        raise TypeError(f"feature_range: got {feature_range!r}; wants two numbers (lo, hi)") from None
+    if not (low < high and math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"feature_range: got {feature_range!r}; wants finite lo < hi")
+    return low, high

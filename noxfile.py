@@ -1,0 +1,45 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox"]
+# ///
+"""Each check in an environment of its own: `nox`, or `nox -s tests` for one."""
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests", "docs"]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy", "--strict", "fastbn")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments after `--` go to pytest."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build/html")
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Compare with NumPy and scikit-learn, and with PyTorch where it is installed; arguments go to the script."""
+    session.install(".[bench]")
+    session.run("python", "benchmarks/side_by_side.py", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

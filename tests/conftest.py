@@ -1,0 +1,41 @@
+"""The backend fixture, fed from the backend table, and the profile of the property tests."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import fastbn
+
+settings.register_profile(
+    "fastbn",
+    deadline=None,  # the first example of a kernel compiles it
+    max_examples=int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "60")),
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # a backend stays chosen from example to example
+)
+settings.load_profile("fastbn")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", action="append", default=[], help="run only on this backend (may be repeated)")
+
+
+def pytest_generate_tests(metafunc):
+    """Every test that asks for `backend` runs once on each row of the backend table."""
+    if "backend" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--backend")
+        table = [info for info in fastbn.backends() if not chosen or info.name in chosen]
+        metafunc.parametrize("backend", table, ids=[info.name for info in table], indirect=True)
+
+
+@pytest.fixture
+def backend(request):
+    """Activate one backend for the test; its name is the value."""
+    info = request.param
+    if not info.available:
+        pytest.skip(f"backend {info.name}: {info.reason}")
+    with fastbn.use_backend(info.name):
+        yield info.name

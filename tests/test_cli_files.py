@@ -1,0 +1,332 @@
+"""The command line and files that are damaged, hostile, in the way, or half written when the job ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastbn
+from fastbn.cli import main
+from fastbn.cli._errors import JobError
+from fastbn.cli._npy import open_npy
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and links of POSIX")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with an array of two channels and its statistics."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(3).normal(5, 2, (60, 2))
+    np.save("x.npy", x)
+    fastbn.channel_stats(x).save("x.json")
+    return tmp_path
+
+
+@pytest.fixture
+def refused(capsys, folder):
+    """Run a command that must fail in one line and leave the folder as it is. Returns the line."""
+
+    def call(*argv, code=1):
+        before = contents(folder)
+        assert main([str(part) for part in argv]) == code
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("fastbn: error: ")
+        assert printed.err.endswith("\n")
+        assert printed.err.count("\n") == 1
+        assert contents(folder) == before
+        return printed.err
+
+    return call
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def npy(shape, descr="<f8", data=b"", *, fortran_order=False, version=(1, 0)):
+    """A file made by hand."""
+    header = repr({"descr": descr, "fortran_order": fortran_order, "shape": shape}).encode() + b"\n"
+    length = len(header).to_bytes(2 if version == (1, 0) else 4, "little")
+    return b"\x93NUMPY" + bytes(version) + length + header + data
+
+
+def objects():
+    file = io.BytesIO()
+    np.save(file, np.array([Bomb()], dtype=object))
+    return file.getvalue()
+
+
+class Bomb:
+    """Unpickling this creates a file."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+BAD_FILES = {
+    "empty": (b"", "not a .npy file"),
+    "short": (b"\x93NUM", "not a .npy file"),
+    "text": (b"a,b\n1,2\n", "not a .npy file"),
+    "zip": (b"PK\x03\x04" + bytes(60), "not a .npy file"),
+    "pickle": (pickle.dumps(Bomb()), "not a .npy file"),
+    "objects": (objects(), "never loaded"),
+    "version": (npy((2, 2), version=(7, 1), data=bytes(32)), "version"),
+    "header cut": (npy((2, 2))[:30], "not a .npy file"),
+    "header huge": (b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + bytes(100), "not a .npy file"),
+    "header nested": (b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little") + b"(" * 9000, "not a .npy file"),
+    "no dict": (b"\x93NUMPY\x01\x00\x04\x001+1\n", "not a .npy file"),
+    "descr": (npy((2, 2), descr="rubbish"), "not a .npy file"),
+    "truncated": (npy((60, 2), data=bytes(60 * 2 * 8 - 1)), "truncated"),
+    "no data": (npy((10**9, 2)), "truncated"),
+    "absurd": (npy((10**15, 10**15)), "truncated"),
+    "negative": (npy((-60, 2), data=bytes(960)), "shape"),
+    "overflow": (npy((2**70, 0)), "shape"),
+    "empty and too large": (npy((0, 2**62, 2**62)), "shape"),
+    "digits": (npy((10**4000, 10**4000)), "shape"),
+    "axes": (npy((1,) * 65, data=bytes(8)), "shape"),
+    "records": (npy((4,), descr=[("a", "<f8"), ("b", "<f8")], data=bytes(64)), "records"),
+    "rows": (npy((4,), descr=("<f8", (2,)), data=bytes(64)), "records"),
+    "complex": (npy((4, 2), descr="<c16", data=bytes(128)), "complex128"),
+    "strings": (npy((4, 2), descr="<U2", data=bytes(64)), "<U2"),
+    "dates": (npy((4, 2), descr="<M8[s]", data=bytes(64)), "datetime64"),
+    "nothing per value": (npy((4, 10**18), descr="|S0"), "S"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_FILES)
+@pytest.mark.parametrize("command", ["stats", "normalize", "denormalize"])
+def test_bad_input_files(refused, folder, bad, command):
+    data, reason = BAD_FILES[bad]
+    Path("bad.npy").write_bytes(data)
+    argv = {
+        "stats": ("bad.npy", "-o", "out.json"),
+        "normalize": ("bad.npy", "out.npy"),
+        "denormalize": ("bad.npy", "out.npy", "--stats", "x.json"),
+    }
+    line = refused(command, *argv[command])
+    assert reason in line
+    assert "bad.npy" in line
+
+
+def opened_or_refused(path):
+    try:
+        array = open_npy(path).array
+    except (JobError, TypeError) as error:
+        return str(path) in str(error)
+    return array.nbytes <= 48
+
+
+@given(data=st.data())
+def test_a_damaged_header_is_read_or_refused(tmp_path_factory, data):
+    good = bytearray(npy((3, 2), data=bytes(48)))
+    for place in data.draw(st.lists(st.integers(0, len(good) - 49), max_size=4)):
+        good[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged.npy"
+    path.write_bytes(good)
+    assert opened_or_refused(path)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize("padding", [b"", b" " * 3])
+def test_every_format_version_and_any_alignment(folder, version, padding):
+    x = np.arange(12, dtype=">f4").reshape(4, 3)
+    data = npy(x.shape, ">f4", x.tobytes(), version=version)
+    if padding:  # the data no longer starts at a multiple of its item size
+        length = int.from_bytes(data[8:10], "little") + len(padding)
+        data = data[:8] + length.to_bytes(2, "little") + data[10:].replace(b"}\n", b"}" + padding + b"\n", 1)
+    Path("odd.npy").write_bytes(data)
+    np.testing.assert_array_equal(open_npy(Path("odd.npy")).array, np.load("odd.npy"))
+    assert main(["normalize", "odd.npy", "y.npy"]) == 0
+    np.testing.assert_array_equal(np.load("y.npy"), fastbn.zscore(x))
+
+
+def test_input_is_mapped_read_only(folder):
+    array = open_npy(Path("x.npy")).array
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 0
+
+
+REFUSED = {
+    "missing": (("stats", "no.npy"), "no.npy: No such file"),
+    "directory": (("stats", "."), "not a regular file"),
+    "axis": (("stats", "x.npy", "--channel-axis", "2"), "(60, 2)"),
+    "axis twice": (("stats", "x.npy", "--channel-axis", "1,1"), "channel_axis"),
+    "output exists": (("stats", "x.npy", "-o", "x.json"), "--overwrite"),
+    "output is the input": (("stats", "x.npy", "-o", "./x.npy", "--overwrite"), "input"),
+    "plot exists": (("stats", "x.npy", "--plot", "x.json"), "--overwrite"),
+    "plot type": (("stats", "x.npy", "--plot", "p.xyz"), ".png"),
+    "out exists": (("normalize", "x.npy", "x.json"), "--overwrite"),
+    "out is in": (("normalize", "x.npy", "x.npy", "--overwrite"), "input"),
+    "out is in by another name": (("normalize", "x.npy", "link.npy", "--overwrite"), "input"),
+    "out is the statistics": (("normalize", "x.npy", "x.json", "--stats", "x.json", "--overwrite"), "input"),
+    "out is a directory": (("normalize", "x.npy", ".", "--overwrite"), "not a regular file"),
+    "no such directory": (("normalize", "x.npy", "no/y.npy"), "does not exist"),
+    "range": (("normalize", "x.npy", "y.npy", "--method", "minmax", "--feature-range", "1", "0"), "feature_range"),
+    "other channels": (("normalize", "x.npy", "y.npy", "--stats", "three.json"), "(3,)"),
+    "other channels back": (("denormalize", "x.npy", "y.npy", "--stats", "three.json"), "(3,)"),
+    "other axes": (("normalize", "x.npy", "y.npy", "--stats", "x.json", "--channel-axis", "none"), "(2,)"),
+    "no statistics": (("normalize", "x.npy", "y.npy", "--stats", "no.json"), "no.json: No such file"),
+    "not statistics": (("normalize", "x.npy", "y.npy", "--stats", "other.json"), "other.json"),
+    "an array for statistics": (("normalize", "x.npy", "y.npy", "--stats", "one.npy"), "one.npy"),
+    "one value": (("normalize", "one.npy", "y.npy", "--method", "batchnorm"), "one value"),
+    "merge other channels": (("merge", "x.json", "three.json", "-o", "all.json"), "(3,)"),
+    "merge no statistics": (("merge", "x.json", "other.json", "-o", "all.json"), "other.json"),
+    "merge exists": (("merge", "x.json", "-o", "three.json"), "--overwrite"),
+    "merge into itself": (("merge", "x.json", "-o", "x.json", "--overwrite"), "input"),
+    "backend": (("--backend", "abacus", "stats", "x.npy"), "abacus"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(refused, folder, case):
+    fastbn.channel_stats(np.arange(6.0).reshape(2, 3)).save("three.json")
+    Path("other.json").write_text('{"a": 1}')
+    Path("link.npy").hardlink_to("x.npy")
+    np.save("one.npy", np.ones((1, 2)))
+    argv, reason = REFUSED[case]
+    assert reason in refused(*argv)
+
+
+ARGUMENTS = {
+    "nothing": (),
+    "unknown command": ("frobnicate",),
+    "unknown option": ("stats", "x.npy", "--frobnicate"),
+    "abbreviated option": ("normalize", "x.npy", "y.npy", "--over"),
+    "no input": ("stats",),
+    "no output": ("normalize", "x.npy"),
+    "method": ("normalize", "x.npy", "y.npy", "--method", "median"),
+    "dtype": ("normalize", "x.npy", "y.npy", "--dtype", "int8"),
+    "axis": ("stats", "x.npy", "--channel-axis", "last"),
+    "memory unit": ("stats", "x.npy", "--memory", "12 parsecs"),
+    "memory too small": ("stats", "x.npy", "--memory", "10KB"),
+    "eps": ("normalize", "x.npy", "y.npy", "--eps", "-1"),
+    "eps nan": ("normalize", "x.npy", "y.npy", "--eps", "nan"),
+    "threads": ("--threads", "0", "info"),
+    "clip": ("normalize", "x.npy", "y.npy", "--clip"),
+    "ddof": ("normalize", "x.npy", "y.npy", "--method", "batchnorm", "--ddof", "1"),
+    "range for z-score": ("normalize", "x.npy", "y.npy", "--feature-range", "0", "1"),
+    "clip back": ("denormalize", "x.npy", "y.npy", "--stats", "x.json", "--method", "minmax", "--clip"),
+    "back without statistics": ("denormalize", "x.npy", "y.npy"),
+    "merge without output": ("merge", "x.json"),
+}
+
+
+@pytest.mark.parametrize("case", ARGUMENTS)
+def test_bad_arguments_are_refused_with_code_2(refused, case):
+    assert "--help" in refused(*ARGUMENTS[case], code=2)
+
+
+def test_overwrite_replaces_the_file_and_keeps_its_mode(folder):
+    Path("y.npy").write_bytes(b"old")
+    Path("y.npy").chmod(0o640)
+    mode = Path("y.npy").stat().st_mode
+    assert main(["normalize", "x.npy", "y.npy", "--overwrite"]) == 0
+    np.testing.assert_array_equal(np.load("y.npy"), fastbn.zscore(np.load("x.npy")))
+    assert Path("y.npy").stat().st_mode == mode
+    assert sorted(path.name for path in folder.iterdir()) == ["x.json", "x.npy", "y.npy"]
+
+
+@POSIX
+def test_a_new_file_has_the_usual_mode(folder):
+    Path("usual").touch()
+    assert main(["normalize", "x.npy", "y.npy"]) == 0
+    assert Path("y.npy").stat().st_mode == Path("usual").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), MemoryError(), KeyboardInterrupt(), ZeroDivisionError("x")]
+)
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_failure_in_the_middle_leaves_nothing(refused, monkeypatch, error, old):
+    if old:
+        Path("y.npy").write_bytes(old)
+
+    def fail(path, *_):
+        path.write_bytes(b"half of it")
+        raise error
+
+    monkeypatch.setattr("fastbn.cli._commands.write_npy", fail)
+    refused("normalize", "x.npy", "y.npy", "--overwrite")
+
+
+def test_a_failure_while_saving_statistics_leaves_nothing(refused, monkeypatch):
+    def fail(_, path):
+        Path(path).write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fastbn.ChannelStats, "save", fail)
+    assert "No space left" in refused("stats", "x.npy", "-o", "s.json")
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(capsys, folder, monkeypatch):
+    def write(path, *_):
+        Path("y.npy").write_bytes(b"of somebody else")
+
+    monkeypatch.setattr("fastbn.cli._commands.write_npy", write)
+    assert main(["normalize", "x.npy", "y.npy"]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert Path("y.npy").read_bytes() == b"of somebody else"
+    assert sorted(path.name for path in folder.iterdir()) == ["x.json", "x.npy", "y.npy"]
+
+
+def test_a_disk_too_small_is_refused_before_work(refused, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1000, 1000 - 959, 959))
+    assert "960 bytes" in refused("normalize", "x.npy", "y.npy")
+
+
+SLOW = """
+import sys, time
+from fastbn.cli import _commands, main
+def write(path, *_):
+    path.write_bytes(b"half of it")
+    print("writing", flush=True)
+    time.sleep(60)
+_commands.write_npy = write
+sys.exit(main(["normalize", "x.npy", "y.npy"]))
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_signals_leave_nothing(folder, name):
+    before = contents(folder)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", SLOW], **pipes) as process:
+        assert process.stdout.readline() == "writing\n"
+        assert len(contents(folder)) == len(before) + 1  # the temporary file
+        process.send_signal(signal.Signals[name])
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors in {f"fastbn: error: stopped by {name}\n", "fastbn: error: interrupted\n"}
+    assert contents(folder) == before
+
+
+@POSIX
+def test_handlers_of_signals_are_put_back(folder):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
+    assert main(["stats", "x.npy"]) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)] == before
+
+
+@POSIX
+def test_a_closed_pipe_is_one_line(folder):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "fastbn", "stats", "x.npy"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.returncode == 1
+    assert done.stderr == "fastbn: error: nobody reads the output any more\n"

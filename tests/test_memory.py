@@ -1,0 +1,119 @@
+"""Extra memory: 8 MiB and 128 bytes per channel and thread beyond input and output, in every layout and dtype."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rational import MAPS
+
+import fastbn
+import oracle
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+MIB = 2**20
+SHAPE = (16, 8, 64, 2048)  # 16 M elements
+TABLE = (2**20, 16)
+
+
+def ones(code, shape=SHAPE):
+    """Give ones; the odd elements of the last axis are zeros."""
+    x = np.ones(shape, code)
+    x[..., 1::2] = 0
+    return x
+
+
+def misaligned():
+    raw = np.zeros(64 * MIB + 1, np.uint8)
+    return raw[1:].view(np.float32).reshape(SHAPE)
+
+
+# name -> (array of 32 to 128 MB, channel axis)
+ARRAYS = {
+    "nchw": lambda: (ones("f4"), 1),
+    "float64": lambda: (ones("f8", SHAPE[1:]), 0),
+    "table": lambda: (ones("f4", TABLE), 1),
+    "channels last": lambda: (ones("f4"), -1),
+    "channels first": lambda: (ones("f4", TABLE[::-1]), 0),
+    "one channel": lambda: (ones("f4"), None),
+    "axes apart": lambda: (ones("f4"), (0, 2)),
+    "many channels": lambda: (ones("f4", (64, 2**18)), 1),
+    "fortran": lambda: (ones("f4", SHAPE[::-1]).T, 1),
+    "transposed": lambda: (ones("f4").transpose(3, 1, 0, 2), 1),
+    "reversed": lambda: (ones("f4")[::-1, ::-1, ::-1, ::-1], 1),
+    "sliced": lambda: (ones("f4", (16, 8, 64, 4096))[..., ::2], 1),
+    "sliced table": lambda: (ones("f4", (2**20, 32))[:, 1::2], 1),
+    "broadcast": lambda: (np.broadcast_to(ones("f4", SHAPE[1:]), SHAPE), 1),
+    "misaligned": lambda: (misaligned(), 1),
+    "big-endian": lambda: (ones(">f4"), 1),
+    "big-endian table": lambda: (ones(">f8", TABLE), 1),
+    "float16": lambda: (ones("f2"), 1),
+    "float16 table": lambda: (ones("f2", TABLE), 1),
+    "bool": lambda: (ones("?"), 1),
+    "uint8 table": lambda: (ones("u1", TABLE), 1),
+    "int16": lambda: (ones("i2"), 1),
+    "uint32": lambda: (ones("u4", SHAPE[1:]), 0),
+    "int64": lambda: (ones("i8", TABLE), 1),
+}
+EVERY_MAP = ("nchw", "table", "reversed", "float16", "big-endian", "int64")
+CASES = [
+    (name, layout) for layout in ARRAYS for name in MAPS if layout in EVERY_MAP or name in {"zscore", "batch_norm"}
+]
+
+
+def limit(x, axis):
+    channels = int(np.prod(oracle.kept_shape(x, axis), dtype=int))
+    return 8 * MIB + 128 * channels * fastbn.get_num_threads()
+
+
+def traced_peak(call):
+    """Return the most memory that Python and NumPy held at once, beyond what they held before."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def resident(reset=False):
+    """Return the most memory that was resident at once since the last reset: compiled code's own memory too."""
+    try:
+        if reset:
+            Path("/proc/self/clear_refs").write_text("5")
+        return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
+    except OSError as error:
+        pytest.skip(f"the peak of resident memory cannot be read here: {error}")
+
+
+@pytest.mark.parametrize(("name", "layout"), CASES)
+def test_with_out_nothing_of_full_size_is_allocated(name, layout):
+    x, axis = ARRAYS[layout]()
+    out = np.zeros(x.shape, np.float32 if x.itemsize < 4 or x.dtype.kind == "f" else np.float64)
+    if x.dtype in (np.float16, np.float64):
+        out = np.zeros(x.shape, x.dtype.newbyteorder("="))
+    MAPS[name](x, axis, out=out)  # compiles
+    before = resident(reset=True)
+    traced = traced_peak(lambda: MAPS[name](x, axis, out=out))
+    grown = resident() - before
+    assert traced <= limit(x, axis)
+    assert grown <= limit(x, axis) + 4 * MIB  # pages of the heap that others freed, stacks of threads
+
+
+@pytest.mark.parametrize("layout", ["nchw", "table", "reversed", "int16"])
+@pytest.mark.parametrize("name", MAPS)
+def test_without_out_the_output_is_all(name, layout):
+    x, axis = ARRAYS[layout]()
+    MAPS[name](x, axis)  # compiles
+    assert traced_peak(lambda: MAPS[name](x, axis)) <= 4 * x.size + limit(x, axis)
+
+
+@pytest.mark.parametrize("layout", ["nchw", "table", "reversed", "sliced", "transposed"])
+@pytest.mark.parametrize("name", MAPS)
+def test_in_place_nothing_of_full_size_is_allocated(name, layout):
+    x, axis = ARRAYS[layout]()
+    MAPS[name](x, axis, out=x)  # compiles
+    x[...] = 0
+    x[..., 1::2] = 1
+    assert traced_peak(lambda: MAPS[name](x, axis, out=x)) <= limit(x, axis)

@@ -1,0 +1,59 @@
+"""What README and guide show is what happens: snippets run, output matches, links lead somewhere, commands parse."""
+
+import contextlib
+import io
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fastbn
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "docs/guide.md", "docs/index.md", "CONTRIBUTING.md"]
+SNIPPET = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n(?:\s*^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE
+)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+
+
+def read(document):
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+def test_snippets_print_what_is_shown(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = read(document)
+    snippets = list(SNIPPET.finditer(text))
+    assert len(snippets) == text.count("```python") > 0
+    names = {"__name__": "snippets"}  # one story: later snippets use the names of earlier ones
+    for snippet in snippets:
+        line = text.count("\n", 0, snippet.start()) + 2
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * (line - 1) + snippet["code"], ROOT / document, "exec"), names)
+        assert printed.getvalue() == (snippet["output"] or ""), f"{document}, line {line}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_relative_links_lead_to_files(document):
+    missing = [link for link in LINK.findall(read(document)) if not (ROOT / document).parent.joinpath(link).exists()]
+    assert missing == []
+
+
+def test_backend_table_is_the_backend_table():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (here|not yet) \|$", read("README.md"), re.MULTILINE)
+    assert [name for name, state in rows if state == "here"] == [info.name for info in fastbn.backends()]
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(("name", "last"), [("demo", ".venv/bin/fastbn demo"), ("test", ".venv/bin/pytest")])
+def test_commands_are_one_line_of_shell(name, last):
+    _, _, rest = read("README.md").partition(f"<!-- command: {name} -->\n```bash\n")
+    command, fence, _ = rest.partition("\n```\n")
+    assert fence
+    assert "\n" not in command
+    assert command.endswith(f"&& {last}")
+    subprocess.run(["bash", "-n", "-c", command], check=True)  # parses it, runs nothing
