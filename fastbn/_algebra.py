@@ -16,7 +16,8 @@ _HUGE = 2.0**480  # beyond these two, squares or their errors would leave the ra
 _TINY = 2.0**-400
 _DOWN = 2.0**-600  # ... so such values are scaled by these exact powers first
 _UP = 2.0**600
-_ROOT_FLOOR = 2.0**-900  # below, the error of a square is no longer a float64
+_ROOT_FLOOR = 2.0**-900  # below, the error of a square is no longer a float64: take the root of 2^600 times as much
+_ROOT_DROP = 2.0**-300
 
 
 def two_sum(a, b):
@@ -91,12 +92,13 @@ def divide_words(ah, al, bh, bl):
 
 def root(ah, al):
     """Square root of a double-double (one Newton step from the float64 root)."""
-    s = sqrt(ah)
+    lift = select(ah < _ROOT_FLOOR, _UP, 1.0)
+    drop = select(ah < _ROOT_FLOOR, _ROOT_DROP, 1.0)
+    s = sqrt(ah * lift)
     p, e = two_prod(s, s)
-    c = finite_or_zero((((ah - p) - e) + al) / (2.0 * s + (s == 0.0)))
-    c = select(ah > _ROOT_FLOOR, c, 0.0)
+    c = finite_or_zero((((ah * lift - p) - e) + al * lift) / (2.0 * s + (s == 0.0)))
     t = s + c
-    return t, finite_or_zero(c - (t - s))
+    return t * drop, finite_or_zero(c - (t - s)) * drop
 
 
 def range_scale(magnitude):
@@ -158,6 +160,14 @@ def affine_words(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_
     pe = pe + (t * scale_tail + te * scale)
     s, e = two_sum(p, shift)
     return s + finite_or_zero(e + (pe + shift_tail))
+
+
+def affine_wide(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, _unused, _unused_too):
+    """As ``affine_words``, for values in two words: their tails do not cancel exactly."""
+    t, te = two_sum(head, -pivot)
+    r, re = two_sum(tail, -pivot_tail)
+    t, e = two_sum(t, r)
+    return affine_words(t, te + (e + re), 0.0, 0.0, scale, scale_tail, shift, shift_tail, 0.0, 0.0)
 
 
 def rescale(head, tail, low, low_tail, factor, width, start, stop, floor, ceiling):

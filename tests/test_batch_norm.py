@@ -41,11 +41,11 @@ def vectors(channels, dtype=np.float32, seed=1):
 
 def assert_updated(running_mean, running_var, old_mean, old_var, x, momentum, channel_axis=1):
     """``(1 - m) * old + m * batch`` with the unbiased variance: 1 ulp, and four roundings in float64 of either term."""
-    m, dtype = Fraction(momentum), running_mean.dtype
+    m = Fraction(momentum)
     for i, exact in enumerate(oracle.channel_moments(x, channel_axis)):
         for new, old, value in ((running_mean, old_mean, exact.mean), (running_var, old_var, exact.var(1))):
             terms = (1 - m) * Fraction(old[i].item()), m * value
-            bound = oracle.ulp(sum(terms), dtype) + 4 * oracle.ulp(max(map(abs, terms)))
+            bound = oracle.ulp(sum(terms), new.dtype) + 4 * oracle.ulp(max(map(abs, terms)))
             assert abs(Fraction(new[i].item()) - sum(terms)) <= bound
 
 

@@ -92,8 +92,9 @@ def test_comparison_is_within_the_contract(monkeypatch):
     cases = _demo_table.cases(photographs, sklearn_data.load_wine().data)
     rows = [row for case in cases for row in _demo_table.compare(case)]
     assert len(rows) == 12
-    for row in rows:
-        assert row.fastbn_error <= (2 if row.job == "mean, variance" else 1), row
+    # Min-max of float64 rounds three times, by a relative 2**-53 each: 3 ulp at most.
+    bounds = {"mean, variance": 2, "z-score": 1, "min-max": 3, "batch norm": 1}
+    assert all(row.fastbn_error <= bounds[row.job] for row in rows), rows
     # The point of the demo: NumPy's sums along the first axis of a float32 table.
     assert rows[0].numpy_error > 1000
 

@@ -34,11 +34,11 @@ def vectors(channels, seed=0):
 
 
 @pytest.mark.parametrize(("shape", "axis"), SHAPES)
-@pytest.mark.parametrize(("mean", "std"), FAR_FROM_ZERO)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("dtype", "mean", "std"),
+    [(np.float32, *pair) for pair in FAR_FROM_ZERO[:-1]] + [(np.float64, *pair) for pair in FAR_FROM_ZERO],
+)
 def test_output_is_right_to_the_last_bit(dtype, mean, std, shape, axis):
-    if dtype is np.float32 and mean == 1e12:
-        return
     x = normal(shape, mean, std, dtype)
     assert_standardized(fastbn.zscore(x, axis), x, axis)
     gamma, beta = vectors(oracle.kept_shape(x, axis))
@@ -66,6 +66,8 @@ def test_float32_data_may_be_standardized_to_float64_and_the_other_way_round(mea
         (np.int64, -(2**63), -(2**63) + 5),
         (np.int64, -(2**63), 2**63),
         (np.int64, 2**53, 2**53 + 10),
+        (np.int64, 2**53 - 2000, 2**53 + 2000),
+        (np.int64, 2**60 - 9000, 2**60 + 9000),
         (np.uint64, 2**64 - 3, 2**64),
         (np.uint64, 2**63 - 4, 2**63 + 4),
         (np.uint32, 2**32 - 9, 2**32),
@@ -106,7 +108,11 @@ def test_any_data_any_ddof_any_eps(x, ddof, eps):
 
 
 @given(
-    hnp.arrays(np.float32, st.tuples(st.integers(2, 20), st.integers(1, 3)), elements=st.floats(-1e38, 1e38, width=32))
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(2, 20), st.integers(1, 3)),
+        elements=st.floats(-(2.0**126), 2.0**126, width=32),
+    )
 )
 def test_any_exponents(x):
     """As long as the mean itself is within its contract: a condition of the sum up to 1e15."""
@@ -185,7 +191,7 @@ def test_gamma_of_either_sign_and_zero():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("count", [1, 2, 7, 5000])
 def test_constant_channels(dtype, count):
-    row = np.array([c for c in CONSTANTS if np.isfinite(dtype(c))], dtype)
+    row = np.array([c for c in CONSTANTS if abs(c) < float(np.finfo(dtype).max)], dtype)
     x = np.tile(row, (count, 1))
     stats = fastbn.channel_stats(x)
     gamma, beta = vectors(row.size)
@@ -306,9 +312,10 @@ def assert_round_trip(x, dtype, **options):
 @pytest.mark.parametrize(("mean", "std"), [(0, 1), *FAR_FROM_ZERO])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_denormalize_undoes_normalize(dtype, mean, std):
-    if mean < np.finfo(dtype).max / 2 and std > mean * np.finfo(dtype).eps / 4:
-        assert_round_trip(normal((400, 2), mean, std, dtype), dtype)
-        assert_round_trip(normal((400, 2), mean, std, dtype), dtype, ddof=1, eps=0.01)
+    if mean > {np.float16: 1e3, np.float32: 1e10, np.float64: 1e15}[dtype]:
+        mean, std = mean / 1e9, std / 1e9
+    assert_round_trip(normal((400, 2), mean, std, dtype), dtype)
+    assert_round_trip(normal((400, 2), mean, std, dtype), dtype, ddof=1, eps=0.01)
 
 
 @given(

@@ -92,9 +92,7 @@ class NumbaKernels:
     @functools.cache  # noqa: B019
     def map(self, transform: str, arithmetic: str) -> SimpleNamespace:
         """map_rows and map_columns for a transform and the arithmetic of the input."""
-        operand = variants.OPERANDS[arithmetic]
-        bindings = {"transform": variants.TRANSFORMS[transform], **operand}
-        label = f"{transform}-{operand['head'].__name__}"
+        label, bindings = variants.map_bindings(transform, arithmetic)
         return _bind(maps, label, _shared(), bindings)
 
     @functools.cached_property

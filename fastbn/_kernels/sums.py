@@ -100,7 +100,8 @@ def finish(words, slots, terms):
         words[M2 * WIDTH + j] = v / scale / scale + (special - special)
         words[M2_TAIL * WIDTH + j] = t / scale / scale
         m, t = divide(words[WIDTH + j], words[2 * WIDTH + j], n)
-        m, t = add(m, t, words[PIVOT * WIDTH + j], words[PIVOT_TAIL * WIDTH + j])
+        pivot, rest = fast_two_sum(words[PIVOT * WIDTH + j], words[PIVOT_TAIL * WIDTH + j])
+        m, t = add(pivot, rest, m, t)
         words[MEAN * WIDTH + j] = m / scale + special
         words[MEAN_TAIL * WIDTH + j] = t / scale
 

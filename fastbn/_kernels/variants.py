@@ -29,8 +29,18 @@ REDUCTIONS = {
     "wide": {"accumulate": accumulate.accumulate_wide, **SHIFTED, **MOMENTS},
 }
 
-#: How a map reads its input, by the same arithmetic.
-OPERANDS = {"narrow": PLAIN, "single": PLAIN, "double": PLAIN, "wide": WIDE}
+#: What a map computes, and how it reads its input.
+TRANSFORMS = {
+    "affine": {"transform": algebra.affine},
+    "affine_words": {"transform": algebra.affine_words},
+    "rescale": {"transform": algebra.rescale},
+}
+#: The same for 64-bit integers.
+WIDE_TRANSFORMS = TRANSFORMS | {"affine_words": {"transform": algebra.affine_wide}}
 
-#: What a map computes.
-TRANSFORMS = {"affine": algebra.affine, "affine_words": algebra.affine_words, "rescale": algebra.rescale}
+
+def map_bindings(transform, arithmetic):
+    """Label and bindings of a map."""
+    if arithmetic == "wide":
+        return f"{transform}-wide", WIDE_TRANSFORMS[transform] | WIDE
+    return f"{transform}-plain", TRANSFORMS[transform] | PLAIN

@@ -75,7 +75,7 @@ def run_info(args: Namespace) -> None:
 
 def run_demo(args: Namespace) -> None:
     """Do the whole job on real data."""
-    from ._demo import demo  # noqa: PLC0415 - its imports are of no use to the other commands
+    from ._demo import demo  # of no use to the other commands
 
     demo(args.output)
 

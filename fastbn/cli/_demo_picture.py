@@ -16,7 +16,7 @@ PAPER, INK, MUTED, RULE, BAND = "#fbfaf7", "#1f2429", "#66707b", "#d8dbd6", "#f0
 COLORS = ("#cf4456", "#2b9a6b", "#3b6fb5")  # of the channels red, green, blue
 CULTIVARS = ("#8f2d4f", "#dd9a2b", "#2e8c9c")
 NAMES = 0.116  # width of the names of the wine's measurements
-BLACK_TO_WHITE = 3.4  # standard deviations that a rendered photograph spans
+SHOWN = 1.7  # standard deviations from gray to black or white in a rendered photograph
 LEVELS = 3  # gray levels per bar of a histogram
 DOT_SEED = 5
 
@@ -36,13 +36,25 @@ class Column:
 
 
 BEFORE = Column(
-    0.035, 0.485, "Before", "each color has its own mean and its own spread", "pixel value", (-45, 290),
-    "proline drowns the other twelve", "measured value",
-)  # fmt: skip
+    left=0.035,
+    right=0.485,
+    title="Before",
+    photographs="each color has its own mean and its own spread",
+    pixel_unit="pixel value",
+    pixel_limits=(-45, 290),
+    wine="proline drowns the other twelve",
+    wine_unit="measured value",
+)
 AFTER = Column(
-    0.515, 0.965, "After", "each color of each photograph: mean 0, standard deviation 1", "z-score", (-2.6, 4.5),
-    "every measurement counts, and the cultivars come apart", "z-score",
-)  # fmt: skip
+    left=0.515,
+    right=0.965,
+    title="After",
+    photographs=f"each color: mean 0, standard deviation 1 (shown from -{SHOWN} to {SHOWN})",
+    pixel_unit="z-score",
+    pixel_limits=(-2.6, 4.5),
+    wine="every measurement counts, and the cultivars come apart",
+    wine_unit="z-score",
+)
 
 
 def draw(
@@ -61,7 +73,7 @@ def draw(
     _text(figure, BEFORE.left, 0.863, "Two photographs", 14, INK, "bold")
     _text(figure, BEFORE.left, 0.498, f"{wine.array.shape[1]} measurements of {len(wine.array)} wines", 14, INK, "bold")
     _legend(figure, 0.498)
-    rendered = np.clip(0.5 + photographs_z / BLACK_TO_WHITE, 0, 1)
+    rendered = np.clip(0.5 + photographs_z / (2 * SHOWN), 0, 1)
     _column(figure, BEFORE, (photographs.array, photographs.array), wine.array, wine.channels, cultivar)
     _column(figure, AFTER, (rendered, photographs_z), wine_z, (), cultivar)
 

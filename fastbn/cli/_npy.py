@@ -82,7 +82,7 @@ def write_npy(
     with path.open("wb") as file:
         npy.write_array_header_1_0(file, header)
         for piece in pieces:
-            file.write(np.ravel(piece, order=order).view(np.uint8))
+            file.write(np.ravel(piece, order=order).view(np.uint8).data)
 
 
 def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -14,7 +14,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], object]]:
         yield _ignore
         return
     try:
-        from tqdm import tqdm  # noqa: PLC0415 - optional, and wanted on a terminal only
+        from tqdm import tqdm  # optional, and wanted on a terminal only
     except ImportError:
         yield _ignore
         return
