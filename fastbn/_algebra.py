@@ -1,15 +1,18 @@
 """Scalar formulas: error-free transformations, double-double arithmetic, moments and their merge.
 
-Everything here is plain arithmetic without branches on data, written once. It runs on floats and on NumPy vectors as it stands;
-a backend compiles the same source and may bind three names to its machine's own form: ``two_prod`` (one fused multiply-add
-instead of 17 operations), ``sqrt`` and ``select``.
+Everything here is plain arithmetic without branches on data, written once. It runs on floats and on NumPy vectors as
+it stands; a backend compiles the same source and may bind three names to its machine's own form: ``two_prod`` (one
+fused multiply-add instead of 17 operations), ``sqrt`` and ``select``.
 
-A number in two words is written ``(head, tail)``: ``head + tail`` is its value and ``head`` is that value rounded to float64.
+A number in two words is written ``(head, tail)``: ``head + tail`` is its value and ``head`` is that value rounded to
+float64.
 
-Sources: Dekker 1971; Knuth, TAOCP 2, 4.2.2; Ogita, Rump, Oishi 2005 (two_sum, two_prod, VecSum); Chan, Golub, LeVeque 1983 (merge).
+Sources: Dekker 1971; Knuth, TAOCP 2, 4.2.2; Ogita, Rump, Oishi 2005 (two_sum, two_prod, VecSum); Chan, Golub, LeVeque
+1983 (merge).
 """
 
-from numpy import sqrt, where as select
+from numpy import sqrt
+from numpy import where as select
 
 _SPLITTER = 134217729.0  # 2^27 + 1
 _HUGE = 2.0**480  # beyond these two, squares or their errors would leave the range of float64 ...
@@ -102,15 +105,16 @@ def root(ah, al):
 
 
 def range_scale(magnitude):
-    """Power of two that brings a magnitude to where squares and their errors are normal numbers; 1 for almost all data."""
+    """Power of two that brings a magnitude to where squares and their errors are normal; 1 for almost all data."""
     return select(magnitude > _HUGE, _DOWN, select(magnitude < _TINY, _UP, 1.0))
 
 
 def merge(na, ah, al, sh, sl, nb, bh, bl, th, tl):
     """Counts, means and sums of squared deviations (m2) of two parts -> those of the union.
 
-    With ``d = mean_b - mean_a``: ``mean = mean_a + d nb/n`` and ``m2 = m2_a + m2_b + d^2 na nb/n`` (Chan, Golub, LeVeque),
-    in double-double. ``nb == 0`` leaves the first part as it is, bit for bit. Infinite means add as IEEE numbers do.
+    With ``d = mean_b - mean_a``: ``mean = mean_a + d nb/n`` and ``m2 = m2_a + m2_b + d^2 na nb/n`` (Chan, Golub,
+    LeVeque), in double-double. ``nb == 0`` leaves the first part as it is, bit for bit. Infinite means add as IEEE
+    numbers do.
     """
     n = na + nb
     scale = range_scale(abs(ah) + abs(bh))
@@ -173,8 +177,9 @@ def affine_wide(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_t
 def rescale(head, tail, low, low_tail, factor, width, start, stop, floor, ceiling):
     """``start + (x - low)/width (stop - start)``, exact at both ends, inside them for x inside, then clipped.
 
-    By division (a reciprocal misses the end) and from the nearer end: ``t`` below one half counts from ``start``, else from
-    ``stop``. ``factor`` is 0.5 where ``high - low`` overflows, else 1; ``low`` and ``width`` come multiplied by it.
+    By division (a reciprocal misses the end) and from the nearer end: ``t`` below one half counts from ``start``,
+    else from ``stop``. ``factor`` is 0.5 where ``high - low`` overflows, else 1; ``low`` and ``width`` come
+    multiplied by it.
     """
     t = ((head * factor - low) + (tail * factor - low_tail)) / width
     half = 0.5 * stop - 0.5 * start

@@ -81,7 +81,7 @@ def output_dtype(x: Operand, dtype: Any) -> np.dtype:
     if dtype is None:
         return x.output
     try:
-        wanted = np.dtype(dtype)
+        wanted: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"dtype: got {dtype!r}; wants float16, float32 or float64") from None
     if wanted not in _OUTPUTS:

@@ -23,8 +23,8 @@ def _version(package: str) -> str | None:
 
 def _instruction_set() -> list[str]:
     """SIMD extensions NumPy found at run time: the same processor that the kernels are compiled for."""
-    found = np.show_config(mode="dicts")
-    extensions = found.get("SIMD Extensions", {}) if isinstance(found, dict) else {}
+    found: Any = np.show_config(mode="dicts")
+    extensions = found.get("SIMD Extensions", {})
     return [*extensions.get("baseline", []), *extensions.get("found", [])]
 
 

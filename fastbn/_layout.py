@@ -31,7 +31,7 @@ class Axes(NamedTuple):
     reduced: tuple[int, ...]
     shape: tuple[int, ...]  # of the per-channel vectors
     channels: int
-    count: int  # values per channel
+    values: int  # per channel
 
 
 def split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
@@ -45,7 +45,9 @@ def split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
         wanted = (_axis_index(channel_axis),)
     for axis in wanted:
         if not -rank <= axis < rank:
-            raise ValueError(f"channel_axis: got {channel_axis} for an array of shape {shape}; wants axes in [{-rank}, {rank})")
+            raise ValueError(
+                f"channel_axis: got {channel_axis} for an array of shape {shape}; wants axes in [{-rank}, {rank})"
+            )
     kept = tuple(sorted(axis % rank for axis in wanted))
     if len(set(kept)) < len(kept):
         raise ValueError(f"channel_axis: got {channel_axis}, which names an axis of shape {shape} twice")
@@ -125,9 +127,9 @@ class _Alias:
 def _contiguous_sizes(shape: tuple[int, ...], axes: Axes) -> _Sizes:
     first = axes.kept[0] if axes.kept else 0
     outer = math.prod(shape[:first])
-    inner = axes.count // outer
+    inner = axes.values // outer
     if axes.channels == 1:
-        return _Sizes(1, 1, axes.count, axes.count, axes.count)
+        return _Sizes(1, 1, axes.values, axes.values, axes.values)
     return _Sizes(outer, axes.channels, inner, axes.channels * inner, inner)
 
 
@@ -150,9 +152,9 @@ def _strided_sizes(array: np.ndarray, axes: Axes) -> _Sizes | None:
     if groups and groups[-1][2] != 1:
         return None
     pattern = [group[0] for group in groups]
-    one = (True, 1, axes.count * axes.channels)
+    one = (True, 1, axes.values * axes.channels)
     if pattern in ([], [False]):
-        return _Sizes(1, 1, axes.count, axes.count, axes.count)
+        return _Sizes(1, 1, axes.values, axes.values, axes.values)
     if pattern == [False, False]:
         return _Sizes(groups[0][1], 1, groups[1][1], groups[0][2], groups[1][1])
     outer = groups.pop(0) if not pattern[0] else one
@@ -198,7 +200,7 @@ def same_cut(a: View, b: View) -> bool:
 class Block(NamedTuple):
     """A rectangular piece of an array that has no direct view."""
 
-    index: tuple[slice, ...]  # into the array with its axes in the order kept, reduced
+    where: tuple[slice, ...]  # into the array with its axes in the order kept, reduced
     kept: tuple[slice, ...]  # into the per-channel vectors
     channels: int
     first: bool  # nothing of these channels came before
@@ -217,6 +219,4 @@ def blocks(array: np.ndarray, axes: Axes) -> Iterator[Block]:
     rank = len(axes.kept)
     for index in itertools.product(*cuts):
         kept = index[:rank]
-        yield Block(
-            index, kept, math.prod(s.stop - s.start for s in kept), all(s.start == 0 for s in index[rank:])
-        )
+        yield Block(index, kept, math.prod(s.stop - s.start for s in kept), all(s.start == 0 for s in index[rank:]))

@@ -44,7 +44,7 @@ def _number(value: Any) -> Any:
 
 def from_dict(d: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...] | None]:
     """Check and read what `to_dict` wrote."""
-    if not isinstance(d, Mapping) or d.get("format") != _FORMAT:
+    if not (hasattr(d, "get") and d.get("format") == _FORMAT):
         raise ValueError(f"not statistics of fastbn (no format {_FORMAT!r})")
     version = d.get("version")
     if not isinstance(version, int) or version < 1:

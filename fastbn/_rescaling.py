@@ -22,8 +22,8 @@ def two_words(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def rescaling(moments: Moments, ends: Ends, onto: Ends, bounds: Ends, constant: float) -> np.ndarray:
     """Coefficients of ``rescale`` (``_algebra.py``) that take ``ends`` onto ``onto``, then clip to ``bounds``.
 
-    Where both ends are the same the width is ``constant``: infinity sends all to the start, NaN to NaN. Channels of which
-    nothing is known become NaN.
+    Where both ends are the same the width is ``constant``: infinity sends all to the start, NaN to NaN. Channels of
+    which nothing is known become NaN.
     """
     low, high = ends
     head, tail = two_words(low)
@@ -44,4 +44,5 @@ def rescaling(moments: Moments, ends: Ends, onto: Ends, bounds: Ends, constant: 
 
 def is_constant(moments: Moments) -> np.ndarray:
     """Channels whose extremes are the same number."""
-    return moments.least == moments.greatest
+    constant: np.ndarray = moments.least == moments.greatest
+    return constant

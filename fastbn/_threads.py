@@ -1,9 +1,9 @@
 """How many threads, and the pool that runs units of work on them.
 
-Design. Kernels release the GIL, so a plain thread pool serves every CPU backend: no OpenMP runtime, no threading layer of
-Numba, nothing that a fork, a second runtime in the process or a call from several threads could break. The calling thread works
-too; units are claimed in chunks from a shared counter, so a busy core does not hold up the others. Units are cut by
-data size alone, so which thread takes which changes nothing in the result.
+Design. Kernels release the GIL, so a plain thread pool serves every CPU backend: no OpenMP runtime, no threading
+layer of Numba, nothing that a fork, a second runtime in the process or a call from several threads could break. The
+calling thread works too; units are claimed in chunks from a shared counter, so a busy core does not hold up the
+others. Units are cut by data size alone, so which thread takes which changes nothing in the result.
 """
 
 import functools
@@ -22,14 +22,11 @@ _BYTES_PER_THREAD = 1 << 18  # waking a thread costs 30 to 60 us, the time of ab
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
 _local = threading.local()  # .threads: what it said on another thread
-_lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def _forget_pools() -> None:
     """A forked child has the pools but not their threads."""
-    global _lock
-    _lock = threading.Lock()
     _pools.clear()
 
 
@@ -72,8 +69,8 @@ def _default() -> int:
 def set_num_threads(n: int) -> None:
     """Set how many threads a call may use.
 
-    On the main thread it counts for the process. On any other thread it counts for that thread alone, where calls otherwise
-    use one thread: a task of Dask or joblib is already one of many.
+    On the main thread it counts for the process. On any other thread it counts for that thread alone, where calls
+    otherwise use one thread: a task of Dask or joblib is already one of many.
 
     Parameters
     ----------
@@ -105,8 +102,8 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` said, else ``FASTBN_NUM_THREADS``, else the cores this process may use; off the main thread 1
-        unless set there.
+        What `set_num_threads` said, else ``FASTBN_NUM_THREADS``, else the cores this process may use; off the main
+        thread 1 unless set there.
     """
     if threading.current_thread() is threading.main_thread():
         return _settings.get("threads") or _default()
@@ -114,14 +111,12 @@ def get_num_threads() -> int:
 
 
 def _pool(helpers: int) -> ThreadPoolExecutor:
-    with _lock:
-        if helpers not in _pools:
-            _pools[helpers] = ThreadPoolExecutor(helpers, thread_name_prefix="fastbn")
-        return _pools[helpers]
+    """The pool of so many helpers. An executor has no threads before its first task, so losing a race here costs nothing."""
+    return _pools.get(helpers) or _pools.setdefault(helpers, ThreadPoolExecutor(helpers, thread_name_prefix="fastbn"))
 
 
 def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
-    """Call ``task(begin, end)`` on ranges that cover ``units`` units of work on ``size`` bytes, on as many threads as pay."""
+    """Call ``task(begin, end)`` on ranges that cover all units, on as many threads as ``size`` bytes pay for."""
     workers = 1 if size < 2 * _BYTES_PER_THREAD else min(get_num_threads(), units, size // _BYTES_PER_THREAD)
     if workers <= 1:
         task(0, units)

@@ -70,8 +70,8 @@ def batch_norm(
 
     References
     ----------
-    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate shift",
-       ICML 2015.
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+       covariate shift", ICML 2015.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def batch_norm(
         raise ValueError(f"{missing}: got None; wants both running_mean and running_var, or neither")
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         _check_running(name, running, axes, training)
-    if training and axes.count == 1 and operand.stored.size:
+    if training and axes.values == 1 and operand.stored.size:
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
     if training:
@@ -104,6 +104,8 @@ def batch_norm(
             _move(running_mean, stats.mean, weight)
             _move(running_var, stats.var(ddof=1), weight)
     else:
+        assert running_mean is not None
+        assert running_var is not None
         stats = ChannelStats.from_moments(1, running_mean, running_var)
         apply(operand, axes, stats.moments(), scale, shift, eps, 0, "zero", target)
     return (y, stats) if return_stats else y

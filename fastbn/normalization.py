@@ -31,7 +31,7 @@ def zscore(
     on_constant: str = "zero",
     return_stats: bool = False,
     out: Array | None = None,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Any:
     """Shift and scale every channel to mean 0 and variance 1: ``(x - mean) / sqrt(var + eps)``.
 
@@ -54,10 +54,11 @@ def zscore(
     return_stats : bool, default False
         Return ``(y, stats)``.
     out : ndarray, optional
-        Receives the result: of the right shape and dtype, `x` itself or without overlap. Then nothing of full size is allocated.
+        Receives the result: of the right shape and dtype, `x` itself or without overlap. Then nothing of full size is
+        allocated.
     dtype : dtype, optional
-        float16, float32 or float64. Default: the dtype of `x` if it is one of these, else float32 for bool and integers up to
-        16 bits, float64 for longer ones.
+        float16, float32 or float64. Default: the dtype of `x` if it is one of these, else float32 for bool and
+        integers up to 16 bits, float64 for longer ones.
 
     Returns
     -------
@@ -66,14 +67,15 @@ def zscore(
     Raises
     ------
     ValueError
-        If an argument does not fit `x`, or for a constant channel with ``on_constant="raise"``. Nothing is written then.
+        If an argument does not fit `x`, or for a constant channel with ``on_constant="raise"``. Nothing is written
+        then.
     TypeError
         If a dtype is not supported.
 
     Notes
     -----
-    The mean is subtracted first, in two words, and nothing is folded into ``a*x + b``: the error stays within 1 ulp of the output
-    whatever ``abs(mean) / std``.
+    The mean is subtracted first, in two words, and nothing is folded into ``a*x + b``: the error stays within 1 ulp
+    of the output whatever ``abs(mean) / std``.
 
     Examples
     --------
@@ -111,7 +113,7 @@ def normalize(
     eps: float = 0.0,
     on_constant: str = "zero",
     out: Array | None = None,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Array:
     """Normalize with given statistics: ``(x - mean) / sqrt(var + eps) * gamma + beta``.
 
@@ -165,7 +167,7 @@ def denormalize(
     ddof: int = 0,
     eps: float = 0.0,
     out: Array | None = None,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Array:
     """Undo `normalize`: ``(y - beta) / gamma * sqrt(var + eps) + mean``.
 
@@ -226,7 +228,7 @@ def minmax_scale(
     on_constant: str = "zero",
     return_stats: bool = False,
     out: Array | None = None,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Any:
     """Map every channel's range onto `feature_range`: ``lo + (x - min) / (max - min) * (hi - lo)``.
 
@@ -237,7 +239,8 @@ def minmax_scale(
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
     feature_range : (float, float), default (0.0, 1.0)
-        ``(lo, hi)`` with ``lo < hi``. The minimum maps to `lo` and the maximum to `hi` exactly; what lies between stays between.
+        ``(lo, hi)`` with ``lo < hi``. The minimum maps to `lo` and the maximum to `hi` exactly; what lies between
+        stays between.
     clip : bool, default False
         Clip what lies outside the fitted range.
     stats : ChannelStats, optional
@@ -293,7 +296,7 @@ def minmax_unscale(
     *,
     feature_range: tuple[float, float] = (0.0, 1.0),
     out: Array | None = None,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Array:
     """Undo `minmax_scale`: ``min + (y - lo) / (hi - lo) * (max - min)``.
 
@@ -426,7 +429,9 @@ def _check_extremes(stats: Any, axes: Axes) -> None:
     """Refuse statistics made without extremes (data with a NaN have neither extremes nor a mean)."""
     check_stats(stats, axes)
     if (np.isnan(stats.min.astype(np.float64)) & ~np.isnan(stats.mean)).any():
-        raise ValueError("stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)")
+        raise ValueError(
+            "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
+        )
 
 
 def _feature_range(feature_range: Any) -> tuple[float, float]:

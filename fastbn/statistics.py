@@ -48,9 +48,10 @@ def channel_stats(x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy
 
     Notes
     -----
-    The mean is within 1 ulp (while ``sum|x| / |sum x| <= 1e15``) and the variance within 2 ulp of the exact values of the stored
-    numbers, whatever the mean; for bool, 8- and 16-bit integers and float16 both are correctly rounded. Sums are compensated by
-    error-free transformations [1]_ and merged pairwise [2]_ in two words. The bits do not depend on the number of threads.
+    The mean is within 1 ulp (while ``sum|x| / |sum x| <= 1e15``) and the variance within 2 ulp of the exact values of
+    the stored numbers, whatever the mean; for bool, 8- and 16-bit integers and float16 both are correctly rounded.
+    Sums are compensated by error-free transformations [1]_ and merged pairwise [2]_ in two words. The bits do not
+    depend on the number of threads.
 
     References
     ----------
@@ -97,8 +98,8 @@ class ChannelStats:
     """Statistics of every channel of some data: immutable, picklable, mergeable.
 
     Made by `channel_stats`, `ChannelStats.empty`, `ChannelStats.from_moments`, `ChannelStats.from_dict` or
-    `ChannelStats.load`. Mean and sum of squared deviations are held in two float64 words each, so that a million merges do not
-    drift. Equality (``==``) is equality of every bit, names included.
+    `ChannelStats.load`. Mean and sum of squared deviations are held in two float64 words each, so that a million
+    merges do not drift. Equality (``==``) is equality of every bit, names included.
 
     Examples
     --------
@@ -142,7 +143,7 @@ class ChannelStats:
     @property
     def count(self) -> npt.NDArray[np.int64]:
         """Values counted (int64)."""
-        return self._state[0].astype(np.int64)
+        return np.asarray(self._state[0].astype(np.int64))
 
     @property
     def n_missing(self) -> npt.NDArray[np.int64]:
@@ -152,7 +153,7 @@ class ChannelStats:
     @property
     def weight(self) -> Floats:
         """Sum of weights (float64): the count, as nothing is weighted."""
-        return self._state[0].copy()
+        return np.array(self._state[0])
 
     @property
     def mean(self) -> Floats:
@@ -162,12 +163,18 @@ class ChannelStats:
 
     @property
     def min(self) -> np.ndarray:
-        """Smallest value, in the dtype of the data; NaN (for an integer dtype its largest value) where nothing was counted."""
+        """Smallest value, in the dtype of the data.
+
+        Where nothing was counted: NaN, or for an integer dtype its largest value.
+        """
         return self._extreme(self._least)
 
     @property
     def max(self) -> np.ndarray:
-        """Largest value, in the dtype of the data; NaN (for an integer dtype its smallest value) where nothing was counted."""
+        """Largest value, in the dtype of the data.
+
+        Where nothing was counted: NaN, or for an integer dtype its smallest value.
+        """
         return self._extreme(self._greatest)
 
     def var(self, ddof: int = 0) -> Floats:
@@ -343,9 +350,7 @@ class ChannelStats:
         return self.merge(other)
 
     def __radd__(self, other: object) -> "ChannelStats":
-        if other == 0 and not isinstance(other, ChannelStats):  # sum() starts with 0
-            return self
-        return NotImplemented
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # sum() starts with 0
 
     def update(
         self, x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy: str = "propagate"
@@ -491,8 +496,8 @@ class ChannelStats:
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_records.umask())
-            os.replace(temporary, target)
+            Path(temporary).chmod(0o666 & ~_records.umask())
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -518,7 +523,7 @@ class ChannelStats:
             If it does not hold statistics.
         """
         try:
-            with open(path, encoding="utf-8") as file:
+            with Path(path).open(encoding="utf-8") as file:
                 return cls.from_dict(json.load(file))
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"path: {os.fspath(path)!r} is not a JSON file of statistics ({error})") from None

@@ -8,12 +8,12 @@ import sys
 
 import numpy as np
 import pytest
-from contract import assert_statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastbn
 import oracle
+from contract import assert_statistics
 from fastbn.cli import main
 from fastbn.cli._chunks import chunks
 

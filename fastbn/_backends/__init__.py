@@ -26,21 +26,19 @@ class Moments(NamedTuple):
 class Backend(Protocol):
     """The verbs. Arrays are non-empty, checked, and described by ``Axes``; per-channel vectors are flat float64."""
 
-    def reduce_moments(self, x: Operand, axes: Axes) -> Moments: ...  # noqa: D102
+    def reduce_moments(self, x: Operand, axes: Axes) -> Moments: ...
 
-    def standardize(  # noqa: D102
+    def standardize(
         self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int, constant: float
     ) -> np.ndarray: ...
 
-    def destandardize(  # noqa: D102
+    def destandardize(
         self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int
     ) -> np.ndarray: ...
 
-    def map_channels(  # noqa: D102
-        self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand
-    ) -> None: ...
+    def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None: ...
 
-    def normalize_batch(  # noqa: D102
+    def normalize_batch(
         self,
         x: Operand,
         axes: Axes,
@@ -179,5 +177,7 @@ def current() -> Backend:
 
 
 @functools.cache
-def _load(name: str) -> Any:
-    return importlib.import_module(next(row.module for row in TABLE if row.name == name)).backend
+def _load(name: str) -> Backend:
+    module: Any = importlib.import_module(next(row.module for row in TABLE if row.name == name))
+    backend: Backend = module.backend
+    return backend

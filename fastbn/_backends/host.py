@@ -1,10 +1,11 @@
 """The schedule of every CPU backend: which thread takes which unit, what is fused, what is staged.
 
-Design. A backend brings compiled kernels (``CompiledKernels``); this module walks them over an array. Where the array can be seen
-as (outer, channel, inner), kernels work on it in place. Where it cannot (odd or negative strides, kept axes which do not
-merge, byte-swapped or misaligned numbers, float16, which CPUs do not compute in), NumPy copies it block by block into a small
-buffer, and the same kernels work on that. ``normalize`` reduces and maps one group of channels after the other, so that the
-second read comes from cache (one read and one write of memory instead of two and one), where such a group fits there.
+Design. A backend brings compiled kernels (``CompiledKernels``); this module walks them over an array. Where the array
+can be seen as (outer, channel, inner), kernels work on it in place. Where it cannot (odd or negative strides, kept
+axes which do not merge, byte-swapped or misaligned numbers, float16, which CPUs do not compute in), NumPy copies it
+block by block into a small buffer, and the same kernels work on that. ``normalize`` reduces and maps one group of
+channels after the other, so that the second read comes from cache (one read and one write of memory instead of two
+and one), where such a group fits there.
 """
 
 import threading
@@ -33,10 +34,10 @@ Coefficients = Callable[[np.ndarray, int, np.ndarray, int, int], None]
 class CompiledKernels(Protocol):
     """What a CPU backend compiles."""
 
-    def reduction(self, arithmetic: str) -> SimpleNamespace: ...  # noqa: D102 - see _kernels/variants.py
-    def map(self, transform: str, arithmetic: str) -> SimpleNamespace: ...  # noqa: D102
+    def reduction(self, arithmetic: str) -> SimpleNamespace: ...
+    def map(self, transform: str, arithmetic: str) -> SimpleNamespace: ...
     @property
-    def coefficients(self) -> SimpleNamespace: ...  # noqa: D102
+    def coefficients(self) -> SimpleNamespace: ...
 
 
 _scratch = threading.local()
@@ -44,9 +45,11 @@ _scratch = threading.local()
 
 def _float_scratch() -> np.ndarray:
     """Working memory of a thread, kept from call to call."""
-    if not hasattr(_scratch, "floats"):
-        _scratch.floats = np.empty(SCRATCH)
-    return _scratch.floats
+    try:
+        floats: np.ndarray = _scratch.floats
+    except AttributeError:
+        floats = _scratch.floats = np.empty(SCRATCH)
+    return floats
 
 
 class _Partials:
@@ -89,7 +92,9 @@ class Host:
         self._conclude(x, partials, 0, view.channels)
         return partials.moments()
 
-    def standardize(self, moments: Moments, gamma: Any, beta: Any, eps: float, ddof: int, constant: float) -> np.ndarray:
+    def standardize(
+        self, moments: Moments, gamma: Any, beta: Any, eps: float, ddof: int, constant: float
+    ) -> np.ndarray:
         """Coefficients of ``(x - mean) gamma / sqrt(var + eps) + beta``."""
         channels = moments.state.shape[1]
         coefficients = np.empty(KNOBS * channels)
@@ -154,9 +159,7 @@ class Host:
                 self._kernels.coefficients.standardize(
                     partials.states, source.channels, gamma, beta, eps, ddof, constant, coefficients, low, high
                 )
-                self._map_units(
-                    x, source, target, transform, coefficients, first * source.chunks, last * source.chunks
-                )
+                self._map_units(x, source, target, transform, coefficients, first * source.chunks, last * source.chunks)
 
         _threads.run(source.blocks, size, work)
         return partials.moments()
@@ -188,9 +191,7 @@ class Host:
             )
 
     def _conclude(self, x: Operand, partials: _Partials, begin: int, end: int) -> None:
-        self._kernels.reduction(x.arithmetic).conclude(
-            partials.states, partials.channels, begin, end, _float_scratch()
-        )
+        self._kernels.reduction(x.arithmetic).conclude(partials.states, partials.channels, begin, end, _float_scratch())
 
     def _map_units(
         self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int
@@ -216,7 +217,7 @@ class Host:
         ordered = x.stored.transpose(axes.kept + axes.reduced)
 
         def reduce_block(block: Block) -> _Partials:
-            view = _staged(ordered[block.index], x.storage, block.channels)
+            view = _staged(ordered[block.where], x.storage, block.channels)
             part = _Partials(view.segments, view.channels, x.storage)
             self._reduce_units(x, view, part, 0, view.blocks * view.segments)
             self._combine(x, view, part, 0, view.blocks)
@@ -234,15 +235,15 @@ class Host:
 
             _threads.run(len(current), x.stored.nbytes, work)
             for block, part in zip(current, parts, strict=True):
-                where = (slice(None), *block.kept)
+                rows = (slice(None), *block.kept)
                 if not block.first:
-                    joined = states[where].ravel()
+                    joined = states[rows].ravel()
                     low, high = least[block.kept].ravel(), greatest[block.kept].ravel()
                     kernels.absorb(joined, part.states, block.channels, low, high, part.least, part.greatest)
                     part.states, part.least, part.greatest = joined, low, high
                 shape = least[block.kept].shape
                 size = ROWS_OF_STATE * block.channels
-                states[where] = part.states[:size].reshape(ROWS_OF_STATE, *shape)
+                states[rows] = part.states[:size].reshape(ROWS_OF_STATE, *shape)
                 least[block.kept] = part.least[: block.channels].reshape(shape)
                 greatest[block.kept] = part.greatest[: block.channels].reshape(shape)
         self._conclude(x, whole, 0, axes.channels)
@@ -257,9 +258,9 @@ class Host:
 
         def work(begin: int, end: int) -> None:
             for block in todo[begin:end]:
-                piece = target[block.index]
+                piece = target[block.where]
                 result = np.empty(piece.shape, out.storage)
-                view = _staged(source[block.index], x.storage, block.channels)
+                view = _staged(source[block.where], x.storage, block.channels)
                 to = _as_channels(result, block.channels)
                 knob = knobs[(slice(None), *block.kept)].ravel()
                 self._map_units(x, view, to, transform, knob, 0, view.blocks * view.chunks)

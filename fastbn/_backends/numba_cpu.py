@@ -1,13 +1,13 @@
 """The ``numba`` backend: the kernels of ``_kernels`` compiled by Numba for this CPU.
 
-Design. The kernel modules are plain Python. Each is executed once more here as a scope of its own in which the free names of a
-variant, the algebra and the machine operations are bound to compiled functions; Numba then compiles the module's functions in
-that scope, on first use. Threads come from ``_threads``: every entry releases the GIL, so the schedule (``host.py``) is written
-once for all CPU backends and no threading layer of Numba is ever started.
+Design. The kernel modules are plain Python. Each is executed once more here as a scope of its own in which the free
+names of a variant, the algebra and the machine operations are bound to compiled functions; Numba then compiles the
+module's functions in that scope, on first use. Threads come from ``_threads``: every entry releases the GIL, so the
+schedule (``host.py``) is written once for all CPU backends and no threading layer of Numba is ever started.
 
-Flags. ``error_model="numpy"``: no branch at a division. Never ``fastmath``: it deletes the error terms. Compiled entries are kept
-on disk; the name under which Numba keeps them carries a digest of all kernel sources, because Numba itself looks only at
-the file of the function it compiles. ``FASTBN_NUMBA_CACHE=0`` turns that off.
+Flags. ``error_model="numpy"``: no branch at a division. Never ``fastmath``: it deletes the error terms. Compiled
+entries are kept on disk; the name under which Numba keeps them carries a digest of all kernel sources, because Numba
+itself looks only at the file of the function it compiles. ``FASTBN_NUMBA_CACHE=0`` turns that off.
 """
 
 import functools

@@ -1,10 +1,11 @@
 """Tile kernels: add ``rows`` rows of ``lanes`` values into per-lane sums of x and x*x that lose nothing that counts.
 
-``acc`` has rows S, C, Q, F, G, H: the sum is S + C, the sum of squares Q + F + G + H. At most ``ROWS`` terms go into a lane.
-``least`` and ``greatest`` hold the lanes' extremes. Four variants by what a value needs (additions per value in brackets):
+``acc`` has rows S, C, Q, F, G, H: the sum is S + C, the sum of squares Q + F + G + H. At most ``ROWS`` terms go into
+a lane. ``least`` and ``greatest`` hold the lanes' extremes. Four variants by what a value needs (additions per value
+in brackets):
 
-* narrow [5]: values whose sums are exact by themselves: integers up to 16 bits and float16. The square is cut at 2^-8, so that
-  both parts of the sum are free of rounding for 2^13 terms.
+* narrow [5]: values whose sums are exact by themselves: integers up to 16 bits and float16. The square is cut at 2^-8,
+  so that both parts of the sum are free of rounding for 2^13 terms.
 * single [14]: float32. The square is exact in float64; sums by two_sum.
 * double [21]: float64 and 32-bit integers. As single, with the error of the square in a third pair.
 * wide [23]: 64-bit integers, about a pivot of the channel (rows PIVOT, PIVOT_TAIL), in two words.
@@ -25,7 +26,7 @@ CUT = 1.5 * 2.0**44  # (p + CUT) - CUT rounds p to a multiple of 2^-8
 
 
 def fetch_row(x, at, stride, lanes):
-    """Ask for the row that comes ``AHEAD`` elements later: the arithmetic of a row outlasts what the hardware looks ahead."""
+    """Ask for the row ``AHEAD`` elements on: the arithmetic of a row outlasts what the hardware looks ahead."""
     ahead = at + stride * (AHEAD // lanes + 1)
     for j in range(0, lanes, LINE):
         prefetch(x, ahead + j)

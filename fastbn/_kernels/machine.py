@@ -1,8 +1,8 @@
 """Memory and comparison operations that each compiler supplies in its own form; here what they mean.
 
-A backend's ``load`` and ``store`` skip Python's negative indices (in Numba the test for them turned row loads into gathers,
-1.6 times the time) and its ``lesser`` and ``greater`` are one instruction; a NaN may or may not survive them, so NaN is found by
-the sums.
+A backend's ``load`` and ``store`` skip Python's negative indices (in Numba the test for them turned row loads into
+gathers, 1.6 times the time). Its ``lesser`` and ``greater`` are one instruction; a NaN may or may not survive them, so
+NaN is found by the sums.
 """
 
 

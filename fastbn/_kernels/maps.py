@@ -1,7 +1,7 @@
 """The two walks of a map, with the same geometry as the reduction: one coefficient per run, or one per column.
 
-A variant binds ``head``, ``tail`` (how a stored number is read) and ``transform`` (the formula, from ``_algebra``). ``coefficients``
-holds ``KNOBS`` rows of one number per channel.
+A variant binds ``head``, ``tail`` (how a stored number is read) and ``transform`` (the formula, from ``_algebra``).
+``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
 from .accumulate import WIDTH

@@ -1,8 +1,8 @@
 """What a slot holds between tiles, segments and the whole channel: two ways, with the same three functions in each.
 
 *moments*: a tile is finished at once and its count, mean and m2 are merged (float32, float64, 32- and 64-bit integers).
-*totals*: exact sums stay sums until the channel is complete and are finished once, so that the result is the correctly rounded
-one (integers up to 16 bits, float16).
+*totals*: exact sums stay sums until the channel is complete and are finished once, so that the result is the correctly
+rounded one (integers up to 16 bits, float16).
 """
 
 from .._algebra import merge

@@ -1,12 +1,13 @@
-"""From sums to moments: joining sums of lanes, the finish of a tile, and the rescue of a tile which the fast way cannot do.
+"""From sums to moments: joining sums, the finish of a tile, and the rescue of one which the fast way cannot do.
 
-A slot is described by rows of a buffer: COUNT, then six sums (``accumulate.py``), then SPECIAL (0, an infinity or NaN, added to
-the mean), PIVOT (what was subtracted before summing) and SCALE (the power of two that the values were multiplied by).
+A slot is described by rows of a buffer: COUNT, then six sums (``accumulate.py``), then SPECIAL (0, an infinity or
+NaN, added to the mean), PIVOT (what was subtracted before summing) and SCALE (the power of two that the values were
+multiplied by).
 """
 
 from .._algebra import add, divide, fast_two_sum, range_scale, two_prod, two_sum
 from .accumulate import WIDTH
-from .machine import greater, lesser, load
+from .machine import greater, load
 
 COUNT, SPECIAL = 0, 7
 PIVOT, PIVOT_TAIL, SCALE = 8, 9, 10
@@ -61,8 +62,8 @@ def join_sums(into, i, i_row, part, j, j_row, count):
 def finish(words, slots, terms):
     """Turn the sums of each slot into count, mean and m2, the last two in two words.
 
-    ``m2 = (n Q - S^2) / n``: every product splits exactly in two, the 14 terms are added by five sweeps of two_sum, so the
-    cancellation costs nothing. ``mean = pivot + S / n``.
+    ``m2 = (n Q - S^2) / n``: every product splits exactly in two, the 14 terms are added by five sweeps of two_sum,
+    so the cancellation costs nothing. ``mean = pivot + S / n``.
     """
     for j in range(slots):
         n = words[j]

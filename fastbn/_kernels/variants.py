@@ -3,8 +3,8 @@
 A binding says: in module M, the free name N is function F of module K.
 """
 
-from . import accumulate, operands, states
 from .. import _algebra as algebra
+from . import accumulate, operands, states
 
 PLAIN = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}

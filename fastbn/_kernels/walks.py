@@ -1,8 +1,9 @@
-"""The two walks of the reduction: along long runs of one channel, and down columns that hold many channels or short runs.
+"""The two walks of the reduction: along long runs of a channel, and down columns of many channels or short runs.
 
-Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles -> segments
-(the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what ``_layout.py`` computed.
-A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``close_tile``, ``join`` and ``close_channels``.
+Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
+segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
+``_layout.py`` computed. A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``close_tile``, ``join`` and
+``close_channels``.
 """
 
 from .accumulate import LANES, ROWS, WIDTH, C, F, G, H, Q, S
@@ -157,7 +158,7 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
 
 
 def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, ends):
-    """Reduce units ``begin`` to ``end``, each one segment of a block of channels, down rows of up to ``WIDTH`` lanes."""
+    """Reduce units ``begin`` to ``end``, each one segment of a block of channels, down rows of lanes."""
     acc, slots, terms = window(scratch, ACC), window(scratch, SLOTS), window(scratch, TERMS)
     low, high = window(ends, LANE_LEAST), window(ends, LANE_GREATEST)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
@@ -178,9 +179,7 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
             for group in range(0, wide, ROWS):
                 start_lanes(x, base, width, inner, repeat, acc, low, high)
                 at = base + group * repeat * stride
-                accumulate(
-                    x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc, low, high
-                )
+                accumulate(x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc, low, high)
                 fold_lanes(acc, low, high, width, inner, repeat, slots, 0, lows, highs)
             rest = rows % repeat
             if rest > 0:
@@ -208,7 +207,7 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
 
 
 def combine(partials, segments, channels, begin, end, least, greatest):
-    """Fold the segments of channels ``begin`` to ``end`` in a fixed tree; the first segment's place receives the result."""
+    """Fold the segments of channels ``begin`` to ``end`` in a fixed tree, into the first segment's place."""
     size = ROWS_OF_STATE * channels
     count = segments
     while count > 1:

@@ -64,10 +64,6 @@ def _stopped_by_signals() -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
 
-    def restore() -> None:
-        for number in replaced:
-            signal.signal(number, signal.SIG_DFL)
-
     replaced = []
     if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
         for name in ("SIGTERM", "SIGHUP"):
@@ -78,7 +74,8 @@ def _stopped_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        restore()
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def _transform(args: Namespace, function: Transform) -> None:
             f"{args.stats}: statistics of channels {stats.shape}, but {args.input} has channels {stream.axes.shape} "
             f"(shape {source.array.shape}, channel axis {args.channel_axis})"
         )
-    if stats is None and args.method == "batchnorm" and stream.axes.count == 1:
+    if stats is None and args.method == "batchnorm" and stream.axes.values == 1:
         raise JobError(f"{args.input}: batch normalization needs more than one value per channel")
     with atomic_output(args.output, overwrite=args.overwrite) as scratch:
         stats = stats or stream.measure()

@@ -34,12 +34,13 @@ def demo(directory: Path) -> None:
         raise JobError(f"--output {directory}: not a directory")
     directory.mkdir(parents=True, exist_ok=True)
     print(f"fastbn {__version__} on {get_num_threads()} threads, NumPy {np.__version__}")
+    print("The first run compiles the kernels, which takes a while.", flush=True)
     written = [PICTURE]
     for sample in (photographs, wine):
         start = time.perf_counter()
         stats = channel_stats(sample.array, sample.channel_axis).with_names(sample.channels)
         outputs = _outputs(sample)
-        seconds = time.perf_counter() - start  # with the compilation of the kernels, unless they are cached
+        seconds = time.perf_counter() - start
         print(f"\n{sample.title}: {sample.array.dtype} {sample.array.shape}, first calls {seconds:.2f} s\n{stats!r}")
         written += _save(directory, sample, stats, outputs)
     each = zscore(photographs.array, (0, photographs.channel_axis))  # every photograph by its own statistics
