@@ -181,7 +181,7 @@ def _cut(flat: np.ndarray, sizes: _Sizes) -> View:
         block = min(channels, WIDTH // inner) if together else 1
         lanes = block * inner
         repeat = max(1, LANES // lanes) if block == channels and outer_stride == lanes else 1
-        tile_rows = ROWS * repeat * max(1, LANES // (4 * repeat * inner))
+        tile_rows = ROWS * repeat * (2 if lanes * repeat <= LANES else 1)
         tiles = -(-outer // tile_rows)
         map_rows = -(-max(1, _MAP_UNIT // lanes) // repeat) * repeat
         chunks = -(-outer // map_rows)

@@ -111,7 +111,7 @@ def get_num_threads() -> int:
 
 
 def _pool(helpers: int) -> ThreadPoolExecutor:
-    """The pool of so many helpers. An executor has no threads before its first task, so losing a race here costs nothing."""
+    """The pool of so many helpers; an executor starts no thread before its first task, so losing a race is harmless."""
     return _pools.get(helpers) or _pools.setdefault(helpers, ThreadPoolExecutor(helpers, thread_name_prefix="fastbn"))
 
 

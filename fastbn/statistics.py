@@ -120,8 +120,10 @@ class ChannelStats:
     def __init__(
         self, state: Floats, least: np.ndarray, greatest: np.ndarray, names: tuple[str, ...] | None = None
     ) -> None:
-        if least.dtype.kind == "f":  # a zero is +0
-            least, greatest = np.asarray(least + least.dtype.type(0)), np.asarray(greatest + greatest.dtype.type(0))
+        if least.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):  # a zero becomes +0, a signalling NaN quiet
+                zero = least.dtype.type(0)
+                least, greatest = np.asarray(least + zero), np.asarray(greatest + zero)
         for array in (state, least, greatest):
             array.setflags(write=False)
         for name, value in (("_state", state), ("_least", least), ("_greatest", greatest), ("_names", names)):

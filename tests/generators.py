@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+
 from known_sums import gen_sum
 
 TILE = 4096  # the largest number of elements of one channel in one tile
@@ -190,12 +191,13 @@ def cancellation(dtype, rng):
 
 @family("float32", "float64")
 def ill_conditioned(dtype, rng):
-    """Sums of condition up to 1e15 over several tiles: shuffled, sorted, and with the largest element first."""
+    """Sums of condition up to 1e15 over several tiles: shuffled, by value, by magnitude, and with the largest first."""
     rows = []
     for target in (1e4, 1e8, 1e12, 1e15):
         values = rng.permutation(np.tile(gen_sum(dtype, 700, target, rng), 8))
         largest = np.argmax(abs(values))
-        rows += [values, np.sort(values), np.append(values[largest], np.delete(values, largest))]
+        rows += [values, np.sort(values), values[np.argsort(-abs(values), kind="stable")]]
+        rows.append(np.append(values[largest], np.delete(values, largest)))
     return np.array(rows)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rational import BATCH_NORM_EPS, assert_standardized
 
 import fastbn
 import oracle
+from rational import BATCH_NORM_EPS, assert_standardized
 
 pytestmark = pytest.mark.usefixtures("backend")
 

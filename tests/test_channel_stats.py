@@ -6,13 +6,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from contract import assert_statistics
-from generators import FLOATS, INTEGERS
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastbn
 import oracle
+from contract import assert_statistics
+from generators import FLOATS, INTEGERS
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -9,13 +9,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from generators import CASES, FLOATS, INTEGERS, channels
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastbn
 import oracle
 from fastbn import ChannelStats
+from generators import CASES, FLOATS, INTEGERS, channels
 
 pytestmark = pytest.mark.usefixtures("backend")
 

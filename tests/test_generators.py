@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
+import oracle
 from generators import CASES, FAMILIES, FLOATS, LONG, TILE, channels
 from known_sums import gen_sum, nist, pi_digits
 from layouts import LAYOUTS, factors
-
-import oracle
 
 
 def exact(name, dtype):

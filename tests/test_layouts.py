@@ -4,15 +4,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-from contract import assert_statistics
-from generators import FLOATS, INTEGERS, TILE
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from layouts import LAYOUTS, poison
 
 import fastbn
 import oracle
+from contract import assert_statistics
+from generators import FLOATS, INTEGERS, TILE
+from layouts import LAYOUTS, poison
 
 pytestmark = pytest.mark.usefixtures("backend")
 

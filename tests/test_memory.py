@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rational import MAPS
 
 import fastbn
 import oracle
+from rational import MAPS
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -56,10 +56,10 @@ ARRAYS = {
     "uint32": lambda: (ones("u4", SHAPE[1:]), 0),
     "int64": lambda: (ones("i8", TABLE), 1),
 }
-EVERY_MAP = ("nchw", "table", "reversed", "float16", "big-endian", "int64")
-CASES = [
-    (name, layout) for layout in ARRAYS for name in MAPS if layout in EVERY_MAP or name in {"zscore", "batch_norm"}
-]
+FUSED = ("nchw", "table", "channels last", "many channels", "reversed", "float16 table", "int64")
+CASES = [("zscore", layout) for layout in ARRAYS]
+CASES += [("batch_norm", layout) for layout in FUSED]
+CASES += [(name, layout) for name in MAPS if name not in {"zscore", "batch_norm"} for layout in ("nchw", "reversed")]
 
 
 def limit(x, axis):
@@ -90,9 +90,7 @@ def resident(reset=False):
 @pytest.mark.parametrize(("name", "layout"), CASES)
 def test_with_out_nothing_of_full_size_is_allocated(name, layout):
     x, axis = ARRAYS[layout]()
-    out = np.zeros(x.shape, np.float32 if x.itemsize < 4 or x.dtype.kind == "f" else np.float64)
-    if x.dtype in (np.float16, np.float64):
-        out = np.zeros(x.shape, x.dtype.newbyteorder("="))
+    out = np.zeros(x.shape, MAPS[name](np.ones((2, 2), x.dtype)).dtype)
     MAPS[name](x, axis, out=out)  # compiles
     before = resident(reset=True)
     traced = traced_peak(lambda: MAPS[name](x, axis, out=out))
@@ -101,7 +99,7 @@ def test_with_out_nothing_of_full_size_is_allocated(name, layout):
     assert grown <= limit(x, axis) + 4 * MIB  # pages of the heap that others freed, stacks of threads
 
 
-@pytest.mark.parametrize("layout", ["nchw", "table", "reversed", "int16"])
+@pytest.mark.parametrize("layout", ["table", "int16"])
 @pytest.mark.parametrize("name", MAPS)
 def test_without_out_the_output_is_all(name, layout):
     x, axis = ARRAYS[layout]()
@@ -109,8 +107,8 @@ def test_without_out_the_output_is_all(name, layout):
     assert traced_peak(lambda: MAPS[name](x, axis)) <= 4 * x.size + limit(x, axis)
 
 
-@pytest.mark.parametrize("layout", ["nchw", "table", "reversed", "sliced", "transposed"])
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("layout", ["nchw", "table", "sliced"])
+@pytest.mark.parametrize("name", ["zscore", "minmax_scale", "batch_norm"])
 def test_in_place_nothing_of_full_size_is_allocated(name, layout):
     x, axis = ARRAYS[layout]()
     MAPS[name](x, axis, out=x)  # compiles

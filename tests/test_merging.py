@@ -7,14 +7,14 @@ import operator
 
 import numpy as np
 import pytest
-from contract import assert_statistics
-from generators import CASES, LONG, channels
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastbn
 import oracle
+from contract import assert_statistics
 from fastbn import ChannelStats
+from generators import CASES, LONG, channels
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from rational import assert_rescaled, assert_unscaled
 
 import fastbn
 import oracle
+from rational import assert_rescaled, assert_unscaled
 
 pytestmark = pytest.mark.usefixtures("backend")
 

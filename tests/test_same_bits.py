@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from rational import MAPS
 
 import fastbn
+from rational import MAPS
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -25,6 +25,12 @@ SHAPES = [
     ((20, 6, 50, 40), (1, 3)),
 ]
 THREADS = (1, 2, 3, 7)
+ARRANGEMENTS = {
+    "fortran": np.asfortranarray,
+    "reversed": lambda x: x[::-1, :, ::-1],
+    "sliced": lambda x: x[:, 1:, ::3],
+    "big-endian": lambda x: x.astype(">f4"),
+}
 
 
 @pytest.fixture
@@ -85,9 +91,7 @@ def test_any_number_of_threads(data, threads, name, shape, axis):
     assert len(bits) == 1
 
 
-@pytest.mark.parametrize(
-    "arrange", [np.asfortranarray, lambda x: x[::-1, :, ::-1], lambda x: x[:, 1:, ::3], lambda x: x.astype(">f4")]
-)
+@pytest.mark.parametrize("arrange", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
 @pytest.mark.parametrize("name", MAPS)
 def test_any_number_of_threads_in_any_layout(threads, name, arrange):
     x = arrange(np.random.default_rng(0).normal(280, 0.5, (50, 7, 1000)).astype(np.float32))

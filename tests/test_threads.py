@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from generators import FLOATS, INTEGERS
 
 import fastbn
+from generators import FLOATS, INTEGERS
 
 pytestmark = pytest.mark.usefixtures("backend")
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand
-from .._kernels.accumulate import WIDTH
+from .._kernels.accumulate import PITCH
 from .._kernels.maps import KNOBS
 from .._kernels.states import ROWS_OF_STATE
 from .._kernels.walks import ENDS, SCRATCH
@@ -295,4 +295,4 @@ def _as_channels(block: np.ndarray, channels: int) -> View:
     return view
 
 
-assert SCRATCH >= KNOBS * WIDTH  # maps expand their coefficients into the same scratch
+assert SCRATCH >= KNOBS * PITCH  # maps expand their coefficients into the same scratch

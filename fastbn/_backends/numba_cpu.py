@@ -21,11 +21,11 @@ from typing import Any
 from numba import njit
 
 from .. import _algebra, _kernels
-from .._kernels import accumulate, coefficients, machine, maps, operands, states, sums, variants, walks
+from .._kernels import accumulate, coefficients, machine, maps, operands, pivots, states, sums, variants, walks
 from . import _numba_machine
 from .host import Host
 
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 _ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
@@ -48,7 +48,7 @@ def _compile(function: FunctionType, entry: bool) -> Any:
             return njit(function, cache=True, **_FLAGS)
         except RuntimeError:  # no folder for the cache can be written
             pass
-    return njit(function, **_FLAGS)
+    return njit(function, **(_FLAGS | {"no_cpython_wrapper": not entry}))
 
 
 def _bind(module: ModuleType, label: str, known: dict[Any, Any], bindings: Mapping[str, Any]) -> SimpleNamespace:
@@ -73,7 +73,7 @@ def _shared() -> dict[Any, Any]:
     known: dict[Callable[..., Any], Any] = {
         getattr(module, name): getattr(_numba_machine, name) for module, names in own.items() for name in names
     }
-    for module in (machine, _algebra, operands, accumulate, sums, states):
+    for module in (machine, _algebra, operands, pivots, accumulate, sums, states):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if isinstance(value, FunctionType) and value.__module__ == module.__name__:

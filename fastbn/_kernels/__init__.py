@@ -5,6 +5,6 @@ compiles: ``load``, ``store``, ``lesser`` and ``greater`` (``machine.py``), the 
 that make its variant (``accumulate`` for the walks, ``transform`` for the maps).
 
 Words used below: a *lane* is an independent accumulator within a tile; a *slot* is the place of one tile's (or one
-channel's) sums; a *row* of a buffer is one quantity, ``WIDTH`` places long, so that every loop over lanes or slots
+channel's) sums; a *row* of a buffer is one quantity, ``PITCH`` places apart, so that every loop over lanes or slots
 runs along memory.
 """

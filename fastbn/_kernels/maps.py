@@ -4,7 +4,7 @@ A variant binds ``head``, ``tail`` (how a stored number is read) and ``transform
 ``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
-from .accumulate import WIDTH
+from .accumulate import PITCH
 from .machine import load, store
 from .walks import BLOCK, CHANNEL_STRIDE, CHANNELS, INNER, MAP_ROWS, OUTER, OUTER_STRIDE, REPEAT, RUN, RUNS
 
@@ -39,7 +39,7 @@ def expand(coefficients, channels, channel, width, inner, repeat, expanded):
         for r in range(repeat):
             for c in range(width):
                 for i in range(inner):
-                    expanded[k * WIDTH + (r * width + c) * inner + i] = coefficients[k * channels + channel + c]
+                    expanded[k * PITCH + (r * width + c) * inner + i] = coefficients[k * channels + channel + c]
 
 
 def map_row(x, at, y, to, lanes, k):
@@ -53,13 +53,13 @@ def map_row(x, at, y, to, lanes, k):
                 head(v),
                 tail(v),
                 k[j],
-                k[WIDTH + j],
-                k[2 * WIDTH + j],
-                k[3 * WIDTH + j],
-                k[4 * WIDTH + j],
-                k[5 * WIDTH + j],
-                k[6 * WIDTH + j],
-                k[7 * WIDTH + j],
+                k[PITCH + j],
+                k[2 * PITCH + j],
+                k[3 * PITCH + j],
+                k[4 * PITCH + j],
+                k[5 * PITCH + j],
+                k[6 * PITCH + j],
+                k[7 * PITCH + j],
             ),
         )
 

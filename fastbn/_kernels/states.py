@@ -5,12 +5,27 @@
 rounded one (integers up to 16 bits, float16).
 """
 
-from .._algebra import merge
-from .accumulate import WIDTH
+from .._algebra import divide, merge, two_sum
+from .accumulate import PITCH, WIDTH
 from .machine import load, store
-from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, finish, join_sums
+from .sums import (
+    COUNT,
+    COUNTED,
+    MEAN,
+    MEAN_TAIL,
+    PIVOT,
+    PIVOT_TAIL,
+    SCALE,
+    SPECIAL,
+    SUM,
+    SUM_2,
+    SUM_3,
+    add_words,
+    finish,
+    join_sums,
+)
 
-ROWS_OF_STATE = 8  # moments use five of them
+ROWS_OF_STATE = 8
 
 
 def close_tile_moments(words, slots, terms):
@@ -39,11 +54,19 @@ def join_moments(into, i, i_row, part, j, j_row, count):
             into[a + 2 * i_row],
             into[a + 3 * i_row],
             into[a + 4 * i_row],
-            part[b],
+            load(part, b),
             part[b + j_row],
             part[b + 2 * j_row],
             part[b + 3 * j_row],
             part[b + 4 * j_row],
+        )
+        into[a + SUM * i_row], into[a + SUM_2 * i_row], into[a + SUM_3 * i_row] = add_words(
+            into[a + SUM * i_row],
+            into[a + SUM_2 * i_row],
+            into[a + SUM_3 * i_row],
+            part[b + SUM * j_row],
+            part[b + SUM_2 * j_row],
+            part[b + SUM_3 * j_row],
         )
 
 
@@ -51,7 +74,17 @@ join_totals = join_sums
 
 
 def close_channels_moments(state, channels, begin, end, words, terms):
-    """Nothing is left to do."""
+    """Where the sum in three words is good, the mean is that sum over the count.
+
+    Merged means have an error of 2^-104 of the largest partial mean, 1 to 3 ulp at a condition of 1e15.
+    """
+    for c in range(begin, end):
+        s, t = two_sum(state[SUM * channels + c], state[SUM_2 * channels + c])
+        s, t = two_sum(s, t + state[SUM_3 * channels + c])
+        if s - s == 0.0:
+            m, t = divide(s, t, state[COUNTED * channels + c])
+            state[MEAN * channels + c] = m
+            state[MEAN_TAIL * channels + c] = t
 
 
 def close_channels_totals(state, channels, begin, end, words, terms):
@@ -60,14 +93,14 @@ def close_channels_totals(state, channels, begin, end, words, terms):
         slots = min(WIDTH, end - start)
         for j in range(slots):
             for k in range(COUNT, SPECIAL + 1):
-                words[k * WIDTH + j] = state[k * channels + start + j]
-            words[PIVOT * WIDTH + j] = 0.0
-            words[PIVOT_TAIL * WIDTH + j] = 0.0
-            words[SCALE * WIDTH + j] = 1.0
+                words[k * PITCH + j] = state[k * channels + start + j]
+            words[PIVOT * PITCH + j] = 0.0
+            words[PIVOT_TAIL * PITCH + j] = 0.0
+            words[SCALE * PITCH + j] = 1.0
         finish(words, slots, terms)
         for j in range(slots):
             for k in range(5):
-                state[k * channels + start + j] = words[k * WIDTH + j]
+                state[k * channels + start + j] = words[k * PITCH + j]
 
 
 def lowest(a, b):

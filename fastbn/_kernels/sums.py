@@ -1,32 +1,31 @@
 """From sums to moments: joining sums, the finish of a tile, and the rescue of one which the fast way cannot do.
 
-A slot is described by rows of a buffer: COUNT, then six sums (``accumulate.py``), then SPECIAL (0, an infinity or
-NaN, added to the mean), PIVOT (what was subtracted before summing) and SCALE (the power of two that the values were
-multiplied by).
+A slot is described by rows of a buffer: COUNT, then the sum and the sum of squares in three words each, then SPECIAL
+(0, an infinity or NaN, added to the mean), PIVOT (what was subtracted before summing) and SCALE (the power of two
+that the values were multiplied by).
 """
 
 from .._algebra import add, divide, fast_two_sum, range_scale, two_prod, two_sum
-from .accumulate import WIDTH
+from .accumulate import PITCH
 from .machine import greater, load
 
 COUNT, SPECIAL = 0, 7
 PIVOT, PIVOT_TAIL, SCALE = 8, 9, 10
 WORDS = 11  # rows of a slot
-TERMS = 14  # rows of scratch for the finish
+TERMS = 12  # rows of scratch for the finish
+NAN = float("nan")
 SWEEPS = 5  # of VecSum: leaves 2^-106 of a result that cancelled by up to 2^159
 
-COUNTED, MEAN, MEAN_TAIL, M2, M2_TAIL = 0, 1, 2, 3, 4  # rows of a state
+# Rows of a state; the last three are the sum of the values in three words (NaN if it was scaled or is not finite).
+COUNTED, MEAN, MEAN_TAIL, M2, M2_TAIL, SUM, SUM_2, SUM_3 = 0, 1, 2, 3, 4, 5, 6, 7
 
 
-def add_sums(s, c, q, f, g, h, t, d, r, k, u, m):
-    """Six sums plus six sums; rounding errors go to the second word of each pair."""
-    s, e = two_sum(s, t)
-    c = c + (e + d)
-    q, e = two_sum(q, r)
-    f = f + (e + k)
-    g, e = two_sum(g, u)
-    h = h + (e + m)
-    return s, c, q, f, g, h
+def add_words(a, b, c, d, e, f):
+    """Three words plus three words; only what falls below the third is rounded."""
+    a, r = two_sum(a, d)
+    b, t = two_sum(b, e)
+    b, r = two_sum(b, r)
+    return a, b, c + (f + (t + r))
 
 
 def join_sums(into, i, i_row, part, j, j_row, count):
@@ -34,77 +33,72 @@ def join_sums(into, i, i_row, part, j, j_row, count):
     for k in range(count):
         a = i + k
         b = j + k
-        into[a] += part[b]
-        (
-            into[a + i_row],
-            into[a + 2 * i_row],
-            into[a + 3 * i_row],
-            into[a + 4 * i_row],
-            into[a + 5 * i_row],
-            into[a + 6 * i_row],
-        ) = add_sums(
-            into[a + i_row],
-            into[a + 2 * i_row],
-            into[a + 3 * i_row],
-            into[a + 4 * i_row],
-            into[a + 5 * i_row],
-            into[a + 6 * i_row],
-            part[b + j_row],
-            part[b + 2 * j_row],
-            part[b + 3 * j_row],
-            part[b + 4 * j_row],
-            part[b + 5 * j_row],
-            part[b + 6 * j_row],
-        )
+        into[a] += load(part, b)
+        for row in (1, 4):
+            into[a + row * i_row], into[a + (row + 1) * i_row], into[a + (row + 2) * i_row] = add_words(
+                into[a + row * i_row],
+                into[a + (row + 1) * i_row],
+                into[a + (row + 2) * i_row],
+                part[b + row * j_row],
+                part[b + (row + 1) * j_row],
+                part[b + (row + 2) * j_row],
+            )
         into[a + SPECIAL * i_row] += part[b + SPECIAL * j_row]
 
 
 def finish(words, slots, terms):
     """Turn the sums of each slot into count, mean and m2, the last two in two words.
 
-    ``m2 = (n Q - S^2) / n``: every product splits exactly in two, the 14 terms are added by five sweeps of two_sum,
+    ``m2 = (n Q - S^2) / n``: every product splits exactly in two, the 12 terms are added by five sweeps of two_sum,
     so the cancellation costs nothing. ``mean = pivot + S / n``.
     """
     for j in range(slots):
-        n = words[j]
-        s, c = fast_two_sum(words[WIDTH + j], words[2 * WIDTH + j])
-        words[WIDTH + j] = s
-        words[2 * WIDTH + j] = c
-        for k in range(4):
-            p, e = two_prod(n, words[(3 + k) * WIDTH + j])
-            terms[2 * k * WIDTH + j] = e
-            terms[(2 * k + 1) * WIDTH + j] = p
+        n = load(words, j)
+        s, c = fast_two_sum(words[PITCH + j], words[2 * PITCH + j])
+        for k in range(3):
+            p, e = two_prod(n, words[(4 + k) * PITCH + j])
+            terms[2 * k * PITCH + j] = e
+            terms[(2 * k + 1) * PITCH + j] = p
         p, e = two_prod(c, -c)
-        terms[8 * WIDTH + j] = e
-        terms[9 * WIDTH + j] = p
+        terms[6 * PITCH + j] = e
+        terms[7 * PITCH + j] = p
         p, e = two_prod(s, -2.0 * c)
-        terms[10 * WIDTH + j] = e
-        terms[11 * WIDTH + j] = p
+        terms[8 * PITCH + j] = e
+        terms[9 * PITCH + j] = p
         p, e = two_prod(s, -s)
-        terms[12 * WIDTH + j] = e
-        terms[13 * WIDTH + j] = p
+        terms[10 * PITCH + j] = e
+        terms[11 * PITCH + j] = p
     for _ in range(SWEEPS):
         for k in range(1, TERMS):
             for j in range(slots):
-                a, e = two_sum(terms[k * WIDTH + j], terms[(k - 1) * WIDTH + j])
-                terms[k * WIDTH + j] = a
-                terms[(k - 1) * WIDTH + j] = e
+                a, e = two_sum(terms[k * PITCH + j], terms[(k - 1) * PITCH + j])
+                terms[k * PITCH + j] = a
+                terms[(k - 1) * PITCH + j] = e
     for j in range(slots):
         rest = terms[j]
         for k in range(1, TERMS - 1):
-            rest += terms[k * WIDTH + j]
-        a, e = fast_two_sum(terms[(TERMS - 1) * WIDTH + j], rest)
+            rest += terms[k * PITCH + j]
+        a, e = fast_two_sum(terms[(TERMS - 1) * PITCH + j], rest)
         n = words[j]
-        special = words[SPECIAL * WIDTH + j]
-        scale = words[SCALE * WIDTH + j]
-        v, t = divide(greater(a, 0.0), e if a > 0.0 else 0.0, n)
-        words[M2 * WIDTH + j] = v / scale / scale + (special - special)
-        words[M2_TAIL * WIDTH + j] = t / scale / scale
-        m, t = divide(words[WIDTH + j], words[2 * WIDTH + j], n)
-        pivot, rest = fast_two_sum(words[PIVOT * WIDTH + j], words[PIVOT_TAIL * WIDTH + j])
-        m, t = add(pivot, rest, m, t)
-        words[MEAN * WIDTH + j] = m / scale + special
-        words[MEAN_TAIL * WIDTH + j] = t / scale
+        special = words[SPECIAL * PITCH + j]
+        scale = words[SCALE * PITCH + j]
+        v, r = divide(greater(a, 0.0), e if a > 0.0 else 0.0, n)
+        s, c, t = words[PITCH + j], words[2 * PITCH + j], words[3 * PITCH + j]
+        words[M2 * PITCH + j] = v / scale / scale + (special - special)
+        words[M2_TAIL * PITCH + j] = r / scale / scale
+        m, r = fast_two_sum(s, c + t)
+        m, r = divide(m, r, n)
+        pivot, rest = fast_two_sum(words[PIVOT * PITCH + j], words[PIVOT_TAIL * PITCH + j])
+        m, r = add(pivot, rest, m, r)
+        words[MEAN * PITCH + j] = m / scale + special
+        words[MEAN_TAIL * PITCH + j] = r / scale
+        p, e = two_prod(n, pivot)
+        s, c, t = add_words(s, c, t, p, e, 0.0)
+        p, e = two_prod(n, rest)
+        s, c, t = add_words(s, c, t, p, e, 0.0)
+        words[SUM * PITCH + j] = s + (special - special) if scale == 1.0 else NAN
+        words[SUM_2 * PITCH + j] = c
+        words[SUM_3 * PITCH + j] = t
 
 
 def healthy(s, least, greatest):
@@ -134,21 +128,25 @@ def rescue(x, base, pieces, stride, run, words, slot, least, greatest):
             if high == high and not v <= high:
                 high = v
     scale = range_scale(magnitude)
-    s, c, q, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    s, c, t = 0.0, 0.0, 0.0
+    q, f, g = 0.0, 0.0, 0.0
     for i in range(pieces):
         for j in range(run):
             d = 1.0 * load(x, base + i * stride + j)
             if d - d == 0.0:
                 d *= scale
                 p, e = two_prod(d, d)
-                s, c, q, f, g, h = add_sums(s, c, q, f, g, h, d, 0.0, p, 0.0, e, 0.0)
-    words[WIDTH + slot] = s
-    words[2 * WIDTH + slot] = c
-    words[3 * WIDTH + slot] = q
-    words[4 * WIDTH + slot] = f
-    words[5 * WIDTH + slot] = g
-    words[6 * WIDTH + slot] = h
-    words[SPECIAL * WIDTH + slot] = special
-    words[SCALE * WIDTH + slot] = scale
+                s, c, t = add_words(s, c, t, d, 0.0, 0.0)
+                q, f, g = add_words(q, f, g, p, e, 0.0)
+    words[PITCH + slot] = s
+    words[2 * PITCH + slot] = c
+    words[3 * PITCH + slot] = t
+    words[4 * PITCH + slot] = q
+    words[5 * PITCH + slot] = f
+    words[6 * PITCH + slot] = g
+    words[SPECIAL * PITCH + slot] = special
+    words[PIVOT * PITCH + slot] = 0.0
+    words[PIVOT_TAIL * PITCH + slot] = 0.0
+    words[SCALE * PITCH + slot] = scale
     least[slot] = low
     greatest[slot] = high

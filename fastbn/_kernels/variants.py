@@ -4,12 +4,13 @@ A binding says: in module M, the free name N is function F of module K.
 """
 
 from .. import _algebra as algebra
-from . import accumulate, operands, states
+from . import accumulate, operands, pivots, states
 
 PLAIN = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
-UNSHIFTED = {"pivot_head": operands.tail_plain, "pivot_tail": operands.tail_plain}
-SHIFTED = {"pivot_head": operands.head_wide, "pivot_tail": operands.tail_wide}
+UNSHIFTED = {"pivot_head": pivots.pivot_none, "pivot_tail": pivots.pivot_none, "bias": pivots.bias_narrow}
+NEAR = {"pivot_head": pivots.pivot_near, "pivot_tail": pivots.pivot_none, "bias": pivots.bias_near}
+LEAST = {"pivot_head": pivots.pivot_least, "pivot_tail": pivots.pivot_least_tail, "bias": pivots.bias_near}
 MOMENTS = {
     "close_tile": states.close_tile_moments,
     "join": states.join_moments,
@@ -23,10 +24,10 @@ TOTALS = {
 
 #: Reductions by the arithmetic that a dtype needs (``_arrays.py``).
 REDUCTIONS = {
-    "narrow": {"accumulate": accumulate.accumulate_narrow, **UNSHIFTED, **TOTALS},
-    "single": {"accumulate": accumulate.accumulate_single, **UNSHIFTED, **MOMENTS},
-    "double": {"accumulate": accumulate.accumulate_double, **UNSHIFTED, **MOMENTS},
-    "wide": {"accumulate": accumulate.accumulate_wide, **SHIFTED, **MOMENTS},
+    "narrow": {"accumulate": accumulate.accumulate_narrow, "carry": pivots.carry_none, **UNSHIFTED, **TOTALS},
+    "single": {"accumulate": accumulate.accumulate_single, "carry": pivots.carry_none, **NEAR, **MOMENTS},
+    "double": {"accumulate": accumulate.accumulate_double, "carry": pivots.carry_near, **NEAR, **MOMENTS},
+    "wide": {"accumulate": accumulate.accumulate_wide, "carry": pivots.carry_none, **LEAST, **MOMENTS},
 }
 
 #: What a map computes, and how it reads its input.

@@ -2,21 +2,21 @@
 
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
-``_layout.py`` computed. A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``close_tile``, ``join`` and
-``close_channels``.
+``_layout.py`` computed. A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``bias``, ``carry``,
+``close_tile``, ``join`` and ``close_channels``.
 """
 
-from .accumulate import LANES, ROWS, WIDTH, C, F, G, H, Q, S
+from .accumulate import BIAS, CARRY, LANES, PITCH, ROWS, C, F, G, Q, S, T, survey
 from .accumulate import PIVOT as LANE_PIVOT
 from .accumulate import PIVOT_TAIL as LANE_PIVOT_TAIL
-from .machine import load, window
-from .states import ROWS_OF_STATE, highest, join_extremes, lowest
-from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, add_sums, healthy, rescue
+from .machine import greater, lesser, load, window
+from .states import ROWS_OF_STATE, join_extremes
+from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, add_words, healthy, rescue
 
 # Parts of the float64 scratch: lane sums and pivots, slots of the tiles at work, terms of the finish.
-ACC, SLOTS, TERMS, SCRATCH = 0, 8 * WIDTH, 19 * WIDTH, 33 * WIDTH
+ACC, SLOTS, TERMS, SCRATCH = 0, 10 * PITCH, 21 * PITCH, 33 * PITCH
 # Parts of the scratch in the dtype of x: extremes of lanes and of slots.
-LANE_LEAST, LANE_GREATEST, SLOT_LEAST, SLOT_GREATEST, ENDS = 0, WIDTH, 2 * WIDTH, 3 * WIDTH, 4 * WIDTH
+LANE_LEAST, LANE_GREATEST, SLOT_LEAST, SLOT_GREATEST, ENDS = 0, PITCH, 2 * PITCH, 3 * PITCH, 4 * PITCH
 BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too
 
 # Places in ``geometry``: sizes and strides in elements, then the cut.
@@ -26,77 +26,88 @@ BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile of columns: channels, rows si
 MAP_ROWS, PLACES = 13, 14  # rows of a unit of a map; length of ``geometry``
 
 
-def start_lanes(x, base, channels, inner, repeat, acc, low, high):
-    """Clear the lanes (repeat, channel, inner); extremes and pivot begin with the channel's first value."""
+def start_extremes(x, base, channels, inner, repeat, low, high):
+    """The extremes of the lanes (repeat, channel, inner) begin with their channel's first value."""
     for r in range(repeat):
         for c in range(channels):
             v = load(x, base + c * inner)
             for i in range(inner):
+                low[(r * channels + c) * inner + i] = v
+                high[(r * channels + c) * inner + i] = v
+
+
+def start_slots(channels, inner, repeat, count, slots, slot, low, high, lows, highs):
+    """Fold the lanes' extremes, choose pivots, and clear the slots of channels that will hold ``count`` values each."""
+    for c in range(channels):
+        k = slot + c
+        least = low[c * inner]
+        greatest = high[c * inner]
+        for r in range(repeat):
+            for i in range(inner):
+                least = lesser(least, low[(r * channels + c) * inner + i])
+                greatest = greater(greatest, high[(r * channels + c) * inner + i])
+        lows[k] = least
+        highs[k] = greatest
+        slots[COUNT * PITCH + k] = count
+        for row in range(1, SPECIAL + 1):
+            slots[row * PITCH + k] = 0.0
+        slots[PIVOT * PITCH + k] = pivot_head(least, greatest)
+        slots[PIVOT_TAIL * PITCH + k] = pivot_tail(least, greatest)
+        slots[SCALE * PITCH + k] = 1.0
+
+
+def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs):
+    """Clear the lanes (repeat, channel, inner) and give them their channel's pivot and bias."""
+    for r in range(repeat):
+        for c in range(channels):
+            pivot = slots[PIVOT * PITCH + slot + c]
+            rest = slots[PIVOT_TAIL * PITCH + slot + c]
+            squares = bias(lows[slot + c], highs[slot + c], pivot)
+            errors = carry(lows[slot + c], highs[slot + c], pivot)
+            for i in range(inner):
                 j = (r * channels + c) * inner + i
                 acc[S + j] = 0.0
-                acc[C + j] = 0.0
-                acc[Q + j] = 0.0
+                acc[C + j] = errors
+                acc[T + j] = 0.0
+                acc[Q + j] = squares
                 acc[F + j] = 0.0
                 acc[G + j] = 0.0
-                acc[H + j] = 0.0
-                acc[LANE_PIVOT + j] = pivot_head(v)
-                acc[LANE_PIVOT_TAIL + j] = pivot_tail(v)
-                low[j] = v
-                high[j] = v
+                acc[LANE_PIVOT + j] = pivot
+                acc[LANE_PIVOT_TAIL + j] = rest
+                acc[BIAS + j] = squares
+                acc[CARRY + j] = errors
 
 
-def start_slots(x, base, channels, inner, count, slots, slot, lows, highs):
-    """Clear the slots of ``channels`` channels that will hold ``count`` values each."""
-    for c in range(channels):
-        v = load(x, base + c * inner)
-        k = slot + c
-        slots[COUNT * WIDTH + k] = count
-        for row in range(1, SPECIAL + 1):
-            slots[row * WIDTH + k] = 0.0
-        slots[PIVOT * WIDTH + k] = pivot_head(v)
-        slots[PIVOT_TAIL * WIDTH + k] = pivot_tail(v)
-        slots[SCALE * WIDTH + k] = 1.0
-        lows[k] = v
-        highs[k] = v
-
-
-def fold_lanes(acc, low, high, channels, inner, repeat, slots, slot, lows, highs):
+def fold_lanes(acc, channels, inner, repeat, slots, slot):
     """Add the lanes (repeat, channel, inner) to their channels' slots, in index order."""
     for r in range(repeat):
         for i in range(inner):
             for c in range(channels):
                 j = (r * channels + c) * inner + i
                 k = slot + c
-                (
-                    slots[WIDTH + k],
-                    slots[2 * WIDTH + k],
-                    slots[3 * WIDTH + k],
-                    slots[4 * WIDTH + k],
-                    slots[5 * WIDTH + k],
-                    slots[6 * WIDTH + k],
-                ) = add_sums(
-                    slots[WIDTH + k],
-                    slots[2 * WIDTH + k],
-                    slots[3 * WIDTH + k],
-                    slots[4 * WIDTH + k],
-                    slots[5 * WIDTH + k],
-                    slots[6 * WIDTH + k],
+                slots[PITCH + k], slots[2 * PITCH + k], slots[3 * PITCH + k] = add_words(
+                    slots[PITCH + k],
+                    slots[2 * PITCH + k],
+                    slots[3 * PITCH + k],
                     acc[S + j],
-                    acc[C + j],
-                    acc[Q + j],
+                    acc[C + j] - acc[CARRY + j],
+                    acc[T + j],
+                )
+                slots[4 * PITCH + k], slots[5 * PITCH + k], slots[6 * PITCH + k] = add_words(
+                    slots[4 * PITCH + k],
+                    slots[5 * PITCH + k],
+                    slots[6 * PITCH + k],
+                    acc[Q + j] - acc[BIAS + j],
                     acc[F + j],
                     acc[G + j],
-                    acc[H + j],
                 )
-                lows[k] = lowest(lows[k], low[j])
-                highs[k] = highest(highs[k], high[j])
 
 
 def copy_slots(into, at, channels, slots, count):
     """The first tiles of a segment begin its state."""
     for row in range(ROWS_OF_STATE):
         for k in range(count):
-            into[at + row * channels + k] = slots[row * WIDTH + k]
+            into[at + row * channels + k] = slots[row * PITCH + k]
 
 
 def deliver(first, partials, at, channels, slots, count, least, greatest, end, lows, highs):
@@ -107,7 +118,7 @@ def deliver(first, partials, at, channels, slots, count, least, greatest, end, l
             least[end + k] = lows[k]
             greatest[end + k] = highs[k]
     else:
-        join(partials, at, channels, slots, 0, WIDTH, count)
+        join(partials, at, channels, slots, 0, PITCH, count)
         join_extremes(least, greatest, end, lows, highs, 0, count)
 
 
@@ -132,21 +143,26 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
             count = min(pieces, geometry[OUTER] - piece)
             base = piece * stride + channel * geometry[CHANNEL_STRIDE] + start
             rest = length % LANES
-            start_slots(x, base, 1, 1, count * length, slots, filled, lows, highs)
-            start_lanes(x, base, 1, LANES, 1, acc, low, high)
+            start_extremes(x, base, 1, LANES, 1, low, high)
             for i in range(count):
                 at = base + i * stride
-                accumulate(x, at, length // LANES, LANES, LANES, acc, low, high)
-                accumulate(x, at + length - rest, 1, LANES, rest, acc, low, high)
-            fold_lanes(acc, low, high, 1, LANES, 1, slots, filled, lows, highs)
-            if not healthy(slots[WIDTH + filled], lows[filled], highs[filled]):
+                survey(x, at, length // LANES, LANES, LANES, low, high)
+                survey(x, at + length - rest, 1, LANES, rest, low, high)
+            start_slots(1, LANES, 1, count * length, slots, filled, low, high, lows, highs)
+            start_lanes(1, LANES, 1, acc, slots, filled, lows, highs)
+            for i in range(count):
+                at = base + i * stride
+                accumulate(x, at, length // LANES, LANES, LANES, acc)
+                accumulate(x, at + length - rest, 1, LANES, rest, acc)
+            fold_lanes(acc, 1, LANES, 1, slots, filled)
+            if not healthy(slots[PITCH + filled], lows[filled], highs[filled]):
                 rescue(x, base, count, stride, length, slots, filled, lows, highs)
             filled += 1
             if filled == BATCH or tile == last_tile - 1:
                 close_tile(slots, filled, terms)
                 while filled > 1:
                     half = (filled + 1) // 2
-                    join(slots, 0, WIDTH, slots, half, WIDTH, filled - half)
+                    join(slots, 0, PITCH, slots, half, PITCH, filled - half)
                     join_extremes(lows, highs, 0, lows, highs, half, filled - half)
                     filled = half
                 at = segment * ROWS_OF_STATE * channels + channel
@@ -174,20 +190,24 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
         for tile in range(first_tile, last_tile):
             rows = min(tile_rows, geometry[OUTER] - tile * tile_rows)
             base = tile * tile_rows * stride + channel * geometry[CHANNEL_STRIDE]
-            start_slots(x, base, width, inner, rows * inner, slots, 0, lows, highs)
             wide = rows // repeat
-            for group in range(0, wide, ROWS):
-                start_lanes(x, base, width, inner, repeat, acc, low, high)
-                at = base + group * repeat * stride
-                accumulate(x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc, low, high)
-                fold_lanes(acc, low, high, width, inner, repeat, slots, 0, lows, highs)
             rest = rows % repeat
+            end_at = base + wide * repeat * stride
+            start_extremes(x, base, width, inner, repeat, low, high)
+            survey(x, base, wide, repeat * stride, repeat * width * inner, low, high)
+            survey(x, end_at, 1, stride, rest * width * inner, low, high)
+            start_slots(width, inner, repeat, rows * inner, slots, 0, low, high, lows, highs)
+            for group in range(0, wide, ROWS):
+                start_lanes(width, inner, repeat, acc, slots, 0, lows, highs)
+                at = base + group * repeat * stride
+                accumulate(x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc)
+                fold_lanes(acc, width, inner, repeat, slots, 0)
             if rest > 0:
-                start_lanes(x, base, width, inner, rest, acc, low, high)
-                accumulate(x, base + wide * repeat * stride, 1, 0, rest * width * inner, acc, low, high)
-                fold_lanes(acc, low, high, width, inner, rest, slots, 0, lows, highs)
+                start_lanes(width, inner, rest, acc, slots, 0, lows, highs)
+                accumulate(x, end_at, 1, 0, rest * width * inner, acc)
+                fold_lanes(acc, width, inner, rest, slots, 0)
             for c in range(width):
-                if not healthy(slots[WIDTH + c], lows[c], highs[c]):
+                if not healthy(slots[PITCH + c], lows[c], highs[c]):
                     rescue(x, base + c * inner, rows, stride, inner, slots, c, lows, highs)
             close_tile(slots, width, terms)
             at = segment * ROWS_OF_STATE * channels + channel

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastbn import ChannelStats, denormalize, minmax_scale, minmax_unscale, normalize, show_config
 
-from ._errors import JobError, describe, require
+from ._errors import JobError, require
 from ._files import atomic_output, check_output, check_space
 from ._npy import open_npy, write_npy
 from ._stream import Stream, Transform
@@ -59,7 +59,7 @@ def run_denormalize(args: Namespace) -> None:
 def run_merge(args: Namespace) -> None:
     """Merge saved statistics."""
     check_output(args.output, inputs=args.inputs, overwrite=args.overwrite)
-    first, *others = [_load_stats(path) for path in args.inputs]
+    first, *others = [ChannelStats.load(path) for path in args.inputs]
     merged = first.merge(*others)
     _save_stats(merged, args.output, overwrite=args.overwrite)
     print(repr(merged))
@@ -99,7 +99,7 @@ def _transform(args: Namespace, function: Transform) -> None:
     inputs = [args.input] if args.stats is None else [args.input, args.stats]
     check_output(args.output, inputs=inputs, overwrite=args.overwrite)
     check_space(args.output, source.array.size * dtype.itemsize)
-    stats = None if args.stats is None else _load_stats(args.stats)
+    stats = None if args.stats is None else ChannelStats.load(args.stats)
     if stats is not None and stats.shape != stream.axes.shape:
         raise JobError(
             f"{args.stats}: statistics of channels {stats.shape}, but {args.input} has channels {stream.axes.shape} "
@@ -108,17 +108,9 @@ def _transform(args: Namespace, function: Transform) -> None:
     if stats is None and args.method == "batchnorm" and stream.axes.values == 1:
         raise JobError(f"{args.input}: batch normalization needs more than one value per channel")
     with atomic_output(args.output, overwrite=args.overwrite) as scratch:
-        stats = stats or stream.measure()
-        pieces = stream.transform(transform, stats, dtype)
+        pieces = stream.transform(transform, stream.measure() if stats is None else stats, dtype)
         write_npy(scratch, source.array.shape, dtype, source.order, pieces)
     print(f"{args.output}: {args.command} {args.input} ({args.method}), {dtype} of shape {source.array.shape}")
-
-
-def _load_stats(path: Path) -> ChannelStats:
-    try:
-        return ChannelStats.load(path)
-    except (ValueError, TypeError, KeyError) as error:
-        raise JobError(f"{path}: not statistics saved by fastbn: {describe(error)}") from error
 
 
 def _save_stats(stats: ChannelStats, out: Path, *, overwrite: bool) -> None:
