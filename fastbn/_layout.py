@@ -3,11 +3,11 @@
 Every cut depends on sizes and strides alone, never on threads or on the machine: it fixes the bits of the result.
 """
 
+import functools
 import itertools
 import math
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from ._kernels.walks import PLACES
 
 ChannelAxis = int | tuple[int, ...] | None
 
+_REMEMBERED = 1024  # shapes and cuts kept from call to call
 _RUN = LANES * ROWS  # elements of a tile along rows
 _UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
 _MAP_UNIT = 1 << 15  # elements of a map's unit
@@ -36,6 +37,14 @@ class Axes(NamedTuple):
 
 def split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
     """Check ``channel_axis`` against a shape."""
+    try:
+        return _split_axes(shape, channel_axis)
+    except TypeError:  # cannot be hashed
+        return _split_axes.__wrapped__(shape, channel_axis)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
     rank = len(shape)
     if channel_axis is None:
         wanted: tuple[int, ...] = ()
@@ -65,22 +74,23 @@ def _axis_index(axis: Any) -> int:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """An array as flat memory with a geometry that the kernels read (places: ``_kernels/walks.py``)."""
+class Cut(NamedTuple):
+    """How work on an (outer, channel, inner) array is divided."""
 
-    flat: np.ndarray
-    geometry: np.ndarray
+    geometry: np.ndarray  # what the kernels read (places: ``_kernels/walks.py``)
     along_rows: bool  # which of the two walks
     channels: int
     block: int  # channels that are reduced and mapped together
+    blocks: int  # groups of channels
     segments: int  # units of reduction per block
     chunks: int  # units of a map per block
 
-    @property
-    def blocks(self) -> int:
-        """Groups of channels."""
-        return -(-self.channels // self.block)
+
+class View(NamedTuple):
+    """An array as flat memory and the way it is cut."""
+
+    flat: np.ndarray
+    cut: Cut
 
 
 class _Sizes(NamedTuple):
@@ -94,23 +104,21 @@ class _Sizes(NamedTuple):
 def direct_view(array: np.ndarray, axes: Axes) -> View | None:
     """See a non-empty native array as (outer, channel, inner) where the kernels can walk it in place, else None."""
     flags = array.flags
-    if flags.c_contiguous and (not axes.kept or axes.kept[-1] - axes.kept[0] == len(axes.kept) - 1):
-        sizes = _contiguous_sizes(array.shape, axes)
+    if not flags.aligned:
+        return None
+    if flags.c_contiguous and (len(axes.kept) < 2 or axes.kept[-1] - axes.kept[0] == len(axes.kept) - 1):
+        cut = _contiguous_cut(array.shape, axes)
         flat = array.reshape(-1)
-    elif flags.aligned:
-        found = _strided_sizes(array, axes)
-        if found is None:
+    else:
+        sizes = _strided_sizes(array, axes)
+        if sizes is None:
             return None
-        sizes = found
+        cut = _cut(sizes)
         extent = (sizes.outer - 1) * sizes.outer_stride + (sizes.channels - 1) * sizes.channel_stride + sizes.inner
         flat = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
-    else:
-        return None
-    if not flat.flags.aligned:
-        return None
-    if not flat.flags.writeable:
+    if not flags.writeable:
         flat = np.asarray(_Alias(flat))
-    return _cut(flat, sizes)
+    return View(flat, cut)
 
 
 class _Alias:
@@ -124,13 +132,13 @@ class _Alias:
         self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
 
 
-def _contiguous_sizes(shape: tuple[int, ...], axes: Axes) -> _Sizes:
-    first = axes.kept[0] if axes.kept else 0
-    outer = math.prod(shape[:first])
-    inner = axes.values // outer
+@functools.lru_cache(_REMEMBERED)
+def _contiguous_cut(shape: tuple[int, ...], axes: Axes) -> Cut:
     if axes.channels == 1:
-        return _Sizes(1, 1, axes.values, axes.values, axes.values)
-    return _Sizes(outer, axes.channels, inner, axes.channels * inner, inner)
+        return _cut(_Sizes(1, 1, axes.values, axes.values, axes.values))
+    outer = math.prod(shape[: axes.kept[0]])
+    inner = axes.values // outer
+    return _cut(_Sizes(outer, axes.channels, inner, axes.channels * inner, inner))
 
 
 def _strided_sizes(array: np.ndarray, axes: Axes) -> _Sizes | None:
@@ -165,7 +173,8 @@ def _strided_sizes(array: np.ndarray, axes: Axes) -> _Sizes | None:
     return _Sizes(outer[1], channel[1], inner, outer[2], channel[2])
 
 
-def _cut(flat: np.ndarray, sizes: _Sizes) -> View:
+@functools.lru_cache(_REMEMBERED)
+def _cut(sizes: _Sizes) -> Cut:
     """Cut an (outer, channel, inner) array into tiles, segments and units."""
     outer, channels, inner, outer_stride, channel_stride = sizes
     if inner > WIDTH:
@@ -185,16 +194,19 @@ def _cut(flat: np.ndarray, sizes: _Sizes) -> View:
         tiles = -(-outer // tile_rows)
         map_rows = -(-max(1, _MAP_UNIT // lanes) // repeat) * repeat
         chunks = -(-outer // map_rows)
-    segments = min(tiles, max(1, _UNITS // -(-channels // block)))
+    blocks = -(-channels // block)
+    segments = min(tiles, max(1, _UNITS // blocks))
     places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows)
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
-    return View(flat, geometry, inner > WIDTH, channels, block, segments, chunks)
+    return Cut(geometry, inner > WIDTH, channels, block, blocks, segments, chunks)
 
 
-def same_cut(a: View, b: View) -> bool:
-    """Whether a map can walk both arrays together."""
-    return a.along_rows == b.along_rows and a.block == b.block and bool((a.geometry[:3] == b.geometry[:3]).all())
+def same_cut(a: Cut, b: Cut) -> bool:
+    """Whether a map can walk two arrays together."""
+    return a is b or (
+        a.along_rows == b.along_rows and a.block == b.block and bool((a.geometry[:3] == b.geometry[:3]).all())
+    )
 
 
 class Block(NamedTuple):

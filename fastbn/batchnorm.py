@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_operand, channel_vector, prepare_output
+from ._backends import Moments
 from ._layout import Axes, ChannelAxis, split_axes
 from .normalization import apply, check_eps, check_number, fit_apply
-from .statistics import ChannelStats, check_nan_policy
+from .statistics import check_nan_policy, wrap
 
 __all__ = ["batch_norm"]
 
@@ -99,16 +100,29 @@ def batch_norm(
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
     if training:
-        stats = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
+        moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
         if operand.stored.size and running_mean is not None and running_var is not None:
-            _move(running_mean, stats.mean, weight)
-            _move(running_var, stats.var(ddof=1), weight)
+            with np.errstate(all="ignore"):
+                _move(running_mean, moments.state[1], weight)
+                _move(running_var, moments.state[3] / (axes.values - 1), weight)
     else:
         assert running_mean is not None
         assert running_var is not None
-        stats = ChannelStats.from_moments(1, running_mean, running_var)
-        apply(operand, axes, stats.moments(), scale, shift, eps, 0, "zero", target)
-    return (y, stats) if return_stats else y
+        moments = _as_moments(running_mean, running_var)
+        apply(operand, axes, moments, scale, shift, eps, 0, "zero", target)
+    return (
+        (y, wrap(moments, axes.shape, moments.least.dtype if not training else operand.original)) if return_stats else y
+    )
+
+
+def _as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
+    """Running statistics as the moments of one value per channel; their extremes are not known."""
+    state = np.zeros((5, mean.size))
+    state[0] = 1.0
+    state[1] = mean.reshape(-1)
+    state[3] = var.reshape(-1)
+    unknown = np.full(mean.size, np.nan)
+    return Moments(state, unknown, unknown.copy())
 
 
 def _momentum(momentum: Any) -> float:
@@ -135,5 +149,4 @@ def _check_running(name: str, running: Any, axes: Axes, training: bool) -> None:
 
 def _move(running: np.ndarray, batch: np.ndarray, weight: float) -> None:
     """Move a running statistic towards that of the batch, in float64."""
-    with np.errstate(all="ignore"):
-        running[...] = (1.0 - weight) * running.astype(np.float64) + weight * batch
+    running[...] = (1.0 - weight) * running.astype(np.float64) + weight * batch.reshape(running.shape)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
 from ._backends import Moments, current
 from ._layout import Axes, ChannelAxis, split_axes
-from ._rescaling import is_constant, rescaling
-from .statistics import ChannelStats, check_nan_policy, compute, wrap
+from ._rescaling import ends, extremes
+from .statistics import ChannelStats, check_nan_policy, reduce, wrap
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
 
@@ -93,13 +93,12 @@ def zscore(
         check_stats(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
     gamma, beta = channel_vector(None, "gamma", axes.shape, 1.0), channel_vector(None, "beta", axes.shape, 0.0)
-    if stats is None and on_constant == "raise":
-        stats = compute(operand, axes)
-    if stats is None:
-        stats = fit_apply(operand, axes, gamma, beta, eps, ddof, constant, target)
+    if stats is None and on_constant != "raise":
+        moments = fit_apply(operand, axes, gamma, beta, eps, ddof, constant, target)
     else:
-        apply(operand, axes, stats.moments(), gamma, beta, eps, ddof, on_constant, target)
-    return (y, stats) if return_stats else y
+        moments = reduce(operand, axes) if stats is None else stats.moments()
+        apply(operand, axes, moments, gamma, beta, eps, ddof, on_constant, target)
+    return (y, stats or wrap(moments, axes.shape, operand.original)) if return_stats else y
 
 
 def normalize(
@@ -277,16 +276,16 @@ def minmax_scale(
     if stats is not None:
         _check_extremes(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
-    if stats is None:
-        stats = compute(operand, axes)
-    moments = stats.moments()
+    moments = reduce(operand, axes) if stats is None else stats.moments()
     if on_constant == "raise":
-        _refuse_constant(is_constant(moments), axes)
+        _refuse_constant((moments.least == moments.greatest) & (moments.state[0] > 0), axes)
     if operand.stored.size:
+        start, stop = ends(*onto, axes.channels)
         bounds = onto if clip else (-math.inf, math.inf)
-        coefficients = rescaling(moments, (moments.least, moments.greatest), onto, bounds, constant)
-        current().map_channels(operand, axes, "rescale", coefficients, target)
-    return (y, stats) if return_stats else y
+        backend = current()
+        coefficients = backend.rescale(*extremes(moments), (start[0], stop[0]), bounds, constant)
+        backend.map_channels(operand, axes, "rescale", coefficients, target)
+    return (y, stats or wrap(moments, axes.shape, operand.original)) if return_stats else y
 
 
 def minmax_unscale(
@@ -338,24 +337,22 @@ def minmax_unscale(
     low, high = _feature_range(feature_range)
     x, target = prepare_output(y, operand, out, dtype)
     if operand.stored.size:
-        moments = stats.moments()
-        lows, highs = np.full(axes.channels, low), np.full(axes.channels, high)
-        onto = moments.least.astype(np.float64), moments.greatest.astype(np.float64)
-        coefficients = rescaling(moments, (lows, highs), onto, (-math.inf, math.inf), math.inf)
-        current().map_channels(operand, axes, "rescale", coefficients, target)
+        start, stop = (head + tail for head, tail in extremes(stats.moments()))
+        backend = current()
+        coefficients = backend.rescale(*ends(low, high, axes.channels), (start, stop), (-math.inf, math.inf), math.inf)
+        backend.map_channels(operand, axes, "rescale", coefficients, target)
     return x
 
 
 def fit_apply(
     operand: Operand, axes: Axes, gamma: Array, beta: Array, eps: float, ddof: int, constant: float, target: Operand
-) -> ChannelStats:
-    """Statistics of the data, and the data normalized with them."""
+) -> Moments:
+    """Moments of checked data, and the data normalized with them."""
     if operand.stored.size == 0:
-        return ChannelStats.empty(axes.shape, operand.original)
-    moments = current().normalize_batch(
+        return reduce(operand, axes)
+    return current().normalize_batch(
         operand, axes, transform_of(target.output), gamma, beta, eps, ddof, constant, target
     )
-    return wrap(moments, axes.shape, operand.original)
 
 
 def apply(

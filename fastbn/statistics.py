@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _display, _merging, _records
 from ._algebra import root, variance
-from ._arrays import as_operand
+from ._arrays import Operand, as_operand
 from ._backends import Moments, current
 from ._layout import Axes, ChannelAxis, split_axes
 
@@ -69,7 +69,8 @@ def channel_stats(x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy
     """
     check_nan_policy(nan_policy)
     operand = as_operand(x)
-    return compute(operand, split_axes(operand.stored.shape, channel_axis))
+    axes = split_axes(operand.stored.shape, channel_axis)
+    return wrap(reduce(operand, axes), axes.shape, operand.original)
 
 
 def check_nan_policy(nan_policy: str) -> None:
@@ -78,20 +79,21 @@ def check_nan_policy(nan_policy: str) -> None:
         raise ValueError(f"nan_policy: got {nan_policy!r}; wants one of {', '.join(map(repr, _NAN_POLICIES))}")
 
 
-def compute(operand: Any, axes: Axes) -> "ChannelStats":
-    """Statistics of a checked array."""
+def reduce(operand: Operand, axes: Axes) -> Moments:
+    """Moments of a checked array."""
     if operand.stored.size == 0:
-        return ChannelStats.empty(axes.shape, operand.original)
-    return wrap(current().reduce_moments(operand, axes), axes.shape, operand.original)
+        least, greatest = _merging.no_extremes((axes.channels,), operand.storage)
+        return Moments(np.zeros((5, axes.channels)), least, greatest)
+    return current().reduce_moments(operand, axes)
 
 
 def wrap(moments: Moments, shape: tuple[int, ...], dtype: np.dtype[Any]) -> "ChannelStats":
     """A backend's result as a public value."""
-    least, greatest = (
-        (end.view(np.bool_) if dtype.kind == "b" else end.astype(dtype, copy=False)).reshape(shape)
-        for end in (moments.least, moments.greatest)
-    )
-    return ChannelStats(moments.state.reshape(5, *shape), least, greatest)
+    least, greatest = moments.least, moments.greatest
+    if least.dtype != dtype:
+        with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+            least, greatest = least.astype(dtype), greatest.astype(dtype)
+    return ChannelStats(moments.state.reshape(5, *shape), least.reshape(shape), greatest.reshape(shape))
 
 
 class ChannelStats:
@@ -120,10 +122,6 @@ class ChannelStats:
     def __init__(
         self, state: Floats, least: np.ndarray, greatest: np.ndarray, names: tuple[str, ...] | None = None
     ) -> None:
-        if least.dtype.kind == "f":
-            with np.errstate(invalid="ignore"):  # a zero becomes +0, a signalling NaN quiet
-                zero = least.dtype.type(0)
-                least, greatest = np.asarray(least + zero), np.asarray(greatest + zero)
         for array in (state, least, greatest):
             array.setflags(write=False)
         for name, value in (("_state", state), ("_least", least), ("_greatest", greatest), ("_names", names)):

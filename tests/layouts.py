@@ -157,6 +157,16 @@ def kept_together(channels):
 
 
 @layout
+def kept_columns_cut(channels):
+    """Two kept axes at the end that cannot be seen as one: every second of the first."""
+    c1, c2 = factors(len(channels))
+    n = channels.shape[1]
+    wide = np.full((n, 2 * c1, c2), poison(channels.dtype), channels.dtype)
+    wide[:, ::2] = channels.T.reshape(n, c1, c2)
+    return Arranged(wide[:, ::2], (1, 2))
+
+
+@layout
 def big_endian(channels):
     x = nchw_array(channels)
     return Arranged(x.astype(x.dtype.newbyteorder(">")), 1)

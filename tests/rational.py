@@ -18,7 +18,7 @@ import oracle
 
 Axis = int | tuple[int, ...] | None
 
-LOOKED_AT = 120  # values of a channel
+LOOKED_AT = 80  # values of a channel
 BATCH_NORM_EPS = 1e-5
 MEAN_BITS = Fraction(1, 2**104)  # the width of a mean in two float64 words
 

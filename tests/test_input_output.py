@@ -160,7 +160,7 @@ def test_kept_axes_that_do_not_merge(name):
 
 @every_map
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("code", ["f4", "f8", "u2"])
+@pytest.mark.parametrize("code", ["f4", "u2"])
 def test_every_layout(name, code, layout):
     arranged = LAYOUTS[layout](sample(code, (6, 60)))
     before = arranged.x.tobytes()
@@ -227,8 +227,7 @@ def test_many_short_and_few_long_channels(name):
 @every_map
 @pytest.mark.parametrize("shape", [(7, 3, 4, 5), (40, 3), (5, 3, 1300)])
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("code", ["f4", "u1"])
+@pytest.mark.parametrize(("code", "order"), [("f4", "C"), ("f4", "F"), ("u1", "C")])
 def test_out_may_lie_anywhere(name, code, order, place, shape):
     x = np.asarray(sample(code, shape), order=order)
     y = MAPS[name](x)
@@ -242,9 +241,9 @@ def test_out_may_lie_anywhere(name, code, order, place, shape):
 
 
 @every_map
-@pytest.mark.parametrize("shape", [(7, 3, 4, 5), (40, 3), (5, 3, 1300), (40, 3, 57, 31)])
+@pytest.mark.parametrize("shape", [(40, 3), (5, 3, 1300), (40, 3, 57, 31)])
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("code", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("code", ["f2", "f4"])
 def test_in_place(name, code, place, shape):
     base_shape, view = PLACES[place]
     base = sample(code, base_shape(shape))

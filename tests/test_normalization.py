@@ -77,7 +77,7 @@ def test_float32_data_may_be_standardized_to_float64_and_the_other_way_round(mea
 )
 @pytest.mark.parametrize("axis", [1, 0])
 def test_integers_are_never_rounded_first(dtype, low, high, axis):
-    x = np.random.default_rng(low % 1000).integers(low, high, (70, 70), dtype)
+    x = np.random.default_rng(low % 1000).integers(low, high, (70, 9), dtype)
     stats = fastbn.channel_stats(x, axis)
     y = fastbn.zscore(x, axis)
     assert_standardized(y, x, axis)

@@ -23,6 +23,9 @@ class Moments(NamedTuple):
     greatest: np.ndarray
 
 
+Words = tuple[np.ndarray, np.ndarray]  # numbers as float64 plus float64
+
+
 class Backend(Protocol):
     """The verbs. Arrays are non-empty, checked, and described by ``Axes``; per-channel vectors are flat float64."""
 
@@ -34,6 +37,10 @@ class Backend(Protocol):
 
     def destandardize(
         self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int
+    ) -> np.ndarray: ...
+
+    def rescale(
+        self, low: Words, high: Words, onto: Words, bounds: tuple[float, float], constant: float
     ) -> np.ndarray: ...
 
     def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None: ...

@@ -22,7 +22,7 @@ from .._kernels.maps import KNOBS
 from .._kernels.states import ROWS_OF_STATE
 from .._kernels.walks import ENDS, SCRATCH
 from .._layout import Axes, Block, View, blocks, direct_view, same_cut
-from . import Moments
+from . import Moments, Words
 
 _SLAB = 1 << 22  # bytes of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 19  # small channels are handled together up to so many bytes, to save calls
@@ -82,14 +82,14 @@ class Host:
         view = direct_view(x.stored, axes) if x.direct else None
         if view is None:
             return self._reduce_staged(x, axes)
-        partials = _Partials(view.segments, view.channels, view.flat.dtype)
+        partials = _Partials(view.cut.segments, view.cut.channels, view.flat.dtype)
         _threads.run(
-            view.blocks * view.segments,
+            view.cut.blocks * view.cut.segments,
             x.stored.nbytes,
             lambda begin, end: self._reduce_units(x, view, partials, begin, end),
         )
-        self._combine(x, view, partials, 0, view.blocks)
-        self._conclude(x, partials, 0, view.channels)
+        self._combine(x, view, partials, 0, view.cut.blocks)
+        self._conclude(x, partials, 0, view.cut.channels)
         return partials.moments()
 
     def standardize(
@@ -112,6 +112,14 @@ class Host:
         )
         return coefficients
 
+    def rescale(
+        self, low: Words, high: Words, onto: tuple[Any, Any], bounds: tuple[float, float], constant: float
+    ) -> np.ndarray:
+        """Coefficients of the map of ``[low, high]`` onto ``onto``, clipped to ``bounds``."""
+        coefficients = np.empty(KNOBS * low[0].size)
+        self._kernels.coefficients.rescale(*low, *high, *onto, *bounds, constant, coefficients)
+        return coefficients
+
     def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
         """Apply a transform of ``variants.TRANSFORMS`` with one set of coefficients per channel."""
         views = _common_views(x, out, axes)
@@ -120,7 +128,7 @@ class Host:
             return
         source, target = views
         _threads.run(
-            source.blocks * source.chunks,
+            source.cut.blocks * source.cut.chunks,
             x.stored.nbytes + out.stored.nbytes,
             lambda begin, end: self._map_units(x, source, target, transform, coefficients, begin, end),
         )
@@ -140,35 +148,37 @@ class Host:
         """Reduce, and map with the result: group by group of channels where a group fits the cache."""
         views = _common_views(x, out, axes)
         size = x.stored.nbytes + out.stored.nbytes
-        if views is None or size // views[0].blocks > 2 * _SLAB:
+        if views is None or size // views[0].cut.blocks > 2 * _SLAB:
             moments = self.reduce_moments(x, axes)
             self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
             return moments
         source, target = views
-        group = max(1, _GROUP * source.blocks // size)
-        partials = _Partials(source.segments, source.channels, source.flat.dtype)
-        coefficients = np.empty(KNOBS * source.channels)
+        group = max(1, _GROUP * source.cut.blocks // size)
+        partials = _Partials(source.cut.segments, source.cut.channels, source.flat.dtype)
+        coefficients = np.empty(KNOBS * source.cut.channels)
 
         def work(begin: int, end: int) -> None:
             for first in range(begin, end, group):
                 last = min(first + group, end)
-                low, high = first * source.block, min(last * source.block, source.channels)
-                self._reduce_units(x, source, partials, first * source.segments, last * source.segments)
+                low, high = first * source.cut.block, min(last * source.cut.block, source.cut.channels)
+                self._reduce_units(x, source, partials, first * source.cut.segments, last * source.cut.segments)
                 self._combine(x, source, partials, first, last)
                 self._conclude(x, partials, low, high)
                 self._kernels.coefficients.standardize(
-                    partials.states, source.channels, gamma, beta, eps, ddof, constant, coefficients, low, high
+                    partials.states, source.cut.channels, gamma, beta, eps, ddof, constant, coefficients, low, high
                 )
-                self._map_units(x, source, target, transform, coefficients, first * source.chunks, last * source.chunks)
+                self._map_units(
+                    x, source, target, transform, coefficients, first * source.cut.chunks, last * source.cut.chunks
+                )
 
-        _threads.run(source.blocks, size, work)
+        _threads.run(source.cut.blocks, size, work)
         return partials.moments()
 
     def _reduce_units(self, x: Operand, view: View, partials: _Partials, begin: int, end: int) -> None:
         kernels = self._kernels.reduction(x.arithmetic)
-        (kernels.walk_rows if view.along_rows else kernels.walk_columns)(
+        (kernels.walk_rows if view.cut.along_rows else kernels.walk_columns)(
             view.flat,
-            view.geometry,
+            view.cut.geometry,
             begin,
             end,
             partials.states,
@@ -179,29 +189,37 @@ class Host:
         )
 
     def _combine(self, x: Operand, view: View, partials: _Partials, first: int, last: int) -> None:
-        if view.segments > 1:
+        if view.cut.segments > 1:
             self._kernels.reduction(x.arithmetic).combine(
                 partials.states,
-                view.segments,
-                view.channels,
-                first * view.block,
-                min(last * view.block, view.channels),
+                view.cut.segments,
+                view.cut.channels,
+                first * view.cut.block,
+                min(last * view.cut.block, view.cut.channels),
                 partials.least,
                 partials.greatest,
             )
 
     def _conclude(self, x: Operand, partials: _Partials, begin: int, end: int) -> None:
-        self._kernels.reduction(x.arithmetic).conclude(partials.states, partials.channels, begin, end, _float_scratch())
+        self._kernels.reduction(x.arithmetic).conclude(
+            partials.states,
+            partials.channels,
+            begin,
+            end,
+            partials.least,
+            partials.greatest,
+            _float_scratch(),
+        )
 
     def _map_units(
         self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int
     ) -> None:
         kernels = self._kernels.map(transform, x.arithmetic)
-        (kernels.map_rows if source.along_rows else kernels.map_columns)(
+        (kernels.map_rows if source.cut.along_rows else kernels.map_columns)(
             source.flat,
-            source.geometry,
+            source.cut.geometry,
             target.flat,
-            target.geometry,
+            target.cut.geometry,
             coefficients,
             begin,
             end,
@@ -218,9 +236,9 @@ class Host:
 
         def reduce_block(block: Block) -> _Partials:
             view = _staged(ordered[block.where], x.storage, block.channels)
-            part = _Partials(view.segments, view.channels, x.storage)
-            self._reduce_units(x, view, part, 0, view.blocks * view.segments)
-            self._combine(x, view, part, 0, view.blocks)
+            part = _Partials(view.cut.segments, view.cut.channels, x.storage)
+            self._reduce_units(x, view, part, 0, view.cut.blocks * view.cut.segments)
+            self._combine(x, view, part, 0, view.cut.blocks)
             return part
 
         todo = list(blocks(x.stored, axes))
@@ -263,7 +281,7 @@ class Host:
                 view = _staged(source[block.where], x.storage, block.channels)
                 to = _as_channels(result, block.channels)
                 knob = knobs[(slice(None), *block.kept)].ravel()
-                self._map_units(x, view, to, transform, knob, 0, view.blocks * view.chunks)
+                self._map_units(x, view, to, transform, knob, 0, view.cut.blocks * view.cut.chunks)
                 with np.errstate(all="ignore"):
                     np.copyto(piece, result, casting="same_kind")
 
@@ -276,7 +294,7 @@ def _common_views(x: Operand, out: Operand, axes: Axes) -> tuple[View, View] | N
         return None
     source = direct_view(x.stored, axes)
     target = direct_view(out.stored, axes) if source is not None else None
-    if source is None or target is None or not same_cut(source, target):
+    if source is None or target is None or not same_cut(source.cut, target.cut):
         return None
     return source, target
 

@@ -4,6 +4,7 @@ from .._algebra import add, divide_words, root, variance
 from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL
 
 PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL = 0, 1, 2, 3, 4, 5
+LOW, LOW_TAIL, FACTOR, SPAN, START, STOP, FLOOR, CEILING = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 def deviation(state, channels, c, eps, ddof):
@@ -37,3 +38,20 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
         coefficients[SCALE_TAIL * channels + c] = al
         coefficients[SHIFT * channels + c] = state[MEAN * channels + c]
         coefficients[SHIFT_TAIL * channels + c] = state[MEAN_TAIL * channels + c]
+
+
+def rescale(low, low_tail, high, high_tail, start, stop, floor, ceiling, constant, coefficients):
+    """``[low, high]`` onto ``[start, stop]``: halved where the width overflows, ``constant`` where it is 0."""
+    channels = low.size
+    for c in range(channels):
+        width = high[c] - low[c]
+        factor = 0.5 if width - width != 0.0 and low[c] - low[c] == 0.0 and high[c] - high[c] == 0.0 else 1.0
+        width = (high[c] * factor - low[c] * factor) + (high_tail[c] - low_tail[c]) * factor
+        coefficients[LOW * channels + c] = low[c] * factor
+        coefficients[LOW_TAIL * channels + c] = low_tail[c] * factor
+        coefficients[FACTOR * channels + c] = factor
+        coefficients[SPAN * channels + c] = constant if width == 0.0 else width
+        coefficients[START * channels + c] = start[c]
+        coefficients[STOP * channels + c] = stop[c]
+        coefficients[FLOOR * channels + c] = floor
+        coefficients[CEILING * channels + c] = ceiling

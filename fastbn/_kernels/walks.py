@@ -9,7 +9,7 @@ segments (the unit of parallel work; each fills its own place in ``partials``) -
 from .accumulate import BIAS, CARRY, LANES, PITCH, ROWS, C, F, G, Q, S, T, survey
 from .accumulate import PIVOT as LANE_PIVOT
 from .accumulate import PIVOT_TAIL as LANE_PIVOT_TAIL
-from .machine import greater, lesser, load, window
+from .machine import greater, lesser, load, store, window
 from .states import ROWS_OF_STATE, join_extremes
 from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, add_words, healthy, rescue
 
@@ -246,6 +246,14 @@ def absorb(partials, part, channels, least, greatest, low, high):
     join_extremes(least, greatest, 0, low, high, 0, channels)
 
 
-def conclude(partials, channels, begin, end, scratch):
+def positive_zero(v):
+    """The value, but +0 for -0."""
+    return v if v != 0 else v - v
+
+
+def conclude(partials, channels, begin, end, least, greatest, scratch):
     """Turn the combined result of channels ``begin`` to ``end`` into their moments."""
+    for c in range(begin, end):
+        store(least, c, positive_zero(load(least, c)))
+        store(greatest, c, positive_zero(load(greatest, c)))
     close_channels(partials, channels, begin, end, window(scratch, SLOTS), window(scratch, TERMS))
