@@ -180,7 +180,7 @@ def torch_batch_norm_var(x: np.ndarray) -> np.ndarray:
     return running_var.numpy() * (len(x) - 1) / len(x)
 
 
-def print_accuracy() -> None:
+def print_accuracy(_size: dict) -> None:
     """Print the largest relative error of the variance (its absolute value where the exact variance is 0)."""
     implementations = {
         "fastbn": lambda x: fastbn.channel_stats(x).var(),
@@ -219,21 +219,27 @@ def print_machine(threads: int) -> None:
     print()
 
 
+TABLES = {"accuracy": print_accuracy, "time": print_ratios, "calls": print_small, "startup": print_startup}
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Measure and print everything."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "tables", nargs="*", metavar="TABLE", help=f"which to print: {', '.join(TABLES)} (default: all)"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of every side that has threads (default: 2)")
     parser.add_argument("--quick", action="store_true", help="tiny arrays, one round: measures nothing")
     options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.tables) - set(TABLES)):
+        parser.error(f"TABLE: got {', '.join(unknown)}; wants {', '.join(TABLES)}")
     size = QUICK if options.quick else FULL
     fastbn.set_num_threads(options.threads)
     if torch:
         torch.set_num_threads(options.threads)
     print_machine(options.threads)
-    print_accuracy()
-    print_ratios(size)
-    print_small(size)
-    print_startup(size)
+    for name in options.tables or TABLES:
+        TABLES[name](size)
 
 
 if __name__ == "__main__":

@@ -37,10 +37,8 @@ class Axes(NamedTuple):
 
 def split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
     """Check ``channel_axis`` against a shape."""
-    try:
-        return _split_axes(shape, channel_axis)
-    except TypeError:  # cannot be hashed
-        return _split_axes.__wrapped__(shape, channel_axis)
+    plain = channel_axis is None or type(channel_axis) is int  # 1.0 would find what was remembered for 1
+    return (_split_axes if plain else _split_axes.__wrapped__)(shape, channel_axis)
 
 
 @functools.lru_cache(_REMEMBERED)

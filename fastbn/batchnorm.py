@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import as_operand, channel_vector, prepare_output
-from ._backends import Moments
+from ._backends import Moments, current
 from ._layout import Axes, ChannelAxis, split_axes
 from .normalization import apply, check_eps, check_number, fit_apply
 from .statistics import check_nan_policy, wrap
@@ -102,9 +102,7 @@ def batch_norm(
     if training:
         moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
         if operand.stored.size and running_mean is not None and running_var is not None:
-            with np.errstate(all="ignore"):
-                _move(running_mean, moments.state[1], weight)
-                _move(running_var, moments.state[3] / (axes.values - 1), weight)
+            _update(running_mean, running_var, moments, weight)
     else:
         assert running_mean is not None
         assert running_var is not None
@@ -147,6 +145,10 @@ def _check_running(name: str, running: Any, axes: Axes, training: bool) -> None:
         raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
 
 
-def _move(running: np.ndarray, batch: np.ndarray, weight: float) -> None:
-    """Move a running statistic towards that of the batch, in float64."""
-    running[...] = (1.0 - weight) * running.astype(np.float64) + weight * batch.reshape(running.shape)
+def _update(running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, weight: float) -> None:
+    """Move running statistics of any float dtype towards the batch, in float64."""
+    mean, var = (running.reshape(-1).astype(np.float64) for running in (running_mean, running_var))
+    current().update_running(moments, weight, mean, var)
+    with np.errstate(over="ignore"):  # of float16
+        running_mean[...] = mean.reshape(running_mean.shape)
+        running_var[...] = var.reshape(running_var.shape)

@@ -120,6 +120,10 @@ class Host:
         self._kernels.coefficients.rescale(*low, *high, *onto, *bounds, constant, coefficients)
         return coefficients
 
+    def update_running(self, moments: Moments, weight: float, mean: np.ndarray, var: np.ndarray) -> None:
+        """Move float64 running statistics towards the batch, in place."""
+        self._kernels.coefficients.update_running(moments.state.reshape(-1), mean.size, weight, mean, var)
+
     def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
         """Apply a transform of ``variants.TRANSFORMS`` with one set of coefficients per channel."""
         views = _common_views(x, out, axes)

@@ -29,7 +29,7 @@ _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapp
 _ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
-    coefficients: ("standardize", "destandardize", "rescale"),
+    coefficients: ("standardize", "destandardize", "rescale", "update_running"),
 }
 
 
@@ -97,7 +97,7 @@ class NumbaKernels:
 
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:
-        """standardize, destandardize and rescale."""
+        """standardize, destandardize, rescale and update_running."""
         return _bind(coefficients, "shared", _shared(), {})
 
 

@@ -55,3 +55,11 @@ def rescale(low, low_tail, high, high_tail, start, stop, floor, ceiling, constan
         coefficients[STOP * channels + c] = stop[c]
         coefficients[FLOOR * channels + c] = floor
         coefficients[CEILING * channels + c] = ceiling
+
+
+def update_running(state, channels, weight, mean, var):
+    """Running mean and variance move by ``weight`` towards the batch's mean and unbiased variance."""
+    for c in range(channels):
+        v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], 1)
+        mean[c] = (1.0 - weight) * mean[c] + weight * state[MEAN * channels + c]
+        var[c] = (1.0 - weight) * var[c] + weight * v
