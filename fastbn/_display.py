@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .statistics import ChannelStats
+    from ._channel_stats import ChannelStats
 
 _SHOWN = 12  # channels of a table before the middle is left out
 

@@ -164,7 +164,7 @@ def _strided_sizes(array: np.ndarray, axes: Axes) -> _Sizes | None:
     if pattern == [False, False]:
         return _Sizes(groups[0][1], 1, groups[1][1], groups[0][2], groups[1][1])
     outer = groups.pop(0) if not pattern[0] else one
-    if len(groups) > 2 or not groups[0][0]:
+    if [kept for kept, *_ in groups] not in ([True], [True, False]):
         return None
     channel = groups[0]
     inner = groups[1][1] if len(groups) == 2 else 1

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._apply import apply, fit_apply, wrap
 from ._arrays import as_operand, channel_vector, prepare_output
 from ._backends import Moments, current
+from ._checks import check_eps, check_nan_policy, check_number
 from ._layout import Axes, ChannelAxis, split_axes
-from .normalization import apply, check_eps, check_number, fit_apply
-from .statistics import check_nan_policy, wrap
 
 __all__ = ["batch_norm"]
 

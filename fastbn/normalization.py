@@ -1,22 +1,29 @@
 """Normalization of an array per channel, and back: z-score, min-max, given statistics."""
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
-from ._backends import Moments, current
-from ._layout import Axes, ChannelAxis, split_axes
+from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit_apply, reduce, refuse_constant, wrap
+from ._arrays import as_operand, channel_vector, prepare_output, transform_of
+from ._backends import current
+from ._channel_stats import ChannelStats
+from ._checks import (
+    check_choice,
+    check_ddof,
+    check_eps,
+    check_extremes,
+    check_feature_range,
+    check_nan_policy,
+    check_stats,
+)
+from ._layout import ChannelAxis, split_axes
 from ._rescaling import ends, extremes
-from .statistics import ChannelStats, check_nan_policy, reduce, wrap
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
 
-_CONSTANT_FACTOR = {"zero": 0.0, "nan": math.nan, "raise": 0.0}  # on (x - mean)
-_CONSTANT_WIDTH = {"zero": math.inf, "nan": math.nan, "raise": math.inf}  # under (x - min)
 Array = np.ndarray
 
 
@@ -85,7 +92,7 @@ def zscore(
            [ 1.,  0.]])
     """
     check_nan_policy(nan_policy)
-    constant = _choice("on_constant", on_constant, _CONSTANT_FACTOR)
+    check_choice("on_constant", on_constant, CONSTANT_FACTOR)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
     ddof, eps = check_ddof(ddof), check_eps(eps)
@@ -94,7 +101,7 @@ def zscore(
     y, target = prepare_output(x, operand, out, dtype)
     gamma, beta = channel_vector(None, "gamma", axes.shape, 1.0), channel_vector(None, "beta", axes.shape, 0.0)
     if stats is None and on_constant != "raise":
-        moments = fit_apply(operand, axes, gamma, beta, eps, ddof, constant, target)
+        moments = fit_apply(operand, axes, gamma, beta, eps, ddof, CONSTANT_FACTOR[on_constant], target)
     else:
         moments = reduce(operand, axes) if stats is None else stats.moments()
         apply(operand, axes, moments, gamma, beta, eps, ddof, on_constant, target)
@@ -145,7 +152,7 @@ def normalize(
     >>> fastbn.normalize([[12.0, 20.0]], stats, beta=[0.0, 7.0])
     array([[1., 7.]])
     """
-    _choice("on_constant", on_constant, _CONSTANT_FACTOR)
+    check_choice("on_constant", on_constant, CONSTANT_FACTOR)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
     check_stats(stats, axes)
@@ -269,21 +276,21 @@ def minmax_scale(
            [1. , 0. ]], dtype=float32)
     """
     check_nan_policy(nan_policy)
-    constant = _choice("on_constant", on_constant, _CONSTANT_WIDTH)
+    check_choice("on_constant", on_constant, CONSTANT_WIDTH)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
-    onto = _feature_range(feature_range)
+    onto = check_feature_range(feature_range)
     if stats is not None:
-        _check_extremes(stats, axes)
+        check_extremes(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
     moments = reduce(operand, axes) if stats is None else stats.moments()
     if on_constant == "raise":
-        _refuse_constant((moments.least == moments.greatest) & (moments.state[0] > 0), axes)
+        refuse_constant((moments.least == moments.greatest) & (moments.state[0] > 0), axes)
     if operand.stored.size:
         start, stop = ends(*onto, axes.channels)
         bounds = onto if clip else (-math.inf, math.inf)
         backend = current()
-        coefficients = backend.rescale(*extremes(moments), (start[0], stop[0]), bounds, constant)
+        coefficients = backend.rescale(*extremes(moments), (start[0], stop[0]), bounds, CONSTANT_WIDTH[on_constant])
         backend.map_channels(operand, axes, "rescale", coefficients, target)
     return (y, stats or wrap(moments, axes.shape, operand.original)) if return_stats else y
 
@@ -333,8 +340,8 @@ def minmax_unscale(
     """
     operand = as_operand(y, "y")
     axes = split_axes(operand.stored.shape, channel_axis)
-    _check_extremes(stats, axes)
-    low, high = _feature_range(feature_range)
+    check_extremes(stats, axes)
+    low, high = check_feature_range(feature_range)
     x, target = prepare_output(y, operand, out, dtype)
     if operand.stored.size:
         start, stop = (head + tail for head, tail in extremes(stats.moments()))
@@ -342,100 +349,3 @@ def minmax_unscale(
         coefficients = backend.rescale(*ends(low, high, axes.channels), (start, stop), (-math.inf, math.inf), math.inf)
         backend.map_channels(operand, axes, "rescale", coefficients, target)
     return x
-
-
-def fit_apply(
-    operand: Operand, axes: Axes, gamma: Array, beta: Array, eps: float, ddof: int, constant: float, target: Operand
-) -> Moments:
-    """Moments of checked data, and the data normalized with them."""
-    if operand.stored.size == 0:
-        return reduce(operand, axes)
-    return current().normalize_batch(
-        operand, axes, transform_of(target.output), gamma, beta, eps, ddof, constant, target
-    )
-
-
-def apply(
-    operand: Operand,
-    axes: Axes,
-    moments: Moments,
-    gamma: Array,
-    beta: Array,
-    eps: float,
-    ddof: int,
-    on_constant: str,
-    target: Operand,
-) -> None:
-    """Normalize checked data with given moments."""
-    if on_constant == "raise" and eps == 0.0:
-        _refuse_constant((moments.state[3] == 0.0) & (moments.state[0] > ddof), axes)
-    if operand.stored.size:
-        backend = current()
-        coefficients = backend.standardize(moments, gamma, beta, eps, ddof, _CONSTANT_FACTOR[on_constant])
-        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
-
-
-def _refuse_constant(constant: Array, axes: Axes) -> None:
-    if constant.any():
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(constant)), axes.shape)) if axes.shape else ()
-        raise ValueError(f"x: channel {index} is constant; on_constant='raise' wants channels that vary")
-
-
-def _choice(name: str, value: Any, table: dict[str, float]) -> float:
-    if not isinstance(value, str) or value not in table:
-        raise ValueError(f"{name}: got {value!r}; wants one of {', '.join(map(repr, table))}")
-    return table[value]
-
-
-def check_ddof(ddof: Any) -> int:
-    """Delta degrees of freedom as an int."""
-    try:
-        value = operator.index(ddof)
-    except TypeError:
-        raise TypeError(f"ddof: got {ddof!r} of type {type(ddof).__name__}; wants an int >= 0") from None
-    if value < 0:
-        raise ValueError(f"ddof: got {value}; wants an int >= 0")
-    return value
-
-
-def check_eps(eps: Any) -> float:
-    """What is added to the variance as a float."""
-    value = check_number("eps", eps)
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"eps: got {eps!r}; wants a finite number >= 0")
-    return value
-
-
-def check_number(name: str, value: Any) -> float:
-    """A real number as a float."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants a number") from None
-
-
-def check_stats(stats: Any, axes: Axes) -> None:
-    """Refuse what are no statistics of these channels."""
-    if not isinstance(stats, ChannelStats):
-        raise TypeError(f"stats: got {type(stats).__name__}; wants ChannelStats")
-    if stats.shape != axes.shape:
-        raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {axes.shape}")
-
-
-def _check_extremes(stats: Any, axes: Axes) -> None:
-    """Refuse statistics made without extremes (data with a NaN have neither extremes nor a mean)."""
-    check_stats(stats, axes)
-    if (np.isnan(stats.min.astype(np.float64)) & ~np.isnan(stats.mean)).any():
-        raise ValueError(
-            "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
-        )
-
-
-def _feature_range(feature_range: Any) -> tuple[float, float]:
-    try:
-        low, high = (check_number("feature_range", end) for end in feature_range)
-    except (TypeError, ValueError):
-        raise TypeError(f"feature_range: got {feature_range!r}; wants two numbers (lo, hi)") from None
-    if not (low < high and math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"feature_range: got {feature_range!r}; wants finite lo < hi")
-    return low, high

@@ -88,8 +88,7 @@ def test_data_far_from_zero(dtype, shape, axis, mean, std):
     assert_standardized(y, x, axis, eps=BATCH_NORM_EPS, gamma=gamma, beta=beta)
     stats = fastbn.channel_stats(x, axis)
     assert running_mean.tolist() == stats.mean.tolist()
-    for var, exact in zip(running_var, oracle.channel_moments(x, axis), strict=True):
-        assert oracle.ulps(var, exact.var(1)) <= 2
+    assert running_var.tolist() == stats.var(ddof=1).tolist()
 
 
 # --- PyTorch ----------------------------------------------------------------------------------------------------------
@@ -133,7 +132,7 @@ def test_momentum_zero_keeps_and_one_replaces(dtype):
     fastbn.batch_norm(x, running_mean=mean, running_var=var, momentum=1)
     stats = fastbn.channel_stats(x)
     assert mean.tobytes() == stats.mean.astype(dtype).tobytes()
-    np.testing.assert_array_max_ulp(var, stats.var(ddof=1).astype(dtype), 1 if dtype is np.float32 else 2)
+    assert var.tobytes() == stats.var(ddof=1).astype(dtype).tobytes()
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.integers(0, 1000))

@@ -1,0 +1,494 @@
+"""The value that statistics are: immutable, mergeable, lossless in a file."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _display, _merging, _records
+from ._algebra import root, variance
+from ._backends import Moments
+from ._layout import ChannelAxis
+
+Floats = npt.NDArray[np.float64]
+
+
+class ChannelStats:
+    """Statistics of every channel of some data: immutable, picklable, mergeable.
+
+    Made by `channel_stats`, `ChannelStats.empty`, `ChannelStats.from_moments`, `ChannelStats.from_dict` or
+    `ChannelStats.load`. Mean and sum of squared deviations are held in two float64 words each, so that a million
+    merges do not drift. Equality (``==``) is equality of every bit, names included.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> monday, tuesday = np.array([[1.0], [2.0]]), np.array([[6.0]])
+    >>> week = fastbn.channel_stats(monday) + fastbn.channel_stats(tuesday)
+    >>> week.mean, week.count
+    (array([3.]), array([3]))
+    """
+
+    __module__ = "fastbn.statistics"  # its public place, for pickles and documentation
+    __slots__ = ("_greatest", "_least", "_names", "_state")
+
+    _state: Floats  # (5, *shape): count, mean, its tail, m2 (sum of squared deviations), its tail
+    _least: np.ndarray
+    _greatest: np.ndarray
+    _names: tuple[str, ...] | None
+
+    def __init__(
+        self, state: Floats, least: np.ndarray, greatest: np.ndarray, names: tuple[str, ...] | None = None
+    ) -> None:
+        for array in (state, least, greatest):
+            array.setflags(write=False)
+        for name, value in (("_state", state), ("_least", least), ("_greatest", greatest), ("_names", names)):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"ChannelStats is immutable: cannot set {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (np.array(self._state), np.array(self._least), np.array(self._greatest), self._names)
+
+    # What it says
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of every per-channel vector."""
+        return self._least.shape
+
+    @property
+    def count(self) -> npt.NDArray[np.int64]:
+        """Values counted (int64)."""
+        return np.asarray(self._state[0].astype(np.int64))
+
+    @property
+    def n_missing(self) -> npt.NDArray[np.int64]:
+        """Values skipped (int64)."""
+        return np.zeros(self.shape, np.int64)
+
+    @property
+    def weight(self) -> Floats:
+        """Sum of weights (float64): the count, as nothing is weighted."""
+        return np.array(self._state[0])
+
+    @property
+    def mean(self) -> Floats:
+        """Mean (float64); NaN where nothing was counted."""
+        mean = self._state[1] + 0.0
+        return np.asarray(np.where(self._state[0] > 0, mean, np.nan) if self._any_empty() else mean)
+
+    @property
+    def min(self) -> np.ndarray:
+        """Smallest value, in the dtype of the data.
+
+        Where nothing was counted: NaN, or for an integer dtype its largest value.
+        """
+        return self._extreme(self._least)
+
+    @property
+    def max(self) -> np.ndarray:
+        """Largest value, in the dtype of the data.
+
+        Where nothing was counted: NaN, or for an integer dtype its smallest value.
+        """
+        return self._extreme(self._greatest)
+
+    def var(self, ddof: int = 0) -> Floats:
+        """Variance, ``m2 / (count - ddof)``.
+
+        Parameters
+        ----------
+        ddof : int, default 0
+            Delta degrees of freedom, as in NumPy.
+
+        Returns
+        -------
+        ndarray of float64
+            NaN where ``count <= ddof``; exactly 0 for a constant channel; never negative.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> fastbn.channel_stats([1, 2, 6], None).var(ddof=1)
+        array(7.)
+        """
+        return self._variance(ddof)[0]
+
+    def std(self, ddof: int = 0) -> Floats:
+        """Standard deviation, the square root of `var` (rounded once).
+
+        Parameters
+        ----------
+        ddof : int, default 0
+            Delta degrees of freedom, as in NumPy.
+
+        Returns
+        -------
+        ndarray of float64
+            NaN where ``count <= ddof``.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> fastbn.channel_stats([[2.0], [4.0]]).std()
+        array([1.])
+        """
+        with np.errstate(all="ignore"):
+            return np.asarray(root(*self._variance(ddof))[0])
+
+    def moments(self) -> Moments:
+        """What backends take."""
+        return Moments(self._state.reshape(5, -1).copy(), self._least.reshape(-1), self._greatest.reshape(-1))
+
+    def _variance(self, ddof: int) -> tuple[Floats, Floats]:
+        with np.errstate(all="ignore"):
+            head, tail = variance(self._state[0], self._state[3], self._state[4], ddof)
+        return np.asarray(head), np.asarray(tail)
+
+    def _any_empty(self) -> bool:
+        return bool((self._state[0] == 0).any())
+
+    def _extreme(self, values: np.ndarray) -> np.ndarray:
+        if values.dtype.kind == "f" and self._any_empty():
+            return np.asarray(np.where(self._state[0] > 0, values, values.dtype.type(np.nan)))
+        return values.copy()
+
+    # Merging
+
+    @classmethod
+    def empty(cls, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> Self:
+        """Statistics of nothing: count 0, the identity of merging.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            Shape of the per-channel vectors; ``()`` for one channel.
+        dtype : dtype, default float64
+            Of `min` and `max`. A merge with statistics that are not empty takes theirs.
+
+        Returns
+        -------
+        ChannelStats
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> stats = fastbn.ChannelStats.empty(2)
+        >>> stats.update([[1.0, 2.0]]).mean
+        array([1., 2.])
+        """
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        least, greatest = _merging.no_extremes(shape, np.dtype(dtype))
+        return cls(np.zeros((5, *shape)), least, greatest)
+
+    @classmethod
+    def from_moments(
+        cls,
+        count: npt.ArrayLike,
+        mean: npt.ArrayLike,
+        var: npt.ArrayLike,
+        ddof: int = 0,
+        min: npt.ArrayLike | None = None,  # noqa: A002 - the contract's name
+        max: npt.ArrayLike | None = None,  # noqa: A002
+    ) -> Self:
+        """Statistics from other people's numbers.
+
+        Parameters
+        ----------
+        count, mean, var : array_like
+            Values counted, mean, and variance with `ddof`; they broadcast against each other.
+        ddof : int, default 0
+            With which `var` was computed.
+        min, max : array_like, optional
+            Extremes; NaN (unknown) if not given.
+
+        Returns
+        -------
+        ChannelStats
+            Whose ``mean`` and ``var(ddof)`` are the given ones.
+
+        Raises
+        ------
+        ValueError
+            If a count or a variance is negative, a count is not a whole number, or the shapes do not fit.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> imagenet = fastbn.ChannelStats.from_moments(1000, [0.485, 0.456, 0.406], [0.229**2, 0.224**2, 0.225**2])
+        >>> imagenet.mean
+        array([0.485, 0.456, 0.406])
+        """
+        return cls(*_merging.from_moments(count, mean, var, ddof, min, max))
+
+    def merge(self, *others: "ChannelStats") -> "ChannelStats":
+        """Statistics of the union of the data.
+
+        Parameters
+        ----------
+        *others : ChannelStats
+            Of the same shape; counts may differ freely.
+
+        Returns
+        -------
+        ChannelStats
+            ``a.merge(b) == b.merge(a)``, bit for bit; many are merged in a balanced tree.
+
+        Raises
+        ------
+        ValueError
+            If the channel shapes or the names differ.
+        TypeError
+            If one of `others` is no ChannelStats.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> a, b, c = (fastbn.channel_stats([v], None) for v in (1, 2, 6))
+        >>> a.merge(b, c).mean
+        array(3.)
+        """
+        for other in others:
+            if not isinstance(other, ChannelStats):
+                raise TypeError(f"merge: got {type(other).__name__}; wants ChannelStats")
+            if other.shape != self.shape:
+                raise ValueError(f"merge: got statistics of channel shape {other.shape}; wants {self.shape}")
+        parts = [self, *others]
+        names = {part._names for part in parts if part._names is not None}
+        if len(names) > 1:
+            raise ValueError(f"merge: got channel names {' and '.join(map(str, sorted(names)))}; wants the same names")
+        state, least, greatest = _merging.union([(part._state, part._least, part._greatest) for part in parts])
+        return ChannelStats(state, least, greatest, *names)
+
+    def __add__(self, other: object) -> "ChannelStats":
+        if not isinstance(other, ChannelStats):
+            return NotImplemented
+        return self.merge(other)
+
+    def __radd__(self, other: object) -> "ChannelStats":
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # sum() starts with 0
+
+    def update(
+        self, x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy: str = "propagate"
+    ) -> "ChannelStats":
+        """Return ``self + channel_stats(x, ...)``.
+
+        Parameters
+        ----------
+        x, channel_axis, nan_policy
+            As in `channel_stats`.
+
+        Returns
+        -------
+        ChannelStats
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> fastbn.channel_stats([[1.0], [3.0]]).update([[8.0]]).mean
+        array([4.])
+        """
+        from .statistics import channel_stats  # which makes values of this class
+
+        return self + channel_stats(x, channel_axis, nan_policy=nan_policy)
+
+    # Names and subsets
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Channel names, or None."""
+        return self._names
+
+    def with_names(self, names: Iterable[str] | None) -> "ChannelStats":
+        """Return the same statistics with other channel names.
+
+        Parameters
+        ----------
+        names : iterable of str, or None
+            One different name per channel, for statistics with one channel axis.
+
+        Returns
+        -------
+        ChannelStats
+
+        Raises
+        ------
+        ValueError
+            If the number of names is not the number of channels, or a name comes twice.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> fastbn.channel_stats([[1.0, 2.0]]).with_names(["red", "green"]).select("green").mean
+        array(2.)
+        """
+        return ChannelStats(self._state, self._least, self._greatest, _records.checked_names(names, self.shape))
+
+    def select(self, index: Any) -> "ChannelStats":
+        """Return the statistics of some of the channels.
+
+        Parameters
+        ----------
+        index : int, slice, array, name or list of names
+            An index of NumPy into the per-channel vectors, or names of channels.
+
+        Returns
+        -------
+        ChannelStats
+
+        Raises
+        ------
+        KeyError
+            If there is no channel of such a name.
+        IndexError
+            If an index is out of range.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> fastbn.channel_stats([[1.0, 2.0, 3.0]]).select([0, 2]).mean
+        array([1., 3.])
+        """
+        index = _records.as_index(index, self._names)
+        where = index if isinstance(index, tuple) else (index,)
+        names = None if self._names is None else tuple(np.atleast_1d(np.array(self._names, dtype=object)[index]))
+        return ChannelStats(
+            np.array(self._state[(slice(None), *where)]),
+            np.array(self._least[where]),
+            np.array(self._greatest[where]),
+            names if self._least[where].ndim else None,
+        )
+
+    # To and from files
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON can hold: numbers, lists, and strings for what is not finite.
+
+        Returns
+        -------
+        dict
+            `from_dict` gives back every bit.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> stats = fastbn.channel_stats([[0.1], [0.2]])
+        >>> fastbn.ChannelStats.from_dict(stats.to_dict()) == stats
+        True
+        """
+        return _records.to_dict(self._state, self._least, self._greatest, self._names)
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> Self:
+        """Return the statistics that `to_dict` described.
+
+        Parameters
+        ----------
+        d : mapping
+            As `to_dict` returns it.
+
+        Returns
+        -------
+        ChannelStats
+
+        Raises
+        ------
+        ValueError
+            If `d` is something else, is damaged, or comes from a later version of the format.
+        """
+        return cls(*_records.from_dict(d))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write JSON to a file: every bit, readable by others. An existing file is replaced at once or not at all.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        """
+        target = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(self.to_dict(), file, allow_nan=False, indent=1)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o666 & ~_records.umask())
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Returns
+        -------
+        ChannelStats
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it does not hold statistics.
+        """
+        try:
+            with Path(path).open(encoding="utf-8") as file:
+                return cls.from_dict(json.load(file))
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"path: {os.fspath(path)!r} is not a JSON file of statistics ({error})") from None
+        except ValueError as error:
+            raise ValueError(f"path: {os.fspath(path)!r}: {error}") from None
+
+    # Looks
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChannelStats):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        filled = self._state[0] > 0
+        ends = (np.where(filled, end, end.dtype.type(0)) for end in (self._least, self._greatest))
+        arrays = [_records.canonical(array) for array in (self._state, *ends)]
+        return self.shape, self._least.dtype.str, self._names, *(array.tobytes() for array in arrays)
+
+    def __repr__(self) -> str:
+        return _display.table(self)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw mean, standard deviation and range per channel (needs matplotlib).
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure if not given.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        return _display.draw(self, ax)
