@@ -19,6 +19,8 @@ ChannelAxis = int | tuple[int, ...] | None
 
 _REMEMBERED = 1024  # shapes and cuts kept from call to call
 _RUN = LANES * ROWS  # elements of a tile along rows
+_TILE = 1 << 16  # elements of a tile of columns: read twice, so it should fit the second-level cache
+_COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow
 _UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
 _MAP_UNIT = 1 << 15  # elements of a map's unit
 _BLOCK = 1 << 16  # elements of a staged block: its float64 copies in and out take 1 MiB per thread
@@ -185,10 +187,10 @@ def _cut(sizes: _Sizes) -> Cut:
     else:
         runs, run, pieces = 1, inner, 1
         together = channels == 1 or channel_stride == inner
-        block = min(channels, WIDTH // inner) if together else 1
+        block = min(channels, max(1, _COLUMNS // inner)) if together else 1
         lanes = block * inner
         repeat = max(1, LANES // lanes) if block == channels and outer_stride == lanes else 1
-        tile_rows = ROWS * repeat * (2 if lanes * repeat <= LANES else 1)
+        tile_rows = ROWS * repeat * max(1, _TILE // (ROWS * repeat * lanes))
         tiles = -(-outer // tile_rows)
         map_rows = -(-max(1, _MAP_UNIT // lanes) // repeat) * repeat
         chunks = -(-outer // map_rows)

@@ -61,7 +61,7 @@ def prefetch(typing_context, x, k):
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, word(0), word(3), word(1)])  # for reading, into all caches, data
+        builder.call(function, [pointer, word(0), word(2), word(1)])  # for reading, into the second level, data
         return context.get_dummy_value()
 
     return types.none(x, types.intp), generate

@@ -20,6 +20,11 @@ def prefetch(x, k):
     """Say that element k, which need not exist, will be read soon."""
 
 
+def line(x):
+    """How many elements a cache line of 64 bytes holds."""
+    return 64 // x.itemsize
+
+
 def lesser(a, b):
     """The smaller of two numbers."""
     return a if a < b else b

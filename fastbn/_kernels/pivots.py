@@ -9,8 +9,9 @@ from .machine import greater
 from .operands import head_wide, tail_wide
 
 NARROW_BIAS = 1.5 * 2.0**44
-BIAS_FACTOR = 2.0**10  # of the largest square: four times the most that a lane can sum up
-CARRY_FACTOR = 2.0**-35  # of the largest value: four times the most that a lane's rounding errors can sum up
+START_FACTOR = 2.0**10  # of the largest value: four times the most that a lane can sum up
+CARRY_FACTOR = 2.0**-31  # of the largest value: more than four times what the rounding errors of that sum can amount to
+BIAS_FACTOR = 2.0**10  # of the largest square
 
 
 def pivot_none(least, greatest):
@@ -39,20 +40,19 @@ def pivot_least_tail(least, greatest):
     return tail_wide(least)
 
 
-def bias_narrow(least, greatest, pivot):
-    """Cuts every square of a narrow value at 2^-8."""
-    return NARROW_BIAS
-
-
 def largest(least, greatest, pivot):
     """Size of the largest difference from the pivot."""
     return greater(1.0 * greatest - pivot, pivot - 1.0 * least)
 
 
-def bias_near(least, greatest, pivot):
-    """More than all squares of a lane, whichever they are."""
-    d = largest(least, greatest, pivot)
-    return BIAS_FACTOR * (d * d)
+def start_none(least, greatest, pivot):
+    """S is exact as it is."""
+    return 0.0
+
+
+def start_near(least, greatest, pivot):
+    """More than all values of a lane."""
+    return START_FACTOR * largest(least, greatest, pivot)
 
 
 def carry_none(least, greatest, pivot):
@@ -61,5 +61,16 @@ def carry_none(least, greatest, pivot):
 
 
 def carry_near(least, greatest, pivot):
-    """More than all rounding errors of a lane's sum."""
+    """More than all rounding errors of S."""
     return CARRY_FACTOR * largest(least, greatest, pivot)
+
+
+def bias_narrow(least, greatest, pivot):
+    """Cuts every square of a narrow value at 2^-8."""
+    return NARROW_BIAS
+
+
+def bias_near(least, greatest, pivot):
+    """More than all squares of a lane."""
+    d = largest(least, greatest, pivot)
+    return BIAS_FACTOR * (d * d)

@@ -8,9 +8,25 @@ from . import accumulate, operands, pivots, states
 
 PLAIN = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
-UNSHIFTED = {"pivot_head": pivots.pivot_none, "pivot_tail": pivots.pivot_none, "bias": pivots.bias_narrow}
-NEAR = {"pivot_head": pivots.pivot_near, "pivot_tail": pivots.pivot_none, "bias": pivots.bias_near}
-LEAST = {"pivot_head": pivots.pivot_least, "pivot_tail": pivots.pivot_least_tail, "bias": pivots.bias_near}
+EXACT = {
+    "pivot_head": pivots.pivot_none,
+    "pivot_tail": pivots.pivot_none,
+    "start": pivots.start_none,
+    "carry": pivots.carry_none,
+    "bias": pivots.bias_narrow,
+}
+NEAR = {
+    "pivot_head": pivots.pivot_near,
+    "pivot_tail": pivots.pivot_none,
+    "start": pivots.start_near,
+    "carry": pivots.carry_near,
+    "bias": pivots.bias_near,
+}
+LEAST = NEAR | {
+    "pivot_head": pivots.pivot_least,
+    "pivot_tail": pivots.pivot_least_tail,
+    "carry": pivots.carry_none,
+}
 MOMENTS = {
     "close_tile": states.close_tile_moments,
     "join": states.join_moments,
@@ -24,10 +40,10 @@ TOTALS = {
 
 #: Reductions by the arithmetic that a dtype needs (``_arrays.py``).
 REDUCTIONS = {
-    "narrow": {"accumulate": accumulate.accumulate_narrow, "carry": pivots.carry_none, **UNSHIFTED, **TOTALS},
-    "single": {"accumulate": accumulate.accumulate_single, "carry": pivots.carry_none, **NEAR, **MOMENTS},
-    "double": {"accumulate": accumulate.accumulate_double, "carry": pivots.carry_near, **NEAR, **MOMENTS},
-    "wide": {"accumulate": accumulate.accumulate_wide, "carry": pivots.carry_none, **LEAST, **MOMENTS},
+    "narrow": TOTALS | EXACT | {"accumulate": accumulate.accumulate_narrow},
+    "single": MOMENTS | NEAR | {"accumulate": accumulate.accumulate_single},
+    "double": MOMENTS | NEAR | {"accumulate": accumulate.accumulate_double},
+    "wide": MOMENTS | LEAST | {"accumulate": accumulate.accumulate_wide},
 }
 
 #: What a map computes, and how it reads its input.

@@ -2,11 +2,11 @@
 
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
-``_layout.py`` computed. A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``bias``, ``carry``,
+``_layout.py`` computed. A variant binds ``accumulate``, ``pivot_head``, ``pivot_tail``, ``start``, ``carry``, ``bias``,
 ``close_tile``, ``join`` and ``close_channels``.
 """
 
-from .accumulate import BIAS, CARRY, LANES, PITCH, ROWS, C, F, G, Q, S, T, survey
+from .accumulate import BIAS, CARRY, LANES, PITCH, ROWS, START, C, F, G, Q, S, T, survey
 from .accumulate import PIVOT as LANE_PIVOT
 from .accumulate import PIVOT_TAIL as LANE_PIVOT_TAIL
 from .machine import greater, lesser, load, store, window
@@ -14,7 +14,7 @@ from .states import ROWS_OF_STATE, join_extremes
 from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, add_words, healthy, rescue
 
 # Parts of the float64 scratch: lane sums and pivots, slots of the tiles at work, terms of the finish.
-ACC, SLOTS, TERMS, SCRATCH = 0, 10 * PITCH, 21 * PITCH, 33 * PITCH
+ACC, SLOTS, TERMS, SCRATCH = 0, 11 * PITCH, 22 * PITCH, 34 * PITCH
 # Parts of the scratch in the dtype of x: extremes of lanes and of slots.
 LANE_LEAST, LANE_GREATEST, SLOT_LEAST, SLOT_GREATEST, ENDS = 0, PITCH, 2 * PITCH, 3 * PITCH, 4 * PITCH
 BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too
@@ -57,16 +57,17 @@ def start_slots(channels, inner, repeat, count, slots, slot, low, high, lows, hi
 
 
 def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs):
-    """Clear the lanes (repeat, channel, inner) and give them their channel's pivot and bias."""
+    """Clear the lanes (repeat, channel, inner) and give them their channel's pivot and beginnings."""
     for r in range(repeat):
         for c in range(channels):
             pivot = slots[PIVOT * PITCH + slot + c]
             rest = slots[PIVOT_TAIL * PITCH + slot + c]
+            values = start(lows[slot + c], highs[slot + c], pivot)
             squares = bias(lows[slot + c], highs[slot + c], pivot)
             errors = carry(lows[slot + c], highs[slot + c], pivot)
             for i in range(inner):
                 j = (r * channels + c) * inner + i
-                acc[S + j] = 0.0
+                acc[S + j] = values
                 acc[C + j] = errors
                 acc[T + j] = 0.0
                 acc[Q + j] = squares
@@ -74,6 +75,7 @@ def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs):
                 acc[G + j] = 0.0
                 acc[LANE_PIVOT + j] = pivot
                 acc[LANE_PIVOT_TAIL + j] = rest
+                acc[START + j] = values
                 acc[BIAS + j] = squares
                 acc[CARRY + j] = errors
 
@@ -89,7 +91,7 @@ def fold_lanes(acc, channels, inner, repeat, slots, slot):
                     slots[PITCH + k],
                     slots[2 * PITCH + k],
                     slots[3 * PITCH + k],
-                    acc[S + j],
+                    acc[S + j] - acc[START + j],
                     acc[C + j] - acc[CARRY + j],
                     acc[T + j],
                 )
@@ -129,6 +131,7 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
     stride, pieces, run, runs = geometry[OUTER_STRIDE], geometry[PIECES], geometry[RUN], geometry[RUNS]
+    ahead = run if runs > 1 else pieces * stride
     for unit in range(begin, end):
         channel = unit // segments
         segment = unit % segments
@@ -137,11 +140,11 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
         filled = 0
         first = True
         for tile in range(first_tile, last_tile):
-            start = (tile % runs) * run
-            length = min(run, geometry[INNER] - start)
+            offset = (tile % runs) * run
+            length = min(run, geometry[INNER] - offset)
             piece = (tile // runs) * pieces
             count = min(pieces, geometry[OUTER] - piece)
-            base = piece * stride + channel * geometry[CHANNEL_STRIDE] + start
+            base = piece * stride + channel * geometry[CHANNEL_STRIDE] + offset
             rest = length % LANES
             start_extremes(x, base, 1, LANES, 1, low, high)
             for i in range(count):
@@ -152,8 +155,8 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
             start_lanes(1, LANES, 1, acc, slots, filled, lows, highs)
             for i in range(count):
                 at = base + i * stride
-                accumulate(x, at, length // LANES, LANES, LANES, acc)
-                accumulate(x, at + length - rest, 1, LANES, rest, acc)
+                accumulate(x, at, length // LANES, LANES, LANES, acc, ahead)
+                accumulate(x, at + length - rest, 1, LANES, rest, acc, ahead)
             fold_lanes(acc, 1, LANES, 1, slots, filled)
             if not healthy(slots[PITCH + filled], lows[filled], highs[filled]):
                 rescue(x, base, count, stride, length, slots, filled, lows, highs)
@@ -181,6 +184,7 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
     channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
     stride, inner, block = geometry[OUTER_STRIDE], geometry[INNER], geometry[BLOCK]
     repeat, tile_rows = geometry[REPEAT], geometry[TILE_ROWS]
+    ahead = tile_rows * stride
     for unit in range(begin, end):
         segment = unit % segments
         channel = (unit // segments) * block
@@ -200,11 +204,11 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
             for group in range(0, wide, ROWS):
                 start_lanes(width, inner, repeat, acc, slots, 0, lows, highs)
                 at = base + group * repeat * stride
-                accumulate(x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc)
+                accumulate(x, at, min(ROWS, wide - group), repeat * stride, repeat * width * inner, acc, ahead)
                 fold_lanes(acc, width, inner, repeat, slots, 0)
             if rest > 0:
                 start_lanes(width, inner, rest, acc, slots, 0, lows, highs)
-                accumulate(x, end_at, 1, 0, rest * width * inner, acc)
+                accumulate(x, end_at, 1, 0, rest * width * inner, acc, ahead)
                 fold_lanes(acc, width, inner, rest, slots, 0)
             for c in range(width):
                 if not healthy(slots[PITCH + c], lows[c], highs[c]):
