@@ -46,6 +46,8 @@ def check_eps(eps: Any) -> float:
 def check_number(name: str, value: Any) -> float:
     """A real number as a float."""
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants a number") from None
@@ -71,9 +73,9 @@ def check_extremes(stats: Any, axes: Axes) -> None:
 def check_feature_range(feature_range: Any) -> tuple[float, float]:
     """The ends of a range as floats."""
     try:
-        low, high = (check_number("feature_range", end) for end in feature_range)
-    except (TypeError, ValueError):
+        ends = [check_number("feature_range", end) for end in feature_range]
+    except TypeError:
         raise TypeError(f"feature_range: got {feature_range!r}; wants two numbers (lo, hi)") from None
-    if not (low < high and math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"feature_range: got {feature_range!r}; wants finite lo < hi")
-    return low, high
+    if len(ends) != 2 or not ends[0] < ends[1] or not all(map(math.isfinite, ends)):
+        raise ValueError(f"feature_range: got {feature_range!r}; wants two finite numbers lo < hi")
+    return ends[0], ends[1]
