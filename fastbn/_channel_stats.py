@@ -1,10 +1,7 @@
 """The value that statistics are: immutable, mergeable, lossless in a file."""
 
-import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -413,19 +410,9 @@ class ChannelStats:
         path : str or path-like
             The file.
         """
-        target = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(self.to_dict(), file, allow_nan=False, indent=1)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o666 & ~_records.umask())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        from ._files import write_record  # json and pathlib cost 5 ms at import
+
+        write_record(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -447,11 +434,11 @@ class ChannelStats:
         ValueError
             If it does not hold statistics.
         """
+        from ._files import read_record
+
+        record = read_record(path)
         try:
-            with Path(path).open(encoding="utf-8") as file:
-                return cls.from_dict(json.load(file))
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ValueError(f"path: {os.fspath(path)!r} is not a JSON file of statistics ({error})") from None
+            return cls.from_dict(record)
         except ValueError as error:
             raise ValueError(f"path: {os.fspath(path)!r}: {error}") from None
 

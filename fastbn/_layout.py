@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.accumulate import LANES, ROWS, WIDTH
-from ._kernels.walks import PLACES
+from ._kernels.sizes import LANES, PLACES, ROWS, WIDTH
 
 ChannelAxis = int | tuple[int, ...] | None
 

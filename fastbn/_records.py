@@ -1,7 +1,6 @@
 """Statistics as records: JSON that loses no bit, channel names, and the key that equality compares."""
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -94,10 +93,3 @@ def canonical(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "f" and np.isnan(array).any():
         return np.where(np.isnan(array), array.dtype.type(np.nan), array)
     return array
-
-
-def umask() -> int:
-    """The process's file mode mask (which can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,16 +13,17 @@ import operator
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _CLAIMS_PER_THREAD = 8
 _BYTES_PER_THREAD = 1 << 18  # waking a thread costs 30 to 60 us, the time of about so many bytes
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
 _local = threading.local()  # .threads: what it said on another thread
-_pools: dict[int, ThreadPoolExecutor] = {}
+_pools: dict[int, "ThreadPoolExecutor"] = {}
 
 
 def _forget_pools() -> None:
@@ -49,7 +50,8 @@ def _available() -> int:
     """CPUs this process may use: its affinity, and the quota of its control group."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs 4 ms at import
+            quota, period = file.read().split()
         if quota != "max":
             count = min(count, math.ceil(int(quota) / int(period)))
     except (OSError, ValueError):
@@ -110,8 +112,10 @@ def get_num_threads() -> int:
     return getattr(_local, "threads", 1)
 
 
-def _pool(helpers: int) -> ThreadPoolExecutor:
+def _pool(helpers: int) -> "ThreadPoolExecutor":
     """The pool of so many helpers; an executor starts no thread before its first task, so losing a race is harmless."""
+    from concurrent.futures import ThreadPoolExecutor  # 4 ms, and small calls need none
+
     return _pools.get(helpers) or _pools.setdefault(helpers, ThreadPoolExecutor(helpers, thread_name_prefix="fastbn"))
 
 

@@ -17,10 +17,7 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand
-from .._kernels.accumulate import PITCH
-from .._kernels.maps import KNOBS
-from .._kernels.states import ROWS_OF_STATE
-from .._kernels.walks import ENDS, SCRATCH
+from .._kernels.sizes import ENDS, KNOBS, PITCH, ROWS_OF_STATE, SCRATCH
 from .._layout import Axes, Block, View, blocks, direct_view, same_cut
 from . import Moments, Words
 

@@ -17,11 +17,7 @@ Four variants by what a value needs (additions and multiplications per value in 
 
 from .._algebra import two_prod, two_sum
 from .machine import greater, lesser, line, load, prefetch
-
-WIDTH = 256  # lanes at most
-PITCH = 320  # from row to row of a buffer: 2^n bytes would alias in the store buffer (1.6 times the time)
-ROWS = 256  # terms per lane at most
-LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less than 64
+from .sizes import PITCH
 
 S, C, T, Q, F, G = 0, PITCH, 2 * PITCH, 3 * PITCH, 4 * PITCH, 5 * PITCH
 PIVOT, PIVOT_TAIL, START, CARRY, BIAS = 6 * PITCH, 7 * PITCH, 8 * PITCH, 9 * PITCH, 10 * PITCH

@@ -4,11 +4,21 @@ A variant binds ``head``, ``tail`` (how a stored number is read) and ``transform
 ``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
-from .accumulate import PITCH
 from .machine import load, store
-from .walks import BLOCK, CHANNEL_STRIDE, CHANNELS, INNER, MAP_ROWS, OUTER, OUTER_STRIDE, REPEAT, RUN, RUNS
-
-KNOBS = 8
+from .sizes import (
+    BLOCK,
+    CHANNEL_STRIDE,
+    CHANNELS,
+    INNER,
+    KNOBS,
+    MAP_ROWS,
+    OUTER,
+    OUTER_STRIDE,
+    PITCH,
+    REPEAT,
+    RUN,
+    RUNS,
+)
 
 
 def map_rows(x, x_geometry, y, y_geometry, coefficients, begin, end, expanded):

@@ -6,8 +6,8 @@ rounded one (integers up to 16 bits, float16).
 """
 
 from .._algebra import divide, merge, two_sum
-from .accumulate import PITCH, WIDTH
 from .machine import load, store
+from .sizes import PITCH, WIDTH
 from .sums import (
     COUNT,
     COUNTED,
@@ -24,8 +24,6 @@ from .sums import (
     finish,
     join_sums,
 )
-
-ROWS_OF_STATE = 8
 
 
 def close_tile_moments(words, slots, terms):

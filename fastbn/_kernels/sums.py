@@ -6,8 +6,8 @@ that the values were multiplied by).
 """
 
 from .._algebra import add, divide, fast_two_sum, range_scale, two_prod, two_sum
-from .accumulate import PITCH
 from .machine import greater, load
+from .sizes import PITCH
 
 COUNT, SPECIAL = 0, 7
 PIVOT, PIVOT_TAIL, SCALE = 8, 9, 10

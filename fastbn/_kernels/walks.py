@@ -6,24 +6,39 @@ segments (the unit of parallel work; each fills its own place in ``partials``) -
 ``close_tile``, ``join`` and ``close_channels``.
 """
 
-from .accumulate import BIAS, CARRY, LANES, PITCH, ROWS, START, C, F, G, Q, S, T, survey
+from .accumulate import BIAS, CARRY, START, C, F, G, Q, S, T, survey
 from .accumulate import PIVOT as LANE_PIVOT
 from .accumulate import PIVOT_TAIL as LANE_PIVOT_TAIL
 from .machine import greater, lesser, load, store, window
-from .states import ROWS_OF_STATE, join_extremes
+from .sizes import (
+    ACC,
+    BATCH,
+    BLOCK,
+    CHANNEL_STRIDE,
+    CHANNELS,
+    INNER,
+    LANE_GREATEST,
+    LANE_LEAST,
+    LANES,
+    OUTER,
+    OUTER_STRIDE,
+    PIECES,
+    PITCH,
+    REPEAT,
+    ROWS,
+    ROWS_OF_STATE,
+    RUN,
+    RUNS,
+    SEGMENTS,
+    SLOT_GREATEST,
+    SLOT_LEAST,
+    SLOTS,
+    TERMS,
+    TILE_ROWS,
+    TILES,
+)
+from .states import join_extremes
 from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, add_words, healthy, rescue
-
-# Parts of the float64 scratch: lane sums and pivots, slots of the tiles at work, terms of the finish.
-ACC, SLOTS, TERMS, SCRATCH = 0, 11 * PITCH, 22 * PITCH, 34 * PITCH
-# Parts of the scratch in the dtype of x: extremes of lanes and of slots.
-LANE_LEAST, LANE_GREATEST, SLOT_LEAST, SLOT_GREATEST, ENDS = 0, PITCH, 2 * PITCH, 3 * PITCH, 4 * PITCH
-BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too
-
-# Places in ``geometry``: sizes and strides in elements, then the cut.
-OUTER, CHANNELS, INNER, OUTER_STRIDE, CHANNEL_STRIDE, SEGMENTS, TILES = 0, 1, 2, 3, 4, 5, 6
-PIECES, RUN, RUNS = 7, 8, 9  # of a tile along rows: outer pieces, their length, tiles per piece
-BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile of columns: channels, rows side by side in the lanes, rows
-MAP_ROWS, PLACES = 13, 14  # rows of a unit of a map; length of ``geometry``
 
 
 def start_extremes(x, base, channels, inner, repeat, low, high):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from .._files import replacing
 from ._errors import JobError
 
 
@@ -34,34 +33,11 @@ def check_space(out: Path, needed: int) -> None:
 @contextmanager
 def atomic_output(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield the name of an empty file beside `out`: it becomes `out` if the block succeeds, and is removed if not."""
-    scratch = out.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
-    try:
-        scratch.touch(exist_ok=False)
+    # Checked once more at the end: a long job leaves others time to write there.
+    with replacing(out, lambda: _check_free(out, overwrite)) as scratch:
         yield scratch
-        if out.exists():
-            shutil.copymode(out, scratch)
-        with scratch.open("rb+") as file:
-            os.fsync(file.fileno())
-        _check_free(out, overwrite)  # once more: a long job leaves others time to write there
-        scratch.replace(out)
-    except BaseException:  # Ctrl-C and SIGTERM too
-        scratch.unlink(missing_ok=True)
-        raise
-    _sync_directory(out.parent)
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
     if not overwrite and (out.exists() or out.is_symlink()):
         raise JobError(f"{out}: exists already (--overwrite replaces it)")
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the new name last through a power cut, where the system has a way to."""
-    if os.name != "posix":
-        return
-    with suppress(OSError):  # some network file systems refuse; the file itself is complete and synced
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
