@@ -66,9 +66,24 @@ def _number(dtype: np.dtype, name: str) -> tuple[_Number, bool]:
     return known
 
 
+def number_dtype(dtype: Any, name: str) -> np.dtype:
+    """A supported dtype in its native form."""
+    wanted: np.dtype[Any] = np.dtype(dtype)
+    _number(wanted, name)
+    return wanted.newbyteorder("=")
+
+
+def _plain(x: Any, name: str) -> np.ndarray:
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: got a masked array; masks are not supported yet: fill it, for example with x.filled(0)"
+        )
+    return np.asarray(x)
+
+
 def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
-    array = x if type(x) is np.ndarray else np.asarray(x)
+    array = x if type(x) is np.ndarray else _plain(x, name)
     number, direct = _number(array.dtype, name)
     original = array.dtype.newbyteorder("=")
     if original.kind == "b":
@@ -96,7 +111,7 @@ def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.n
     if out is None:
         out = np.empty_like(source, dtype=wanted, subok=False)
     else:
-        if not isinstance(out, np.ndarray):
+        if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
             raise TypeError(f"out: got {type(out).__name__}; wants a NumPy array")
         if out.shape != source.shape:
             raise ValueError(f"out: got shape {out.shape}; wants {source.shape}")
@@ -104,6 +119,8 @@ def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.n
             raise ValueError(f"out: got dtype {out.dtype}; wants {wanted}")
         if not out.flags.writeable:
             raise ValueError("out: got a read-only array; wants a writeable one")
+        if any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
+            raise ValueError(f"out: got strides {out.strides}, an array that overlaps itself; wants separate elements")
         if out is not x and np.may_share_memory(out, source) and np.shares_memory(out, source):
             raise ValueError("out: got an array that overlaps x; wants x itself or separate memory")
     storage = _OUTPUTS[wanted]
@@ -127,4 +144,4 @@ def channel_vector(value: Any, name: str, shape: tuple[int, ...], default: float
         raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
     if array.shape != shape:
         raise ValueError(f"{name}: got shape {array.shape}; wants {shape}, one number per channel")
-    return np.ascontiguousarray(array, dtype=np.float64).reshape(-1)
+    return np.array(array, dtype=np.float64).reshape(-1)  # a copy: it may be a view of what is written to

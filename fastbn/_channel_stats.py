@@ -1,5 +1,6 @@
 """The value that statistics are: immutable, mergeable, lossless in a file."""
 
+import operator
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Self
@@ -9,8 +10,10 @@ import numpy.typing as npt
 
 from . import _display, _merging, _records
 from ._algebra import root, variance
+from ._arrays import number_dtype
 from ._backends import Moments
 from ._layout import ChannelAxis
+from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +52,9 @@ class ChannelStats:
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"ChannelStats is immutable: cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"ChannelStats is immutable: cannot delete {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (np.array(self._state), np.array(self._least), np.array(self._greatest), self._names)
@@ -146,7 +152,7 @@ class ChannelStats:
 
     def _variance(self, ddof: int) -> tuple[Floats, Floats]:
         with np.errstate(all="ignore"):
-            head, tail = variance(self._state[0], self._state[3], self._state[4], ddof)
+            head, tail = variance(self._state[0], self._state[3], self._state[4], check_ddof(ddof))
         return np.asarray(head), np.asarray(tail)
 
     def _any_empty(self) -> bool:
@@ -181,9 +187,9 @@ class ChannelStats:
         >>> stats.update([[1.0, 2.0]]).mean
         array([1., 2.])
         """
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        least, greatest = _merging.no_extremes(shape, np.dtype(dtype))
-        return cls(np.zeros((5, *shape)), least, greatest)
+        sizes = tuple(shape) if isinstance(shape, tuple | list) else (operator.index(shape),)
+        least, greatest = _merging.no_extremes(sizes, number_dtype(dtype, "dtype"))
+        return cls(np.zeros((5, *sizes)), least, greatest)
 
     @classmethod
     def from_moments(
@@ -346,6 +352,8 @@ class ChannelStats:
             If there is no channel of such a name.
         IndexError
             If an index is out of range.
+        ValueError
+            If a named channel is selected twice.
 
         Examples
         --------
@@ -355,13 +363,11 @@ class ChannelStats:
         """
         index = _records.as_index(index, self._names)
         where = index if isinstance(index, tuple) else (index,)
-        names = None if self._names is None else tuple(np.atleast_1d(np.array(self._names, dtype=object)[index]))
-        return ChannelStats(
-            np.array(self._state[(slice(None), *where)]),
-            np.array(self._least[where]),
-            np.array(self._greatest[where]),
-            names if self._least[where].ndim else None,
-        )
+        least = np.array(self._least[where])
+        names = None
+        if self._names is not None and least.ndim == 1:
+            names = _records.checked_names(np.array(self._names, dtype=object)[index], least.shape)
+        return ChannelStats(np.array(self._state[(slice(None), *where)]), least, np.array(self._greatest[where]), names)
 
     # To and from files
 

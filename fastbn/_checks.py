@@ -1,56 +1,11 @@
-"""Checks of arguments that are no arrays: each names the argument, what it got and what it wants."""
+"""Checks of statistics that are handed in."""
 
-import math
-import operator
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ._channel_stats import ChannelStats
 from ._layout import Axes
-
-_NAN_POLICIES = ("propagate",)
-
-
-def check_nan_policy(nan_policy: Any) -> None:
-    """Refuse an unknown ``nan_policy``."""
-    check_choice("nan_policy", nan_policy, _NAN_POLICIES)
-
-
-def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
-    """Refuse what is not one of the choices."""
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}: got {value!r}; wants one of {', '.join(map(repr, choices))}")
-
-
-def check_ddof(ddof: Any) -> int:
-    """Delta degrees of freedom as an int."""
-    try:
-        value = operator.index(ddof)
-    except TypeError:
-        raise TypeError(f"ddof: got {ddof!r} of type {type(ddof).__name__}; wants an int >= 0") from None
-    if value < 0:
-        raise ValueError(f"ddof: got {value}; wants an int >= 0")
-    return value
-
-
-def check_eps(eps: Any) -> float:
-    """What is added to the variance as a float."""
-    value = check_number("eps", eps)
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"eps: got {eps!r}; wants a finite number >= 0")
-    return value
-
-
-def check_number(name: str, value: Any) -> float:
-    """A real number as a float."""
-    try:
-        if isinstance(value, str | bytes):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants a number") from None
 
 
 def check_stats(stats: Any, axes: Axes) -> None:
@@ -68,14 +23,3 @@ def check_extremes(stats: Any, axes: Axes) -> None:
         raise ValueError(
             "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
         )
-
-
-def check_feature_range(feature_range: Any) -> tuple[float, float]:
-    """The ends of a range as floats."""
-    try:
-        ends = [check_number("feature_range", end) for end in feature_range]
-    except TypeError:
-        raise TypeError(f"feature_range: got {feature_range!r}; wants two numbers (lo, hi)") from None
-    if len(ends) != 2 or not ends[0] < ends[1] or not all(map(math.isfinite, ends)):
-        raise ValueError(f"feature_range: got {feature_range!r}; wants two finite numbers lo < hi")
-    return ends[0], ends[1]

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._algebra import merge, multiply
+from ._arrays import number_dtype
+from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
 Part = tuple[Floats, np.ndarray, np.ndarray]  # state (5, *shape), least, greatest
@@ -24,12 +26,17 @@ def no_extremes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[np.ndarra
 
 def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greatest: Any) -> Part:
     """A state from count, mean and variance."""
-    n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(count, mean, var))
-    if (n < 0).any() or (n != np.floor(n)).any():
-        raise ValueError(f"count: got {count!r}; wants whole numbers >= 0")
+    given = [_real(name, value) for name, value in (("count", count), ("mean", mean), ("var", var))]
+    try:
+        n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(*given))
+    except ValueError:
+        shapes = ", ".join(str(a.shape) for a in given)
+        raise ValueError(f"count, mean, var: got shapes {shapes}; wants shapes that broadcast") from None
+    if not ((n >= 0) & (n <= 2.0**53) & (n == np.floor(n))).all():
+        raise ValueError(f"count: got {count!r}; wants whole numbers from 0 to 2^53")
     if (v < 0).any():
         raise ValueError(f"var: got {var!r}; wants numbers >= 0")
-    free = np.maximum(n - ddof, 0.0)
+    free = np.maximum(n - check_ddof(ddof), 0.0)
     with np.errstate(all="ignore"):
         m2, tail = multiply(np.where(free > 0, v, 0.0), 0.0, free)
     m = np.where(n > 0, m, 0.0)
@@ -37,14 +44,19 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
     state = np.stack([n, m, np.zeros_like(m), m2, np.where(finite, tail, 0.0)])
     ends = []
     for name, end in (("min", least), ("max", greatest)):
-        array = np.full(n.shape, np.nan) if end is None else np.array(end)
-        if array.shape != n.shape:
-            raise ValueError(f"{name}: got shape {array.shape}; wants {n.shape}, that of count, mean and var")
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
-        ends.append(array)
+        array = np.full(n.shape, np.nan) if end is None else _real(name, end)
+        try:
+            ends.append(np.broadcast_to(array, n.shape))
+        except ValueError:
+            raise ValueError(f"{name}: got shape {array.shape}; wants {n.shape}, that of count, mean and var") from None
     dtype = np.result_type(*ends)
     return state, ends[0].astype(dtype), ends[1].astype(dtype)
+
+
+def _real(name: str, value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    number_dtype(array.dtype, name)
+    return array
 
 
 def union(parts: list[Part]) -> Part:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import number_dtype
+
 _FORMAT = "fastbn.ChannelStats"
 _VERSION = 1
 _ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
@@ -36,8 +38,27 @@ def _plain(value: Any) -> Any:
 def _number(value: Any) -> Any:
     if isinstance(value, str):
         return _SPECIAL[value]
-    if not isinstance(value, int | float):
-        raise TypeError(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"got {value!r}; wants a number")
+    return value
+
+
+def _extreme(value: Any, dtype: np.dtype) -> Any:
+    number = value if dtype.kind == "b" and isinstance(value, bool) else _number(value)
+    if dtype.kind != "f" and not isinstance(number, int):
+        raise TypeError(f"got {value!r}; wants a {dtype}")
+    return number
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"got {value!r}; wants a list")
+    return value
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"shape: got {value!r}; wants whole numbers >= 0")
     return value
 
 
@@ -46,18 +67,23 @@ def from_dict(d: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     if not (hasattr(d, "get") and d.get("format") == _FORMAT):
         raise ValueError(f"not statistics of fastbn (no format {_FORMAT!r})")
     version = d.get("version")
-    if not isinstance(version, int) or version < 1:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"version: got {version!r}; wants an int from 1 to {_VERSION}")
     if version > _VERSION:
         raise ValueError(f"version: got {version}; this fastbn reads up to {_VERSION}: upgrade fastbn")
     try:
-        shape = tuple(int(n) for n in d["shape"])
-        dtype = np.dtype(d["dtype"])
-        if dtype.kind not in "biuf":
-            raise TypeError(dtype)
+        shape = tuple(_size(n) for n in _list(d["shape"]))
+        if not isinstance(d["dtype"], str):
+            raise TypeError(f"dtype: got {d['dtype']!r}; wants a string")
+        dtype = number_dtype(d["dtype"], "dtype")
         state = np.array([[_number(v) for v in d[name]] for name in _ROWS], np.float64).reshape(5, *shape)
-        ends = [np.array([_number(v) for v in d[name]], dtype).reshape(shape) for name in ("min", "max")]
-        names = checked_names(d["names"], shape)
+        ends = [np.array([_extreme(v, dtype) for v in d[name]], dtype).reshape(shape) for name in ("min", "max")]
+        names = None if d["names"] is None else checked_names(_list(d["names"]), shape)
+        count, m2 = state[0], state[3]
+        if not ((count >= 0) & (count <= 2.0**53) & (count == np.floor(count))).all():
+            raise ValueError("count: wants whole numbers from 0 to 2^53")
+        if (m2 < 0).any():
+            raise ValueError("m2: wants numbers >= 0")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"damaged statistics: {type(error).__name__}: {error}") from None
     return state, ends[0], ends[1], names
@@ -79,6 +105,10 @@ def checked_names(names: Iterable[str] | None, shape: tuple[int, ...]) -> tuple[
 
 def as_index(index: Any, names: tuple[str, ...] | None) -> Any:
     """Turn names of channels into positions; leave any other index as it is."""
+    if index is None or isinstance(index, bool | np.bool_):
+        raise IndexError(f"index: got {index!r}; wants an index, a slice, an array, a name or names")
+    if isinstance(index, np.ndarray) and index.dtype.kind == "U":
+        index = index.tolist()
     if isinstance(index, str):
         if names is None or index not in names:
             raise KeyError(f"index: got channel name {index!r}; there is {names}")

@@ -23,7 +23,7 @@ _BYTES_PER_THREAD = 1 << 18  # waking a thread costs 30 to 60 us, the time of ab
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
 _local = threading.local()  # .threads: what it said on another thread
-_pools: dict[int, "ThreadPoolExecutor"] = {}
+_pools: list[tuple[int, "ThreadPoolExecutor"]] = []  # at most one, with its size
 
 
 def _forget_pools() -> None:
@@ -61,7 +61,7 @@ def _available() -> int:
 
 def _default() -> int:
     value = os.environ.get("FASTBN_NUM_THREADS")
-    if value is None:
+    if not value:
         return _available()
     if not value.strip().isdecimal():
         raise ValueError(f"FASTBN_NUM_THREADS: got {value!r}; wants an int >= 1")
@@ -113,10 +113,15 @@ def get_num_threads() -> int:
 
 
 def _pool(helpers: int) -> "ThreadPoolExecutor":
-    """The pool of so many helpers; an executor starts no thread before its first task, so losing a race is harmless."""
+    """The pool, made anew when it must grow; a pool that lost a race ends when its tasks are done."""
     from concurrent.futures import ThreadPoolExecutor  # 4 ms, and small calls need none
 
-    return _pools.get(helpers) or _pools.setdefault(helpers, ThreadPoolExecutor(helpers, thread_name_prefix="fastbn"))
+    held = _pools[-1:]
+    if held and held[0][0] >= helpers:
+        return held[0][1]
+    pool = ThreadPoolExecutor(helpers, thread_name_prefix="fastbn")
+    _pools[:] = [(helpers, pool)]
+    return pool
 
 
 def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
@@ -134,10 +139,12 @@ def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
                 return
             task(begin, min(begin + step, units))
 
-    pool = _pool(workers - 1)
+    pool = _pool(get_num_threads() - 1)
     helpers = [pool.submit(work) for _ in range(workers - 1)]
     try:
         work()
     finally:
-        for helper in helpers:
-            helper.result()
+        errors = [helper.exception() for helper in helpers]  # waits for all of them, whatever happened here
+    for error in errors:
+        if error is not None:
+            raise error

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from ._apply import apply, fit_apply, wrap
 from ._arrays import as_operand, channel_vector, prepare_output
 from ._backends import Moments, current
-from ._checks import check_eps, check_nan_policy, check_number
 from ._layout import Axes, ChannelAxis, split_axes
+from ._scalars import check_eps, check_nan_policy, check_number
 
 __all__ = ["batch_norm"]
 
@@ -100,6 +100,7 @@ def batch_norm(
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
     if training:
+        _check_apart({"running_mean": running_mean, "running_var": running_var}, {"x": operand.stored, "out": y})
         moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
         if operand.stored.size and running_mean is not None and running_var is not None:
             _update(running_mean, running_var, moments, weight)
@@ -108,9 +109,9 @@ def batch_norm(
         assert running_var is not None
         moments = _as_moments(running_mean, running_var)
         apply(operand, axes, moments, scale, shift, eps, 0, "zero", target)
-    return (
-        (y, wrap(moments, axes.shape, moments.least.dtype if not training else operand.original)) if return_stats else y
-    )
+    if not return_stats:
+        return y
+    return y, wrap(moments, axes.shape, operand.original if training else moments.least.dtype)
 
 
 def _as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
@@ -118,7 +119,7 @@ def _as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
     state = np.zeros((5, mean.size))
     state[0] = 1.0
     state[1] = mean.reshape(-1)
-    state[3] = var.reshape(-1)
+    state[3] = np.where(var < 0, np.nan, var).reshape(-1)
     unknown = np.full(mean.size, np.nan)
     return Moments(state, unknown, unknown.copy())
 
@@ -143,6 +144,18 @@ def _check_running(name: str, running: Any, axes: Axes, training: bool) -> None:
         raise ValueError(f"{name}: got shape {running.shape}; wants {axes.shape}, one number per channel")
     if training and not running.flags.writeable:
         raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
+
+
+def _check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:
+    """Refuse running statistics that share memory with each other or with the data."""
+    seen = dict(others)
+    for name, array in running.items():
+        if array is None:
+            continue
+        for other, memory in seen.items():
+            if np.may_share_memory(array, memory) and np.shares_memory(array, memory):
+                raise ValueError(f"{name}: got an array that overlaps {other}; wants memory of its own")
+        seen[name] = array
 
 
 def _update(running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, weight: float) -> None:

@@ -10,17 +10,10 @@ from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit_apply, reduce, r
 from ._arrays import as_operand, channel_vector, prepare_output, transform_of
 from ._backends import current
 from ._channel_stats import ChannelStats
-from ._checks import (
-    check_choice,
-    check_ddof,
-    check_eps,
-    check_extremes,
-    check_feature_range,
-    check_nan_policy,
-    check_stats,
-)
+from ._checks import check_extremes, check_stats
 from ._layout import ChannelAxis, split_axes
 from ._rescaling import ends, extremes
+from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_nan_policy
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
 

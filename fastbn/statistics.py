@@ -5,8 +5,8 @@ import numpy.typing as npt
 from ._apply import reduce, wrap
 from ._arrays import as_operand
 from ._channel_stats import ChannelStats
-from ._checks import check_nan_policy
 from ._layout import ChannelAxis, split_axes
+from ._scalars import check_nan_policy
 
 __all__ = ["ChannelStats", "channel_stats"]
 

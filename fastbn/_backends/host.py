@@ -8,8 +8,10 @@ channels after the other, so that the second read comes from cache (one read and
 and one), where such a group fits there.
 """
 
+import functools
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -24,6 +26,7 @@ from . import Moments, Words
 _SLAB = 1 << 22  # bytes of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 19  # small channels are handled together up to so many bytes, to save calls
 _WAVE = 4  # staged blocks per thread between two rounds of joining
+_MAP_WAVE = 1024  # staged blocks whose places are held at a time
 
 Coefficients = Callable[[np.ndarray, int, np.ndarray, int, int], None]
 
@@ -242,10 +245,8 @@ class Host:
             self._combine(x, view, part, 0, view.cut.blocks)
             return part
 
-        todo = list(blocks(x.stored, axes))
         wave = _WAVE * _threads.get_num_threads()
-        for start in range(0, len(todo), wave):
-            current = todo[start : start + wave]
+        for current in _waves(blocks(x.stored, axes), wave):
             parts: list[Any] = [None] * len(current)
 
             def work(begin: int, end: int, current: Any = current, parts: Any = parts) -> None:
@@ -273,10 +274,9 @@ class Host:
         knobs = coefficients.reshape(KNOBS, *axes.shape)
         source = x.stored.transpose(axes.kept + axes.reduced)
         target = out.stored.transpose(axes.kept + axes.reduced)
-        todo = list(blocks(x.stored, axes))
 
-        def work(begin: int, end: int) -> None:
-            for block in todo[begin:end]:
+        def work(current: list[Block], begin: int, end: int) -> None:
+            for block in current[begin:end]:
                 piece = target[block.where]
                 result = np.empty(piece.shape, out.storage)
                 view = _staged(source[block.where], x.storage, block.channels)
@@ -286,7 +286,15 @@ class Host:
                 with np.errstate(all="ignore"):
                     np.copyto(piece, result, casting="same_kind")
 
-        _threads.run(len(todo), x.stored.nbytes + out.stored.nbytes, work)
+        size = x.stored.nbytes + out.stored.nbytes
+        for current in _waves(blocks(x.stored, axes), _MAP_WAVE):
+            _threads.run(len(current), size, functools.partial(work, current))
+
+
+def _waves(todo: Iterator[Block], size: int) -> Iterator[list[Block]]:
+    """Lists of so many blocks: an array may have 10^5 of them."""
+    while wave := list(itertools.islice(todo, size)):
+        yield wave
 
 
 def _common_views(x: Operand, out: Operand, axes: Axes) -> tuple[View, View] | None:

@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _stopped_by_signals(), _settings(args):
             COMMANDS[args.command](args)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as under pythonw, or with the output closed
+                sys.stdout.flush()
     except KeyboardInterrupt as stop:
         return _failed(str(stop) or "interrupted")
     except BrokenPipeError:

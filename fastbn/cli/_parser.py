@@ -166,6 +166,8 @@ def _memory(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512MB or 2GiB")
+    if len(match[1]) > 15:
+        raise argparse.ArgumentTypeError(f"{text[:20]}... is more memory than there is")
     size = int(float(match[1]) * UNITS[match[2] or ""])
     if size < LEAST_MEMORY:
         raise argparse.ArgumentTypeError(f"{text!r} is less than 1MB")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], object]]:
     """Yield a function to call with the number of bytes just done."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield _ignore
         return
     try:
