@@ -49,7 +49,7 @@ def test_backend_table_is_the_backend_table():
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize(("name", "last"), [("demo", ".venv/bin/fastbn demo"), ("test", ".venv/bin/pytest")])
+@pytest.mark.parametrize(("name", "last"), [("demo", ".venv/bin/fastbn demo"), ("test", ".venv/bin/pytest -n auto")])
 def test_commands_are_one_line_of_shell(name, last):
     _, _, rest = read("README.md").partition(f"<!-- command: {name} -->\n```bash\n")
     command, fence, _ = rest.partition("\n```\n")
