@@ -1,4 +1,8 @@
-"""The value that statistics are: immutable, mergeable, lossless in a file."""
+"""The value that statistics are: immutable, mergeable, lossless in a file.
+
+Long for its documentation: it holds the whole public class; the work is done in `_merging`, `_records`, `_files` and
+`_display`.
+"""
 
 import operator
 import os
@@ -16,6 +20,7 @@ from ._layout import ChannelAxis
 from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
+FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 class ChannelStats:
@@ -210,7 +215,7 @@ class ChannelStats:
         ddof : int, default 0
             With which `var` was computed.
         min, max : array_like, optional
-            Extremes; NaN (unknown) if not given.
+            Extremes; NaN (unknown) if not given. They get a common dtype as in `merge`.
 
         Returns
         -------
@@ -242,12 +247,13 @@ class ChannelStats:
         Returns
         -------
         ChannelStats
-            ``a.merge(b) == b.merge(a)``, bit for bit; many are merged in a balanced tree.
+            ``a.merge(b) == b.merge(a)``, bit for bit; many are merged in a balanced tree. `min` and `max` have the
+            common dtype that NumPy gives, but integers stay integers: int64 with uint64 gives the one that holds all.
 
         Raises
         ------
         ValueError
-            If the channel shapes or the names differ.
+            If the channel shapes or the names differ, or if neither int64 nor uint64 holds all of the integers.
         TypeError
             If one of `others` is no ChannelStats.
 
@@ -408,25 +414,32 @@ class ChannelStats:
         """
         return cls(*_records.from_dict(d))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: FilePath) -> None:
         """Write JSON to a file: every bit, readable by others. An existing file is replaced at once or not at all.
 
         Parameters
         ----------
-        path : str or path-like
-            The file.
+        path : str, bytes or path-like
+            The file. A symbolic link stays, and the file that it leads to is written.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written, or is a directory, a device or a pipe.
+        TypeError
+            If `path` is no path.
         """
         from ._files import write_record  # json and pathlib cost 5 ms at import
 
         write_record(path, self.to_dict())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: FilePath) -> Self:
         """Read what `save` wrote.
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, bytes or path-like
             The file.
 
         Returns
@@ -439,6 +452,8 @@ class ChannelStats:
             If the file cannot be read.
         ValueError
             If it does not hold statistics.
+        TypeError
+            If `path` is no path.
         """
         from ._files import read_record
 
@@ -446,7 +461,7 @@ class ChannelStats:
         try:
             return cls.from_dict(record)
         except ValueError as error:
-            raise ValueError(f"path: {os.fspath(path)!r}: {error}") from None
+            raise ValueError(f"path: {os.fsdecode(path)!r}: {error}") from None
 
     # Looks
 

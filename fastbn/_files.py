@@ -1,5 +1,6 @@
 """Files that appear whole under their name or not at all, and statistics in them."""
 
+import errno
 import json
 import os
 import secrets
@@ -10,23 +11,38 @@ from pathlib import Path
 from typing import Any
 
 
+def destination(out: Path) -> Path:
+    """The file that writing to `out` changes: links are followed, and devices, pipes and directories refused."""
+    target = Path(os.path.realpath(out))
+    if target.is_symlink():  # what is left of a loop
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(out))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EISDIR if target.is_dir() else errno.EINVAL, "not a regular file", str(out))
+    return target
+
+
 @contextmanager
 def replacing(out: Path, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
-    """Yield the name of an empty file beside `out`: it becomes `out` if the block and `check` succeed, else it goes."""
-    scratch = out.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
+    """Yield the name of an empty file: it replaces that of `out` if the block and `check` succeed, else it goes."""
+    target = destination(out)
+    scratch = target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
     try:
         scratch.touch(exist_ok=False)
         yield scratch
-        if out.exists():
-            shutil.copymode(out, scratch)
+        if target.exists():
+            shutil.copymode(target, scratch)
         with scratch.open("rb+") as file:
             os.fsync(file.fileno())
         check()
-        scratch.replace(out)
-    except BaseException:  # Ctrl-C and SIGTERM too
-        scratch.unlink(missing_ok=True)
+        scratch.replace(target)
+    except BaseException as error:  # Ctrl-C and SIGTERM too
+        with suppress(OSError):  # it may not be there, or be out of reach: the first error counts
+            scratch.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename in {None, str(scratch)}:
+            # The temporary name means nothing to the user, and a full disk comes without any.
+            raise OSError(error.errno, error.strerror, str(out)) from error
         raise
-    _sync_directory(out.parent)
+    _sync_directory(target.parent)
 
 
 def _sync_directory(directory: Path) -> None:
@@ -41,15 +57,26 @@ def _sync_directory(directory: Path) -> None:
             os.close(handle)
 
 
-def write_record(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None:
+def write_record(path: Any, record: Mapping[str, Any]) -> None:
     """Write a record as strict JSON."""
-    with replacing(Path(path)) as scratch:
+    with replacing(_as_path(path)) as scratch:
         scratch.write_text(json.dumps(record, allow_nan=False, indent=1) + "\n", encoding="utf-8")
 
 
-def read_record(path: str | os.PathLike[str]) -> Any:
+def read_record(path: Any) -> Any:
     """Read JSON, or say in one line that it is none."""
+    file = _as_path(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # json and Unicode errors are ValueErrors
-        raise ValueError(f"path: {os.fspath(path)!r} is not a JSON file of statistics ({error})") from None
+        raise ValueError(f"path: {str(file)!r} is not a JSON file of statistics ({error})") from None
+
+
+def _as_path(path: Any) -> Path:
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"path: got {type(path).__name__}; wants str, bytes or a path-like object") from None
+    if "\0" in name:
+        raise ValueError(f"path: got {name!r}; wants a name without a null character")
+    return Path(name)

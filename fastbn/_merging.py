@@ -49,7 +49,7 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
             ends.append(np.broadcast_to(array, n.shape))
         except ValueError:
             raise ValueError(f"{name}: got shape {array.shape}; wants {n.shape}, that of count, mean and var") from None
-    dtype = np.result_type(*ends)
+    dtype = _common_dtype(ends, [n > 0, n > 0])
     return state, ends[0].astype(dtype), ends[1].astype(dtype)
 
 
@@ -59,10 +59,29 @@ def _real(name: str, value: Any) -> np.ndarray:
     return array
 
 
+def _common_dtype(ends: list[np.ndarray], counted: list[npt.NDArray[np.bool_]]) -> np.dtype[Any]:
+    """The dtype of minima and maxima together, given which of them are those of some values."""
+    dtypes = {end.dtype for end in ends}
+    dtype = np.result_type(*dtypes)
+    if dtype.kind != "f" or any(given.kind == "f" for given in dtypes):
+        return dtype
+    # NumPy takes int64 with uint64 to float64, where an extreme beyond 2^53 is rounded to what no data contain.
+    values = [end[some] for end, some in zip(ends, counted, strict=True) if some.any()]
+    low = min((int(end.min()) for end in values), default=0)
+    high = max((int(end.max()) for end in values), default=0)
+    for exact in (np.int64, np.uint64):
+        if np.iinfo(exact).min <= low and high <= np.iinfo(exact).max:
+            return np.dtype(exact)
+    raise ValueError(
+        f"min, max: got integers from {low} to {high}; wants a range of int64 or uint64: "
+        "convert the data, for example with x.astype(float)"
+    )
+
+
 def union(parts: list[Part]) -> Part:
     """Merge parts of the same shape in a balanced tree."""
     filled = [part for part in parts if (part[0][0] > 0).any()] or parts
-    dtype = np.result_type(*{part[1].dtype for part in filled})
+    dtype = _common_dtype([part[end] for end in (1, 2) for part in filled], [part[0][0] > 0 for part in filled] * 2)
     nothing = no_extremes(filled[0][1].shape, dtype)
     least, greatest = (
         np.stack([np.where(part[0][0] > 0, part[end].astype(dtype), nothing[end - 1]) for part in filled])

@@ -93,6 +93,8 @@ BAD_FILES = {
     "no data": (npy((10**9, 2)), "truncated"),
     "absurd": (npy((10**15, 10**15)), "truncated"),
     "negative": (npy((-60, 2), data=bytes(960)), "shape"),
+    "truth value": (npy((True, 3), data=bytes(24)), "shape"),
+    "truth value and no data": (npy((False, 3)), "shape"),
     "overflow": (npy((2**70, 0)), "shape"),
     "empty and too large": (npy((0, 2**62, 2**62)), "shape"),
     "digits": (npy((10**4000, 10**4000)), "shape"),
@@ -163,18 +165,12 @@ REFUSED = {
     "missing": (("stats", "no.npy"), "no.npy: No such file"),
     "directory": (("stats", "."), "not a regular file"),
     "axis": (("stats", "x.npy", "--channel-axis", "2"), "(60, 2)"),
-    "axis twice": (("stats", "x.npy", "--channel-axis", "1,1"), "channel_axis"),
     "output exists": (("stats", "x.npy", "-o", "x.json"), "--overwrite"),
-    "output is the input": (("stats", "x.npy", "-o", "./x.npy", "--overwrite"), "input"),
-    "plot exists": (("stats", "x.npy", "--plot", "x.json"), "--overwrite"),
-    "plot type": (("stats", "x.npy", "--plot", "p.xyz"), ".png"),
+    "plot exists": (("stats", "x.npy", "--plot", "old.png"), "--overwrite"),
+    "axis twice by another name": (("stats", "x.npy", "--channel-axis", "1,-1"), "channel_axis"),
     "out exists": (("normalize", "x.npy", "x.json"), "--overwrite"),
-    "out is in": (("normalize", "x.npy", "x.npy", "--overwrite"), "input"),
-    "out is in by another name": (("normalize", "x.npy", "link.npy", "--overwrite"), "input"),
-    "out is the statistics": (("normalize", "x.npy", "x.json", "--stats", "x.json", "--overwrite"), "input"),
     "out is a directory": (("normalize", "x.npy", ".", "--overwrite"), "not a regular file"),
     "no such directory": (("normalize", "x.npy", "no/y.npy"), "does not exist"),
-    "range": (("normalize", "x.npy", "y.npy", "--method", "minmax", "--feature-range", "1", "0"), "feature_range"),
     "other channels": (("normalize", "x.npy", "y.npy", "--stats", "three.json"), "(3,)"),
     "other channels back": (("denormalize", "x.npy", "y.npy", "--stats", "three.json"), "(3,)"),
     "other axes": (("normalize", "x.npy", "y.npy", "--stats", "x.json", "--channel-axis", "none"), "(2,)"),
@@ -185,8 +181,6 @@ REFUSED = {
     "merge other channels": (("merge", "x.json", "three.json", "-o", "all.json"), "(3,)"),
     "merge no statistics": (("merge", "x.json", "other.json", "-o", "all.json"), "other.json"),
     "merge exists": (("merge", "x.json", "-o", "three.json"), "--overwrite"),
-    "merge into itself": (("merge", "x.json", "-o", "x.json", "--overwrite"), "input"),
-    "backend": (("--backend", "abacus", "stats", "x.npy"), "abacus"),
 }
 
 
@@ -194,39 +188,120 @@ REFUSED = {
 def test_refused(refused, folder, case):
     fastbn.channel_stats(np.arange(6.0).reshape(2, 3)).save("three.json")
     Path("other.json").write_text('{"a": 1}')
-    Path("link.npy").hardlink_to("x.npy")
+    Path("old.png").write_bytes(b"old")
     np.save("one.npy", np.ones((1, 2)))
     argv, reason = REFUSED[case]
     assert reason in refused(*argv)
 
 
 ARGUMENTS = {
-    "nothing": (),
-    "unknown command": ("frobnicate",),
-    "unknown option": ("stats", "x.npy", "--frobnicate"),
-    "abbreviated option": ("normalize", "x.npy", "y.npy", "--over"),
-    "no input": ("stats",),
-    "no output": ("normalize", "x.npy"),
-    "method": ("normalize", "x.npy", "y.npy", "--method", "median"),
-    "dtype": ("normalize", "x.npy", "y.npy", "--dtype", "int8"),
-    "axis": ("stats", "x.npy", "--channel-axis", "last"),
-    "memory unit": ("stats", "x.npy", "--memory", "12 parsecs"),
-    "memory too small": ("stats", "x.npy", "--memory", "10KB"),
-    "eps": ("normalize", "x.npy", "y.npy", "--eps", "-1"),
-    "eps nan": ("normalize", "x.npy", "y.npy", "--eps", "nan"),
-    "threads": ("--threads", "0", "info"),
-    "clip": ("normalize", "x.npy", "y.npy", "--clip"),
-    "ddof": ("normalize", "x.npy", "y.npy", "--method", "batchnorm", "--ddof", "1"),
-    "range for z-score": ("normalize", "x.npy", "y.npy", "--feature-range", "0", "1"),
-    "clip back": ("denormalize", "x.npy", "y.npy", "--stats", "x.json", "--method", "minmax", "--clip"),
-    "back without statistics": ("denormalize", "x.npy", "y.npy"),
-    "merge without output": ("merge", "x.json"),
+    "nothing": ((), "COMMAND"),
+    "unknown command": (("frobnicate",), "frobnicate"),
+    "unknown option": (("stats", "x.npy", "--frobnicate"), "--frobnicate"),
+    "abbreviated option": (("normalize", "x.npy", "y.npy", "--over"), "--over"),
+    "no input": (("stats",), "IN"),
+    "no output": (("normalize", "x.npy"), "OUT"),
+    "method": (("normalize", "x.npy", "y.npy", "--method", "median"), "--method: invalid choice: 'median'"),
+    "dtype": (("normalize", "x.npy", "y.npy", "--dtype", "int8"), "--dtype: invalid choice: 'int8'"),
+    "axis": (("stats", "x.npy", "--channel-axis", "last"), "--channel-axis: got 'last'; wants an integer"),
+    "axis twice": (("stats", "x.npy", "--channel-axis", "1,1"), "--channel-axis: got '1,1'; wants different axes"),
+    "memory unit": (("stats", "x.npy", "--memory", "12 parsecs"), "--memory: got '12 parsecs'; wants a size"),
+    "memory too small": (("stats", "x.npy", "--memory", "10KB"), "--memory: got '10KB'; wants at least 1MB"),
+    "eps": (("normalize", "x.npy", "y.npy", "--eps", "-1"), "--eps: got -1.0; wants"),
+    "eps nan": (("normalize", "x.npy", "y.npy", "--eps", "nan"), "--eps: got nan; wants"),
+    "eps infinite": (("normalize", "x.npy", "y.npy", "--eps", "inf"), "--eps: got inf; wants"),
+    "eps of letters": (("normalize", "x.npy", "y.npy", "--eps", "tiny"), "--eps: invalid float value: 'tiny'"),
+    "ddof": (("normalize", "x.npy", "y.npy", "--ddof", "-1"), "--ddof: got -1; wants an int >= 0"),
+    "ddof huge": (("normalize", "x.npy", "y.npy", "--ddof", "9" * 20), f"--ddof: got {'9' * 20}; wants an int"),
+    "ddof of thousands of digits": (("normalize", "x.npy", "y.npy", "--ddof", "9" * 9999), "--ddof"),
+    "ddof back": (("denormalize", "x.npy", "y.npy", "--stats", "x.json", "--ddof", "-1"), "--ddof: got -1; wants"),
+    "range reversed": (
+        ("normalize", "x.npy", "y.npy", "--method", "minmax", "--feature-range", "1", "0"),
+        "--feature-range: got [1.0, 0.0]; wants two finite numbers lo < hi",
+    ),
+    "range nan": (
+        ("normalize", "x.npy", "y.npy", "--method", "minmax", "--feature-range", "0", "nan"),
+        "--feature-range: got [0.0, nan]; wants",
+    ),
+    "range back": (
+        ("denormalize", "x.npy", "y.npy", "--stats", "x.json", "--method", "minmax", "--feature-range", "2", "2"),
+        "--feature-range: got [2.0, 2.0]; wants",
+    ),
+    "threads": (("--threads", "0", "info"), "--threads: got '0'; wants an integer >= 1"),
+    "backend": (("--backend", "abacus", "stats", "x.npy"), "--backend: invalid choice: 'abacus' (choose from "),
+    "backend after the command": (("stats", "x.npy", "--backend", ""), "--backend: invalid choice: ''"),
+    "plot": (("stats", "x.npy", "--plot", "p.jpg"), "--plot: got 'p.jpg'; wants a name that ends in .pdf, .png, .svg"),
+    "plot without a type": (("stats", "x.npy", "--plot", "png"), "--plot: got 'png'; wants"),
+    "clip": (("normalize", "x.npy", "y.npy", "--clip"), "--clip"),
+    "ddof of another method": (("normalize", "x.npy", "y.npy", "--method", "batchnorm", "--ddof", "1"), "--ddof"),
+    "range for z-score": (("normalize", "x.npy", "y.npy", "--feature-range", "0", "1"), "--feature-range"),
+    "clip back": (("denormalize", "x.npy", "y.npy", "--stats", "x.json", "--method", "minmax", "--clip"), "--clip"),
+    "back without statistics": (("denormalize", "x.npy", "y.npy"), "--stats"),
+    "merge without output": (("merge", "x.json"), "--output"),
+    "two lines": (("stats", "x.npy", "--frob\nnicate"), "--frob nicate"),
 }
 
 
 @pytest.mark.parametrize("case", ARGUMENTS)
 def test_bad_arguments_are_refused_with_code_2(refused, case):
-    assert "--help" in refused(*ARGUMENTS[case], code=2)
+    argv, reason = ARGUMENTS[case]
+    line = refused(*argv, code=2)
+    assert reason in line
+    assert "--help" in line
+    assert len(line) < 500
+
+
+SHARED = {
+    "two outputs": ("stats", "x.npy", "-o", "p.png", "--plot", "p.png"),
+    "before the input is read": ("stats", "no.npy", "-o", "p.png", "--plot", "p.png"),
+    "by another spelling": ("stats", "x.npy", "-o", "sub/../p.png", "--plot", "./p.png"),
+    "by a link to nothing yet": ("stats", "x.npy", "-o", "to-p", "--plot", "p.png", "--overwrite"),
+    "by a hard link": ("stats", "x.npy", "-o", "old", "--plot", "old.png", "--overwrite"),
+    "output is the input": ("stats", "x.npy", "-o", "./x.npy", "--overwrite"),
+    "plot is the input": ("stats", "x.png", "--plot", "x.png", "--overwrite"),
+    "out is in": ("normalize", "x.npy", "x.npy", "--overwrite"),
+    "out is in by a link": ("normalize", "x.npy", "to-x", "--overwrite"),
+    "out is in by a hard link": ("normalize", "x.npy", "x.png", "--overwrite"),
+    "out is the statistics": ("normalize", "x.npy", "x.json", "--stats", "x.json", "--overwrite"),
+    "back onto the statistics": ("denormalize", "x.npy", "x.json", "--stats", "x.json", "--overwrite"),
+    "merge into itself": ("merge", "x.json", "-o", "x.json", "--overwrite"),
+}
+
+
+@POSIX
+@pytest.mark.parametrize("case", SHARED)
+def test_an_output_has_a_file_of_its_own(refused, folder, case):
+    Path("sub").mkdir()
+    Path("to-p").symlink_to("p.png")
+    Path("to-x").symlink_to("sub/../x.npy")
+    Path("old").write_bytes(b"old")
+    Path("old.png").hardlink_to("old")
+    Path("x.png").hardlink_to("x.npy")
+    line = refused(*SHARED[case], code=2)
+    assert f"argument {'--plot' if '--plot' in SHARED[case] else 'output'}: got " in line
+    assert "wants a file of its own" in line
+
+
+@POSIX
+def test_a_link_as_output_stays_one(refused, folder):
+    Path("sub").mkdir()
+    Path("sub/y.npy").write_bytes(b"old")
+    Path("y.npy").symlink_to("sub/y.npy")
+    assert "exists already" in refused("normalize", "x.npy", "y.npy")
+    assert main(["normalize", "x.npy", "y.npy", "--overwrite"]) == 0
+    assert Path("y.npy").readlink() == Path("sub/y.npy")
+    np.testing.assert_array_equal(np.load("sub/y.npy"), fastbn.zscore(np.load("x.npy")))
+    assert [path.name for path in Path("sub").iterdir()] == ["y.npy"]
+
+
+def test_a_failure_while_drawing_leaves_no_statistics(refused, monkeypatch):
+    pytest.importorskip("matplotlib")
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    assert "p.png: No space left" in refused("stats", "x.npy", "-o", "s.json", "--plot", "p.png")
 
 
 def test_overwrite_replaces_the_file_and_keeps_its_mode(folder):
@@ -268,7 +343,7 @@ def test_a_failure_while_saving_statistics_leaves_nothing(refused, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(fastbn.ChannelStats, "save", fail)
-    assert "No space left" in refused("stats", "x.npy", "-o", "s.json")
+    assert "s.json: No space left" in refused("stats", "x.npy", "-o", "s.json")
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(capsys, folder, monkeypatch):
@@ -289,7 +364,8 @@ def test_a_disk_too_small_is_refused_before_work(refused, monkeypatch):
 
 SLOW = """
 import signal, sys, time
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a parent like nohup may have it ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a parent like nohup may have it ignored ...
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ... a shell this one, in the background
 from fastbn.cli import _commands, main
 def write(path, *_):
     path.write_bytes(b"half of it")

@@ -188,3 +188,49 @@ def test_other_channels_do_not_merge():
         a + 1.0
     with pytest.raises(TypeError):
         a.merge(np.ones(3))
+
+
+def of(dtype, *values):
+    return fastbn.channel_stats(np.array(values, dtype), None)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([("int64", -(2**63), 2**53 + 1), ("uint64", 0, 2**63 - 1)], "int64"),
+        ([("int64", 2**53 + 1), ("uint64", 2**64 - 1, 2**53 + 3)], "uint64"),
+        ([("int8", -1), ("uint64", 2**62 + 1), ("uint16", 7)], "int64"),
+        ([("int64", 1), ("uint64", 2**63 + 1), ("int64", 5), ("bool", True)], "uint64"),
+        ([("int64",), ("uint64", 2**64 - 1)], "uint64"),
+    ],
+)
+def test_integers_stay_exact_and_in_one_dtype_whatever_the_order(values, dtype):
+    """NumPy's common dtype of int64 and uint64 is float64, which rounds beyond 2^53."""
+    everything = [value for _, *some in values for value in some]
+    for order in itertools.permutations([of(*part) for part in values]):
+        for merged in (order[0].merge(*order[1:]), sum(order)):
+            assert merged.min.dtype == merged.max.dtype == dtype
+            assert (int(merged.min), int(merged.max)) == (min(everything), max(everything))
+
+
+def test_channels_without_values_have_no_say_in_the_dtype():
+    few = ChannelStats.from_moments([0, 1], 0, 0, min=np.array([-5, 2]), max=np.array([-5, 2]))
+    large = fastbn.channel_stats(np.array([[2**64 - 1, 2**63]], np.uint64))
+    assert (few + large).max.tolist() == [2**64 - 1, 2**63]
+    assert (few + large).min.tolist() == [2**64 - 1, 2]
+    with pytest.raises(ValueError, match=r"from -5 to 18446744073709551615; wants .*int64 or uint64"):
+        fastbn.channel_stats(np.array([[-5]])) + large.select([0])
+
+
+def test_extremes_given_as_integers_stay_exact():
+    stats = ChannelStats.from_moments(9, [3.0], [1.0], min=[0], max=[2**64 - 1])
+    assert stats.max.dtype == np.uint64
+    assert (stats.min.tolist(), stats.max.tolist()) == ([0], [2**64 - 1])
+    with pytest.raises(ValueError, match=r"min, max: got integers from -1 to"):
+        ChannelStats.from_moments(9, [3.0], [1.0], min=[-1], max=[2**64 - 1])
+
+
+def test_integers_and_floats_merge_to_the_dtype_of_numpy():
+    assert (of("int64", 3) + of("uint64", 4) + of("float32", 5)).max.dtype == np.float64
+    assert (of("int8", 3) + of("float32", 5)).max.dtype == np.float32
+    assert (of("int32", 3) + of("uint32", 5)).max.dtype == np.int64

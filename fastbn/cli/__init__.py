@@ -35,13 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = parse(argv)
-    except SystemExit as stop:  # argparse has said all there is to say
-        return int(stop.code or 0)
-    try:
         with _stopped_by_signals(), _settings(args):
             COMMANDS[args.command](args)
             if sys.stdout is not None:  # as under pythonw, or with the output closed
                 sys.stdout.flush()
+    except SystemExit as stop:  # argparse has said all there is to say
+        return int(stop.code or 0)
     except KeyboardInterrupt as stop:
         return _failed(str(stop) or "interrupted")
     except BrokenPipeError:

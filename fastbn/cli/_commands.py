@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,6 @@ BACKWARD: Mapping[str, Transform] = {
     "minmax": minmax_unscale,
     "batchnorm": partial(denormalize, eps=BATCH_NORM_EPS),
 }
-PICTURES = {".png", ".svg", ".pdf"}
 
 
 def run_stats(args: Namespace) -> None:
@@ -35,14 +35,16 @@ def run_stats(args: Namespace) -> None:
     stream.rehearse()
     for out in (args.output, args.plot):
         if out is not None:
-            check_output(out, inputs=[args.input], overwrite=args.overwrite)
+            check_output(out, overwrite=args.overwrite)
     if args.plot is not None:
-        _check_plot(args.plot)
+        require("matplotlib.figure", "matplotlib", "--plot")
     stats = stream.measure()
-    if args.output is not None:
-        _save_stats(stats, args.output, overwrite=args.overwrite)
-    if args.plot is not None:
-        _plot_stats(stats, args.plot, title=args.input.name, overwrite=args.overwrite)
+    with ExitStack() as outputs:  # both are made before the first appears under its name
+        if args.output is not None:
+            stats.save(outputs.enter_context(atomic_output(args.output, overwrite=args.overwrite)))
+        if args.plot is not None:
+            scratch = outputs.enter_context(atomic_output(args.plot, overwrite=args.overwrite))
+            _draw(stats, scratch, format=args.plot.suffix[1:].lower(), title=args.input.name)
     print(json.dumps(stats.to_dict(), allow_nan=False) if args.json else repr(stats))
 
 
@@ -58,10 +60,11 @@ def run_denormalize(args: Namespace) -> None:
 
 def run_merge(args: Namespace) -> None:
     """Merge saved statistics."""
-    check_output(args.output, inputs=args.inputs, overwrite=args.overwrite)
+    check_output(args.output, overwrite=args.overwrite)
     first, *others = [ChannelStats.load(path) for path in args.inputs]
     merged = first.merge(*others)
-    _save_stats(merged, args.output, overwrite=args.overwrite)
+    with atomic_output(args.output, overwrite=args.overwrite) as scratch:
+        merged.save(scratch)
     print(repr(merged))
 
 
@@ -96,8 +99,7 @@ def _transform(args: Namespace, function: Transform) -> None:
     stream = Stream(source, args.channel_axis, args.memory)
     transform = partial(function, channel_axis=args.channel_axis, dtype=args.dtype, **args.options)
     dtype = stream.rehearse(transform)
-    inputs = [args.input] if args.stats is None else [args.input, args.stats]
-    check_output(args.output, inputs=inputs, overwrite=args.overwrite)
+    check_output(args.output, overwrite=args.overwrite)
     check_space(args.output, source.array.size * dtype.itemsize)
     stats = None if args.stats is None else ChannelStats.load(args.stats)
     if stats is not None and stats.shape != stream.axes.shape:
@@ -113,19 +115,7 @@ def _transform(args: Namespace, function: Transform) -> None:
     print(f"{args.output}: {args.command} {args.input} ({args.method}), {dtype} of shape {source.array.shape}")
 
 
-def _save_stats(stats: ChannelStats, out: Path, *, overwrite: bool) -> None:
-    with atomic_output(out, overwrite=overwrite) as scratch:
-        stats.save(scratch)
-
-
-def _check_plot(out: Path) -> None:
-    if out.suffix.lower() not in PICTURES:
-        raise JobError(f"{out}: a picture's name ends in one of {', '.join(sorted(PICTURES))}")
-    require("matplotlib.figure", "matplotlib", "--plot")
-
-
-def _plot_stats(stats: ChannelStats, out: Path, *, title: str, overwrite: bool) -> None:
+def _draw(stats: ChannelStats, out: Path, *, format: str, title: str) -> None:  # noqa: A002 - savefig's name
     axes = stats.plot()
     axes.set_title(title)
-    with atomic_output(out, overwrite=overwrite) as scratch:
-        axes.figure.savefig(scratch, format=out.suffix[1:].lower(), dpi=150)
+    axes.figure.savefig(out, format=format, dpi=150)

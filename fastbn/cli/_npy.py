@@ -61,7 +61,8 @@ def open_npy(path: Path) -> NpyFile:
         except PARSER_ERRORS as error:
             raise JobError(f"{path}: not a .npy file, or a damaged one: {describe(error)}") from error
         _check_dtype(path, dtype)
-        if len(shape) > MOST_AXES or not all(0 <= length < LONGEST_AXIS for length in shape):
+        # True is an int to NumPy's reader, and to nothing that comes after it.
+        if len(shape) > MOST_AXES or not all(type(length) is int and 0 <= length < LONGEST_AXIS for length in shape):
             raise JobError(f"{path}: the header gives a shape that no array has")
         offset = file.tell()
         needed, present = offset + math.prod(shape) * dtype.itemsize, path.stat().st_size

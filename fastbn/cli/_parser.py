@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from fastbn import backends
+from fastbn._scalars import check_ddof, check_eps, check_feature_range
 from fastbn._version import __version__
+
+from ._errors import one_line
+from ._files import same_file
 
 # What each method takes; the first method is the default.
 METHOD_OPTIONS = {"zscore": ("ddof", "eps"), "minmax": ("feature_range", "clip"), "batchnorm": ("eps",)}
+# The library's own checks of them; all raise "name: got X; wants Y".
+CHECKS = {"ddof": check_ddof, "eps": check_eps, "feature_range": check_feature_range}
+PICTURES = (".pdf", ".png", ".svg")
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 LEAST_MEMORY = 10**6
 
@@ -25,6 +32,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse and check the arguments; exit with code 2 and one line where they make no sense."""
     parser = _build()
     args = parser.parse_args(argv)
+    _refuse_shared_outputs(args)
     if args.command in {"normalize", "denormalize"}:
         _collect_options(args)
     return args
@@ -34,23 +42,27 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"fastbn: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"fastbn: error: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def _build() -> argparse.ArgumentParser:
     shared = _Parser(add_help=False)
     # No default here: a command's own default would override what was given before the command.
     shared.add_argument("--threads", type=_positive, metavar="N", default=argparse.SUPPRESS, help="threads to use")
-    shared.add_argument("--backend", metavar="NAME", default=argparse.SUPPRESS, help="backend to use (see fastbn info)")
+    shared.add_argument(
+        "--backend", choices=[info.name for info in backends()], metavar="NAME", default=argparse.SUPPRESS,
+        help="backend to use (see fastbn info)",
+    )  # fmt: skip
     description = "Accurate per-channel statistics and normalization of arrays in .npy files."
     parser = _Parser(prog="fastbn", description=description, epilog=FILES, parents=[shared], allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fastbn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[shared], allow_abbrev=False
-        )
+        description = f"{summary[0].upper()}{summary[1:]}."
+        added = commands.add_parser(name, help=summary, description=description, parents=[shared], allow_abbrev=False)
+        added.set_defaults(refuse=added.error)
+        return added
 
     _add_demo(command("demo", "do the whole job on real sample data, offline; write outputs and a picture"))
     _add_stats(command("stats", "compute the statistics of every channel; print them, save them, draw them"))
@@ -72,7 +84,7 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
     _add_input(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="stats.json", help="save the statistics, to the last bit")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=Path, metavar="P.png", help="draw the statistics (.png, .svg or .pdf)")
+    parser.add_argument("--plot", type=_picture, metavar="P.png", help=f"draw the statistics ({', '.join(PICTURES)})")
     _add_overwrite(parser)
     _add_memory(parser)
 
@@ -124,11 +136,10 @@ def _add_transform(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--feature-range", type=float, nargs=2, metavar=("LO", "HI"), help="minmax: the range (default: 0 1)"
     )
-    parser.add_argument("--eps", type=_not_negative, metavar="E", help="zscore, batchnorm: added to the variance")
+    parser.add_argument("--eps", type=float, metavar="E", help="zscore, batchnorm: added to the variance")
     parser.add_argument("--ddof", type=int, metavar="D", help="zscore: divide the variance by count - D (default: 0)")
     _add_overwrite(parser)
     _add_memory(parser)
-    parser.set_defaults(refuse=parser.error)
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -141,14 +152,33 @@ def _add_memory(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _refuse_shared_outputs(args: argparse.Namespace) -> None:
+    """Refuse an output that is an input too, which is never changed, or another output, which it would replace."""
+    given = vars(args)
+    taken = [path for path in (given.get("input"), given.get("stats"), *given.get("inputs", ())) if path is not None]
+    for name, shown in (("output", "output"), ("plot", "--plot")):
+        if (path := given.get(name)) is None:
+            continue
+        for other in taken:
+            if same_file(path, other):
+                args.refuse(f"argument {shown}: got {path}, the same file as {other}; wants a file of its own")
+        taken.append(path)
+
+
 def _collect_options(args: argparse.Namespace) -> None:
-    """Put the options of the method which were given into ``args.options``; refuse those of other methods."""
+    """Put the options of the method which were given into ``args.options``; refuse bad ones, and other methods'."""
     accepted = METHOD_OPTIONS[args.method]
     every = {name for names in METHOD_OPTIONS.values() for name in names}
     given = {name: getattr(args, name) for name in sorted(every) if getattr(args, name, None) is not None}
-    for name in given:
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
         if name not in accepted:
-            args.refuse(f"--{name.replace('_', '-')} means nothing with --method {args.method}")
+            args.refuse(f"{option} means nothing with --method {args.method}")
+        if name in CHECKS:
+            try:
+                CHECKS[name](value)
+            except ValueError as error:  # the user knows the option's name, not the library's
+                args.refuse(f"argument {option}:{str(error).partition(':')[2]}")
     args.options = given
 
 
@@ -158,33 +188,32 @@ def _axes(text: str) -> int | tuple[int, ...] | None:
     try:
         axes = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer, integers with commas, or none") from None
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants an integer, integers with commas, or none") from None
+    if len(set(axes)) < len(axes):
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants different axes")
     return axes[0] if len(axes) == 1 else axes
 
 
 def _memory(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512MB or 2GiB")
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants a size such as 512MB or 2GiB")
     if len(match[1]) > 15:
-        raise argparse.ArgumentTypeError(f"{text[:20]}... is more memory than there is")
+        raise argparse.ArgumentTypeError(f"got {text[:20]}...; wants no more memory than there is")
     size = int(float(match[1]) * UNITS[match[2] or ""])
     if size < LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"{text!r} is less than 1MB")
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants at least 1MB")
     return size
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants an integer >= 1")
     return int(text)
 
 
-def _not_negative(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
-    return number
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants a name that ends in {', '.join(PICTURES)}")
+    return path
