@@ -1,8 +1,15 @@
 """What arrays come in and go out: the dtype table, the checks of ``out=`` and of per-channel vectors."""
 
-from typing import Any, NamedTuple
+import functools
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+
+from ._kernels.operands import head_wide, tail_wide
+
+_WORK = 10**6  # steps that looking for a common element may take: some 35 ms
+_FEW = 4096  # channels for which vectors of ones and zeros are kept ...
+_REMEMBERED = 64  # ... so many of them
 
 
 class _Number(NamedTuple):
@@ -24,8 +31,8 @@ _NUMBERS = {
     "i2": _row("i2", "narrow", "f4"),
     "u2": _row("u2", "narrow", "f4"),
     "f2": _row("f4", "narrow", "f2"),
-    "i4": _row("i4", "double", "f8"),
-    "u4": _row("u4", "double", "f8"),
+    "i4": _row("i4", "integer", "f8"),
+    "u4": _row("u4", "integer", "f8"),
     "i8": _row("i8", "wide", "f8"),
     "u8": _row("u8", "wide", "f8"),
     "f4": _row("f4", "single", "f4"),
@@ -104,6 +111,20 @@ def output_dtype(x: Operand, dtype: Any) -> np.dtype:
     return wanted
 
 
+def overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays share an element; yes where strides make that too hard to tell."""
+    try:
+        return np.may_share_memory(a, b) and np.shares_memory(a, b, max_work=cast(Any, _WORK))
+    except np.exceptions.TooHardError:
+        return True
+
+
+def check_separate(name: str, array: np.ndarray) -> None:
+    """Refuse to write where several elements have one place."""
+    if any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
+        raise ValueError(f"{name}: got strides {array.strides}, an array that overlaps itself; wants separate elements")
+
+
 def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.ndarray, Operand]:
     """Check ``out``, or make an array laid out as ``x`` is."""
     source = operand.stored
@@ -119,9 +140,8 @@ def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.n
             raise ValueError(f"out: got dtype {out.dtype}; wants {wanted}")
         if not out.flags.writeable:
             raise ValueError("out: got a read-only array; wants a writeable one")
-        if any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
-            raise ValueError(f"out: got strides {out.strides}, an array that overlaps itself; wants separate elements")
-        if out is not x and np.may_share_memory(out, source) and np.shares_memory(out, source):
+        check_separate("out", out)
+        if out is not x and overlap(out, source):
             raise ValueError("out: got an array that overlaps x; wants x itself or separate memory")
     storage = _OUTPUTS[wanted]
     return out, Operand(out, storage, "", out.dtype == storage and out.dtype.isnative, wanted, wanted)
@@ -132,13 +152,25 @@ def transform_of(output: np.dtype) -> str:
     return "affine_words" if output == np.float64 else "affine"
 
 
+def two_words(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of any supported dtype as float64 plus float64, exact."""
+    if value.dtype.kind in "iu" and value.dtype.itemsize == 8:
+        return head_wide(value), tail_wide(value)
+    return value.astype(np.float64), np.zeros(value.shape)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _same_for_all(channels: int, value: float) -> np.ndarray:
+    return np.full(channels, value)
+
+
 def channel_vector(value: Any, name: str, shape: tuple[int, ...], default: float) -> np.ndarray:
-    """A per-channel argument as a flat float64 vector."""
+    """A per-channel argument as a flat float64 vector, which nobody writes to."""
     if value is None:
         size = 1
         for n in shape:
             size *= n
-        return np.full(size, default)
+        return _same_for_all(size, default) if size <= _FEW else np.full(size, default)
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")

@@ -19,7 +19,8 @@ def check_stats(stats: Any, axes: Axes) -> None:
 def check_extremes(stats: Any, axes: Axes) -> None:
     """Refuse statistics made without extremes (data with a NaN have neither extremes nor a mean)."""
     check_stats(stats, axes)
-    if (np.isnan(stats.min.astype(np.float64)) & ~np.isnan(stats.mean)).any():
+    low = stats.min
+    if low.dtype.kind == "f" and np.isnan(low).any() and (np.isnan(low) & ~np.isnan(stats.mean)).any():
         raise ValueError(
             "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
         )

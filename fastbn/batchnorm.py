@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._apply import apply, fit_apply, wrap
-from ._arrays import as_operand, channel_vector, prepare_output
+from ._arrays import as_operand, channel_vector, check_separate, overlap, prepare_output
 from ._backends import Moments, current
 from ._layout import Axes, ChannelAxis, split_axes
 from ._scalars import check_eps, check_nan_policy, check_number
@@ -91,11 +91,7 @@ def batch_norm(
     eps = check_eps(eps)
     weight = _momentum(momentum)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
-    if (running_mean is None) != (running_var is None):
-        missing = "running_mean" if running_mean is None else "running_var"
-        raise ValueError(f"{missing}: got None; wants both running_mean and running_var, or neither")
-    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
-        _check_running(name, running, axes, training)
+    _check_running({"running_mean": running_mean, "running_var": running_var}, axes, training)
     if training and axes.values == 1 and operand.stored.size:
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
@@ -119,9 +115,10 @@ def _as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
     state = np.zeros((5, mean.size))
     state[0] = 1.0
     state[1] = mean.reshape(-1)
-    state[3] = np.where(var < 0, np.nan, var).reshape(-1)
+    state[3] = var.reshape(-1)
+    np.copyto(state[3], np.nan, where=state[3] < 0)
     unknown = np.full(mean.size, np.nan)
-    return Moments(state, unknown, unknown.copy())
+    return Moments(state, unknown, unknown)
 
 
 def _momentum(momentum: Any) -> float:
@@ -131,19 +128,24 @@ def _momentum(momentum: Any) -> float:
     return value
 
 
-def _check_running(name: str, running: Any, axes: Axes, training: bool) -> None:
-    if running is None:
-        if not training:
-            raise ValueError(f"{name}: got None; wants running statistics when training=False")
-        return
-    if not isinstance(running, np.ndarray):
-        raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
-    if running.dtype.kind != "f" or running.dtype.itemsize > 8:
-        raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
-    if running.shape != axes.shape:
-        raise ValueError(f"{name}: got shape {running.shape}; wants {axes.shape}, one number per channel")
-    if training and not running.flags.writeable:
-        raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
+def _check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
+    """Refuse running statistics which are not two vectors of these channels."""
+    missing = [name for name, running in pair.items() if running is None]
+    if len(missing) == 1:
+        raise ValueError(f"{missing[0]}: got None; wants both running_mean and running_var, or neither")
+    if missing and not training:
+        raise ValueError(f"{missing[0]}: got None; wants running statistics when training=False")
+    for name, running in pair.items() if not missing else ():
+        if not isinstance(running, np.ndarray) or isinstance(running, np.ma.MaskedArray):
+            raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
+        if running.dtype.kind != "f" or running.dtype.itemsize > 8:
+            raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
+        if running.shape != axes.shape:
+            raise ValueError(f"{name}: got shape {running.shape}; wants {axes.shape}, one number per channel")
+        if training and not running.flags.writeable:
+            raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
+        if training:
+            check_separate(name, running)
 
 
 def _check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:
@@ -153,15 +155,17 @@ def _check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.nda
         if array is None:
             continue
         for other, memory in seen.items():
-            if np.may_share_memory(array, memory) and np.shares_memory(array, memory):
+            if overlap(array, memory):
                 raise ValueError(f"{name}: got an array that overlaps {other}; wants memory of its own")
         seen[name] = array
 
 
 def _update(running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, weight: float) -> None:
     """Move running statistics of any float dtype towards the batch, in float64."""
-    mean, var = (running.reshape(-1).astype(np.float64) for running in (running_mean, running_var))
+    pair = running_mean, running_var
+    mean, var = (np.ascontiguousarray(running, np.float64).reshape(-1) for running in pair)  # themselves if they can be
     current().update_running(moments, weight, mean, var)
-    with np.errstate(over="ignore"):  # of float16
-        running_mean[...] = mean.reshape(running_mean.shape)
-        running_var[...] = var.reshape(running_var.shape)
+    for running, updated in zip(pair, (mean, var), strict=True):
+        if not np.may_share_memory(running, updated):
+            with np.errstate(over="ignore"):  # of float16
+                running[...] = updated.reshape(running.shape)

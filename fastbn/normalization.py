@@ -12,7 +12,6 @@ from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_extremes, check_stats
 from ._layout import ChannelAxis, split_axes
-from ._rescaling import ends, extremes
 from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_nan_policy
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
@@ -278,12 +277,12 @@ def minmax_scale(
     y, target = prepare_output(x, operand, out, dtype)
     moments = reduce(operand, axes) if stats is None else stats.moments()
     if on_constant == "raise":
-        refuse_constant((moments.least == moments.greatest) & (moments.state[0] > 0), axes)
+        constant = (moments.least == moments.greatest) & np.isfinite(moments.least)
+        refuse_constant(constant & (moments.state[0] > 0), axes)
     if operand.stored.size:
-        start, stop = ends(*onto, axes.channels)
         bounds = onto if clip else (-math.inf, math.inf)
         backend = current()
-        coefficients = backend.rescale(*extremes(moments), (start[0], stop[0]), bounds, CONSTANT_WIDTH[on_constant])
+        coefficients = backend.rescale(moments, onto, bounds, CONSTANT_WIDTH[on_constant])
         backend.map_channels(operand, axes, "rescale", coefficients, target)
     return (y, stats or wrap(moments, axes.shape, operand.original)) if return_stats else y
 
@@ -334,11 +333,10 @@ def minmax_unscale(
     operand = as_operand(y, "y")
     axes = split_axes(operand.stored.shape, channel_axis)
     check_extremes(stats, axes)
-    low, high = check_feature_range(feature_range)
+    interval = check_feature_range(feature_range)
     x, target = prepare_output(y, operand, out, dtype)
     if operand.stored.size:
-        start, stop = (head + tail for head, tail in extremes(stats.moments()))
         backend = current()
-        coefficients = backend.rescale(*ends(low, high, axes.channels), (start, stop), (-math.inf, math.inf), math.inf)
+        coefficients = backend.unscale(stats.moments(), interval)
         backend.map_channels(operand, axes, "rescale", coefficients, target)
     return x

@@ -240,3 +240,26 @@ def test_in_place():
     expected = fastbn.batch_norm(x, gamma, beta)
     assert fastbn.batch_norm(x, gamma, beta, out=x) is x
     assert x.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("gamma", [np.inf, -np.inf, 1e308])
+def test_a_gamma_beyond_the_range_gives_infinities(gamma):
+    x = np.array([[1.0], [2.0], [4.0]], np.float32)
+    y = fastbn.batch_norm(x, gamma=[gamma])
+    assert y.ravel().tolist() == [-np.sign(gamma) * np.inf, -np.sign(gamma) * np.inf, np.sign(gamma) * np.inf]
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+def test_running_statistics_that_have_no_place_of_their_own_for_each_channel(name):
+    x = np.random.default_rng(0).random((4, 5))
+    running = {"running_mean": np.zeros(5), "running_var": np.ones(5)}
+    one = np.full(1, 3.0)
+    for bad, error in (
+        (np.lib.stride_tricks.as_strided(one, (5,), (0,)), ValueError),
+        (np.ma.masked_array(np.full(5, 3.0)), TypeError),
+    ):
+        with pytest.raises(error, match=name):
+            fastbn.batch_norm(x, **(running | {name: bad}))
+    assert one[0] == 3.0
+    assert running["running_mean"].tolist() == [0.0] * 5
+    assert running["running_var"].tolist() == [1.0] * 5

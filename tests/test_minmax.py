@@ -251,3 +251,11 @@ def test_unscale_undoes_scale(dtype, mean, std, feature_range):
         assert all(abs(Fraction(v) - Fraction(o)) <= bound for v, o in zip(values, original, strict=True))
         assert values[original.index(min(original))] == low
         assert values[original.index(max(original))] == high
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_a_channel_of_infinities_is_not_a_constant(value):
+    """Its width is not 0 but unknown: NaN, whatever ``on_constant`` says."""
+    x = np.full((3, 2), value)
+    for on_constant in ("zero", "nan", "raise"):
+        assert np.isnan(fastbn.minmax_scale(x, on_constant=on_constant)).all()

@@ -23,7 +23,7 @@ class Moments(NamedTuple):
     greatest: np.ndarray
 
 
-Words = tuple[np.ndarray, np.ndarray]  # numbers as float64 plus float64
+Interval = tuple[float, float]
 
 
 class Backend(Protocol):
@@ -39,9 +39,9 @@ class Backend(Protocol):
         self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int
     ) -> np.ndarray: ...
 
-    def rescale(
-        self, low: Words, high: Words, onto: Words, bounds: tuple[float, float], constant: float
-    ) -> np.ndarray: ...
+    def rescale(self, moments: Moments, onto: Interval, bounds: Interval, constant: float) -> np.ndarray: ...
+
+    def unscale(self, moments: Moments, interval: Interval) -> np.ndarray: ...
 
     def update_running(self, moments: Moments, weight: float, mean: np.ndarray, var: np.ndarray) -> None: ...
 
