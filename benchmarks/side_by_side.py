@@ -125,6 +125,7 @@ def fresh_process(setup: str, code: str, processes: int) -> float:
     script = f"import time\n{setup}\nstart = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
     command = [sys.executable, "-c", script]
     environment = os.environ | {"FASTBN_NUM_THREADS": str(fastbn.get_num_threads())}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode: 8 ms instead of 28
     seen = [
         float(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
         for _ in range(processes + 1)

@@ -1,8 +1,8 @@
 """Scalar formulas: error-free transformations, double-double arithmetic, moments and their merge.
 
 Everything here is plain arithmetic without branches on data, written once. It runs on floats and on NumPy vectors as
-it stands; a backend compiles the same source and may bind three names to its machine's own form: ``two_prod`` (one
-fused multiply-add instead of 17 operations), ``sqrt`` and ``select``.
+it stands; a backend compiles the same source and may bind four names to its machine's own form: ``two_prod`` and
+``multiply_add`` (one fused multiply-add instead of 17 or 24 operations), ``sqrt`` and ``select``.
 
 A number in two words is written ``(head, tail)``: ``head + tail`` is its value and ``head`` is that value rounded to
 float64.
@@ -15,6 +15,8 @@ from numpy import sqrt
 from numpy import where as select
 
 _SPLITTER = 134217729.0  # 2^27 + 1
+_LEADING = 4503599627370497.0  # 2^52 + 1
+_BELOW_ONE = 1.0 - 2.0**-53
 _HUGE = 2.0**480  # beyond these two, squares or their errors would leave the range of float64 ...
 _TINY = 2.0**-400
 _DOWN = 2.0**-600  # ... so such values are scaled by these exact powers first
@@ -46,6 +48,19 @@ def two_prod(a, b):
     bh = t - (t - b)
     bl = b - bh
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+
+
+def multiply_add(a, b, c):
+    """``a*b + c`` rounded once (here but for near ties; a backend's own form has to be exact)."""
+    p, e = two_prod(a, b)
+    s, f = two_sum(p, c)
+    return s + (f + e)
+
+
+def leading(v):
+    """The largest power of two that is not larger than v >= 0 (Rump, "Accurate floating-point summation", 2008)."""
+    q = _LEADING * v
+    return abs(q - _BELOW_ONE * q)
 
 
 def finite_or_zero(v):
@@ -151,9 +166,12 @@ def variance(n, sh, sl, ddof):
     return divide(sh, sl, select(free > 0.0, free, float("nan")))
 
 
-def affine(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, _unused, _unused_too):
-    """``(x - pivot) scale + shift`` for outputs up to float32: float64 arithmetic, the caller rounds once."""
-    return ((head - pivot) + (tail - pivot_tail)) * scale + shift
+def affine(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, folded, _unused):
+    """``(x - pivot) scale + shift`` for values in one word and outputs up to float32, where the caller rounds.
+
+    ``folded`` is ``shift - pivot_tail scale``.
+    """
+    return (head - pivot) * scale + folded
 
 
 def affine_words(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, _unused, _unused_too):

@@ -76,7 +76,7 @@ def _axis_index(axis: Any) -> int:
 class Cut(NamedTuple):
     """How work on an (outer, channel, inner) array is divided."""
 
-    geometry: np.ndarray  # what the kernels read (places: ``_kernels/walks.py``)
+    geometry: np.ndarray  # what the kernels read (places: ``_kernels/sizes.py``)
     along_rows: bool  # which of the two walks
     channels: int
     block: int  # channels that are reduced and mapped together

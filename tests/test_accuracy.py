@@ -47,6 +47,29 @@ def test_stress_table(name, dtype, layout):
     assert_statistics(stats, expected, dtype)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("reach", [*range(17, 24), *range(27, 33), 40, 48])
+def test_small_values_beside_large_ones_that_cancel(reach, dtype, axis):
+    """The value nearest to 0 decides how much of the rounding errors is kept: both sides of each border."""
+    rng = np.random.default_rng(reach)
+    large, small = 1 + rng.random((2, 2, 2000)).astype(dtype)
+    x = rng.permuted(np.concatenate([large, -large, np.ldexp(small, -reach)], axis=1), axis=1)
+    assert_statistics(fastbn.channel_stats(x if axis == 0 else x.T, axis), oracle.channel_moments(x, 0), dtype)
+
+
+@pytest.mark.parametrize("base", [2**63 - 1000, 2**62, 2**58, -(2**63)])
+@pytest.mark.parametrize("step", [1, 7, 999])
+def test_small_steps_in_large_integers(base, step):
+    """Means near 2^63 differ by less than two words of one can tell; several tiles, at once and in pieces."""
+    x = np.full((39307, 2), base, np.int64)
+    x[26508:, 0] += step
+    x[:200, 1] += step
+    expected = oracle.channel_moments(x.T, 0)
+    for arranged, axis in ((x, 1), (x.T.copy(), 0), (x[::-1], 1)):
+        assert_statistics(fastbn.channel_stats(arranged, axis), expected, np.int64)
+
+
 @pytest.mark.parametrize("dtype", FLOATS + INTEGERS)
 @pytest.mark.parametrize("axis", [0, 1])
 def test_every_length(dtype, axis):

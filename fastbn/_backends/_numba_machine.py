@@ -92,7 +92,24 @@ greater = _extremum("maxnum", ">")
 
 
 @intrinsic
-def _fma(typing_context, a, b, c):
+def nearer(typing_context, v, near):
+    """Compared as integers, in which floats of one sign are ordered; 0 less 1 is the largest of them."""
+
+    def generate(context, builder, signature, arguments):
+        bits = ir.IntType(signature.return_type.bitwidth)
+        size = bits((1 << (bits.width - 1)) - 1)
+        one = bits(1)
+        less = [builder.sub(builder.and_(builder.bitcast(a, bits), size), one) for a in arguments]
+        smaller = builder.select(builder.icmp_unsigned("<", *less), *less)
+        return builder.bitcast(builder.add(smaller, one), arguments[0].type)
+
+    return v(v, v), generate
+
+
+@intrinsic
+def multiply_add(typing_context, a, b, c):
+    """A fused multiply-add."""
+
     def generate(context, builder, signature, arguments):
         return builder.fma(*arguments)
 
@@ -103,7 +120,7 @@ def _fma(typing_context, a, b, c):
 def two_prod(a, b):
     """Product and its exact error by one fused multiply-add."""
     p = a * b
-    return p, _fma(a, b, -p)
+    return p, multiply_add(a, b, -p)
 
 
 @njit(error_model="numpy")

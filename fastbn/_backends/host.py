@@ -11,24 +11,22 @@ and one), where such a group fits there.
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
 
 from .. import _threads
-from .._arrays import Operand
+from .._arrays import Operand, two_words
 from .._kernels.sizes import ENDS, KNOBS, PITCH, ROWS_OF_STATE, SCRATCH
 from .._layout import Axes, Block, View, blocks, direct_view, same_cut
-from . import Moments, Words
+from . import Interval, Moments
 
 _SLAB = 1 << 22  # bytes of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 19  # small channels are handled together up to so many bytes, to save calls
 _WAVE = 4  # staged blocks per thread between two rounds of joining
 _MAP_WAVE = 1024  # staged blocks whose places are held at a time
-
-Coefficients = Callable[[np.ndarray, int, np.ndarray, int, int], None]
 
 
 class CompiledKernels(Protocol):
@@ -40,16 +38,22 @@ class CompiledKernels(Protocol):
     def coefficients(self) -> SimpleNamespace: ...
 
 
-_scratch = threading.local()
+class _Scratch(threading.local):
+    """Working memory of a thread, kept from call to call: for what lanes hold, and for extremes."""
+
+    def __init__(self) -> None:
+        self.lanes = np.empty(SCRATCH)
+        self._values: dict[np.dtype, np.ndarray] = {}
+
+    def values(self, dtype: np.dtype) -> np.ndarray:
+        """Room for extremes, or for results on their way to memory."""
+        array = self._values.get(dtype)
+        if array is None:
+            array = self._values[dtype] = np.empty(ENDS, dtype)
+        return array
 
 
-def _float_scratch() -> np.ndarray:
-    """Working memory of a thread, kept from call to call."""
-    try:
-        floats: np.ndarray = _scratch.floats
-    except AttributeError:
-        floats = _scratch.floats = np.empty(SCRATCH)
-    return floats
+_scratch = _Scratch()
 
 
 class _Partials:
@@ -64,11 +68,10 @@ class _Partials:
     def moments(self) -> Moments:
         """The first segment's part, which holds the result."""
         channels = self.channels
-        return Moments(
-            self.states[: 5 * channels].reshape(5, channels).copy(),
-            self.least[:channels].copy(),
-            self.greatest[:channels].copy(),
-        )
+        state = self.states[: 5 * channels].reshape(5, channels)
+        if self.least.size == channels:
+            return Moments(state, self.least, self.greatest)
+        return Moments(state.copy(), self.least[:channels].copy(), self.greatest[:channels].copy())
 
 
 class Host:
@@ -112,12 +115,18 @@ class Host:
         )
         return coefficients
 
-    def rescale(
-        self, low: Words, high: Words, onto: tuple[Any, Any], bounds: tuple[float, float], constant: float
-    ) -> np.ndarray:
-        """Coefficients of the map of ``[low, high]`` onto ``onto``, clipped to ``bounds``."""
-        coefficients = np.empty(KNOBS * low[0].size)
-        self._kernels.coefficients.rescale(*low, *high, *onto, *bounds, constant, coefficients)
+    def rescale(self, moments: Moments, onto: Interval, bounds: Interval, constant: float) -> np.ndarray:
+        """Coefficients of the map of a channel's extremes onto an interval, clipped to ``bounds``."""
+        low, high = two_words(moments.least), two_words(moments.greatest)
+        coefficients = np.empty(KNOBS * moments.least.size)
+        self._kernels.coefficients.rescale(moments.state[0], *low, *high, *onto, *bounds, constant, coefficients)
+        return coefficients
+
+    def unscale(self, moments: Moments, interval: Interval) -> np.ndarray:
+        """Coefficients of the inverse map."""
+        low, high = two_words(moments.least), two_words(moments.greatest)
+        coefficients = np.empty(KNOBS * moments.least.size)
+        self._kernels.coefficients.unscale(moments.state[0], *low, *high, *interval, coefficients)
         return coefficients
 
     def update_running(self, moments: Moments, weight: float, mean: np.ndarray, var: np.ndarray) -> None:
@@ -188,8 +197,8 @@ class Host:
             partials.states,
             partials.least,
             partials.greatest,
-            _float_scratch(),
-            np.empty(ENDS, view.flat.dtype),
+            _scratch.lanes,
+            _scratch.values(view.flat.dtype),
         )
 
     def _combine(self, x: Operand, view: View, partials: _Partials, first: int, last: int) -> None:
@@ -212,7 +221,7 @@ class Host:
             end,
             partials.least,
             partials.greatest,
-            _float_scratch(),
+            _scratch.lanes,
         )
 
     def _map_units(
@@ -227,7 +236,7 @@ class Host:
             coefficients,
             begin,
             end,
-            _float_scratch(),
+            _scratch.lanes,
         )
 
     def _reduce_staged(self, x: Operand, axes: Axes) -> Moments:

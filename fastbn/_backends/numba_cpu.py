@@ -21,7 +21,7 @@ from typing import Any
 from numba import njit
 
 from .. import _algebra, _kernels
-from .._kernels import accumulate, coefficients, machine, maps, operands, pivots, states, sums, variants, walks
+from .._kernels import coefficients, machine, maps, operands, pivots, states, steps, sums, tiles, variants, walks
 from . import _numba_machine
 from .host import Host
 
@@ -29,8 +29,10 @@ _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapp
 _ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
-    coefficients: ("standardize", "destandardize", "rescale", "update_running"),
+    coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running"),
 }
+# Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each.
+_INLINED = {walks: ("survey", "accumulate", "sum_pieces", "sum_columns", "close_batch", "deliver")}
 
 
 @functools.cache
@@ -41,8 +43,15 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
 
 
-def _compile(function: FunctionType, entry: bool) -> Any:
+def _made_in(module: ModuleType, value: Any) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == module.__name__
+
+
+def _compile(function: FunctionType, module: ModuleType) -> Any:
     """Make a lazily compiled function, kept on disk if it is an entry and the disk allows."""
+    if function.__name__ in _INLINED.get(module, ()):
+        return njit(function, inline="always", **_FLAGS)
+    entry = function.__name__ in _ENTRIES.get(module, ())
     if entry and os.environ.get("FASTBN_NUMBA_CACHE", "1") != "0":
         try:
             return njit(function, cache=True, **_FLAGS)
@@ -54,29 +63,42 @@ def _compile(function: FunctionType, entry: bool) -> Any:
 def _bind(module: ModuleType, label: str, known: dict[Any, Any], bindings: Mapping[str, Any]) -> SimpleNamespace:
     """Compile a module's functions in a scope where known functions and ``bindings`` are compiled ones."""
     scope = {name: known.get(value, value) if callable(value) else value for name, value in vars(module).items()}
-    scope.update({name: known[value] for name, value in bindings.items()})
+    scope.update({name: _bound(value, known) for name, value in bindings.items()})
     for name, value in vars(module).items():
-        if isinstance(value, FunctionType) and value.__module__ == module.__name__ and value not in known:
+        if _made_in(module, value) and value not in known:
             clone = FunctionType(value.__code__, scope, name, value.__defaults__)
             clone.__qualname__ = f"{name}-{label}-{_digest()}"
-            scope[name] = _compile(clone, name in _ENTRIES.get(module, ()))
+            scope[name] = _compile(clone, module)
     return SimpleNamespace(**scope)
+
+
+_made: dict[tuple[ModuleType, str], SimpleNamespace] = {}
+
+
+def _bound(value: Any, known: dict[Any, Any]) -> Any:
+    """What a binding stands for: a compiled function, or a constant."""
+    if isinstance(value, variants.Made):
+        place = value.module, value.label
+        if place not in _made:
+            _made[place] = _bind(value.module, value.label, known, value.bindings)
+        return getattr(_made[place], value.name)
+    return known[value] if callable(value) else value
 
 
 @functools.cache
 def _shared() -> dict[Any, Any]:
     """The functions that no variant changes: source function -> compiled function."""
     own: dict[ModuleType, tuple[str, ...]] = {
-        machine: ("load", "store", "prefetch", "lesser", "greater"),
-        _algebra: ("two_prod", "sqrt", "select"),
+        machine: ("load", "store", "prefetch", "lesser", "greater", "nearer"),
+        _algebra: ("two_prod", "multiply_add", "sqrt", "select"),
     }
     known: dict[Callable[..., Any], Any] = {
         getattr(module, name): getattr(_numba_machine, name) for module, names in own.items() for name in names
     }
-    for module in (machine, _algebra, operands, pivots, accumulate, sums, states):
+    for module in (machine, _algebra, operands, pivots, steps, sums, states):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
-            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+            if _made_in(module, value):
                 known.setdefault(value, getattr(compiled, name))
     return known
 
@@ -87,7 +109,10 @@ class NumbaKernels:
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def reduction(self, arithmetic: str) -> SimpleNamespace:
         """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic."""
-        return _bind(walks, arithmetic, _shared(), variants.REDUCTIONS[arithmetic])
+        bindings = variants.REDUCTIONS[arithmetic]
+        of_tiles = vars(_bind(tiles, arithmetic, _shared(), bindings))
+        known = _shared() | {value: of_tiles[name] for name, value in vars(tiles).items() if _made_in(tiles, value)}
+        return _bind(walks, arithmetic, known, bindings)
 
     @functools.cache  # noqa: B019
     def map(self, transform: str, arithmetic: str) -> SimpleNamespace:
@@ -97,7 +122,7 @@ class NumbaKernels:
 
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:
-        """standardize, destandardize, rescale and update_running."""
+        """standardize, destandardize, rescale, unscale and update_running."""
         return _bind(coefficients, "shared", _shared(), {})
 
 

@@ -1,9 +1,11 @@
 """Per-channel coefficients of the affine map from a state."""
 
 from .._algebra import add, divide_words, root, variance
-from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL
+from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL, NAN
 
-PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL = 0, 1, 2, 3, 4, 5
+INFINITY = float("inf")
+
+PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL, FOLDED = 0, 1, 2, 3, 4, 5, 6
 LOW, LOW_TAIL, FACTOR, SPAN, START, STOP, FLOOR, CEILING = 0, 1, 2, 3, 4, 5, 6, 7
 
 
@@ -12,6 +14,12 @@ def deviation(state, channels, c, eps, ddof):
     v, t = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
     v, t = add(v, t, eps, 0.0)
     return root(v, t)
+
+
+def fold(shift, coefficients, channels, c):
+    """``shift - pivot_tail scale``: spares every value the subtraction of the tail; without it where infinite."""
+    folded = shift - coefficients[PIVOT_TAIL * channels + c] * coefficients[SCALE * channels + c]
+    return folded if folded - folded == 0.0 else shift
 
 
 def standardize(state, channels, gamma, beta, eps, ddof, constant, coefficients, begin, end):
@@ -25,6 +33,7 @@ def standardize(state, channels, gamma, beta, eps, ddof, constant, coefficients,
         coefficients[SCALE_TAIL * channels + c] = 0.0 if r == 0.0 else al
         coefficients[SHIFT * channels + c] = beta[c]
         coefficients[SHIFT_TAIL * channels + c] = 0.0
+        coefficients[FOLDED * channels + c] = fold(beta[c], coefficients, channels, c)
 
 
 def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, end):
@@ -38,23 +47,38 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
         coefficients[SCALE_TAIL * channels + c] = al
         coefficients[SHIFT * channels + c] = state[MEAN * channels + c]
         coefficients[SHIFT_TAIL * channels + c] = state[MEAN_TAIL * channels + c]
+        coefficients[FOLDED * channels + c] = state[MEAN * channels + c]
 
 
-def rescale(low, low_tail, high, high_tail, start, stop, floor, ceiling, constant, coefficients):
+def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant):
     """``[low, high]`` onto ``[start, stop]``: halved where the width overflows, ``constant`` where it is 0."""
-    channels = low.size
-    for c in range(channels):
-        width = high[c] - low[c]
-        factor = 0.5 if width - width != 0.0 and low[c] - low[c] == 0.0 and high[c] - high[c] == 0.0 else 1.0
-        width = (high[c] * factor - low[c] * factor) + (high_tail[c] - low_tail[c]) * factor
-        coefficients[LOW * channels + c] = low[c] * factor
-        coefficients[LOW_TAIL * channels + c] = low_tail[c] * factor
-        coefficients[FACTOR * channels + c] = factor
-        coefficients[SPAN * channels + c] = constant if width == 0.0 else width
-        coefficients[START * channels + c] = start[c]
-        coefficients[STOP * channels + c] = stop[c]
-        coefficients[FLOOR * channels + c] = floor
-        coefficients[CEILING * channels + c] = ceiling
+    width = high - low
+    factor = 0.5 if width - width != 0.0 and low - low == 0.0 and high - high == 0.0 else 1.0
+    width = (high * factor - low * factor) + (high_tail - low_tail) * factor
+    coefficients[LOW * channels + c] = low * factor
+    coefficients[LOW_TAIL * channels + c] = low_tail * factor
+    coefficients[FACTOR * channels + c] = factor
+    coefficients[SPAN * channels + c] = constant if width == 0.0 else width
+    coefficients[START * channels + c] = start
+    coefficients[STOP * channels + c] = stop
+    coefficients[FLOOR * channels + c] = floor
+    coefficients[CEILING * channels + c] = ceiling
+
+
+def rescale(count, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant, coefficients):
+    """A channel's extremes, NaN where nothing was counted, onto the same interval for all."""
+    for c in range(low.size):
+        a = low[c] if count[c] > 0.0 else NAN
+        b = high[c] if count[c] > 0.0 else NAN
+        set_interval(coefficients, low.size, c, a, low_tail[c], b, high_tail[c], start, stop, floor, ceiling, constant)
+
+
+def unscale(count, low, low_tail, high, high_tail, start, stop, coefficients):
+    """The inverse."""
+    for c in range(low.size):
+        a = low[c] + low_tail[c] if count[c] > 0.0 else NAN
+        b = high[c] + high_tail[c] if count[c] > 0.0 else NAN
+        set_interval(coefficients, low.size, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY, INFINITY)
 
 
 def update_running(state, channels, weight, mean, var):

@@ -35,6 +35,12 @@ def greater(a, b):
     return a if a > b else b
 
 
+def nearer(v, near):
+    """The size of the one nearer to 0, not counting a 0 (or a NaN, if there is another)."""
+    v, near = abs(v), abs(near)
+    return v if v != 0 and (near == 0 or not near <= v) else near
+
+
 def window(x, k):
     """The array from element k on, not a copy."""
     return x[k:]

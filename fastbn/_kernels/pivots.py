@@ -1,21 +1,27 @@
-"""What a tile's values are taken about, and where its sums of squares start; chosen from the extremes of the channel.
+"""What a tile's values are taken about, where its sums start, and how much of their rounding errors must be kept.
 
-*near*: if all values have one sign and lie within a factor 2 of each other, the one nearest to 0: then every difference
-is exact (Sterbenz) and as small as the range. Otherwise 0: the squares are then no larger than the spread allows
-(m2 >= max^2 / 8), so nothing is lost by not shifting.
+*near*: if all values of a channel have one sign and lie within a factor 2 of each other, the pivot is the one nearest
+to 0: then every difference is exact (Sterbenz) and as small as the range. Otherwise it is 0: the squares are then no
+larger than the spread allows (m2 >= max^2 / 8), so nothing is lost by not shifting.
+
+*sure*: all differences are multiples of one power of two that is not too small beside the largest of them, so that a
+cheaper step loses nothing. What is looked at is the value nearest to 0.
 """
 
+from .._algebra import leading
 from .machine import greater
 from .operands import head_wide, tail_wide
 
 NARROW_BIAS = 1.5 * 2.0**44
-START_FACTOR = 2.0**10  # of the largest value: four times the most that a lane can sum up
-CARRY_FACTOR = 2.0**-31  # of the largest value: more than four times what the rounding errors of that sum can amount to
+START_FACTOR = 2.0**11  # of the largest value's leading bit: at least four times the most that a lane can sum up
+CARRY_FACTOR = 2.0**-41  # of that start: 16 times what the rounding errors of that sum can amount to
 BIAS_FACTOR = 2.0**10  # of the largest square
+SINGLE_REACH = 2.0**20  # 257 float32 values in such a range have an exact sum in float64
+DOUBLE_REACH = 2.0**29  # 257 float64 values in such a range leave errors whose sum is exact
 
 
 def pivot_none(least, greatest):
-    """Values whose sums are exact anyway."""
+    """0: nothing is subtracted."""
     return 0.0
 
 
@@ -45,32 +51,41 @@ def largest(least, greatest, pivot):
     return greater(1.0 * greatest - pivot, pivot - 1.0 * least)
 
 
-def start_none(least, greatest, pivot):
-    """S is exact as it is."""
+def nearest_unknown(v, near):
+    """Integers are multiples of 1: nobody asks how small they are."""
+    return near
+
+
+def sure_always(nearest, span):
+    """Integers and float16."""
+    return True
+
+
+def sure_single(nearest, span):
+    """Whether sums of float32 are exact."""
+    return SINGLE_REACH * abs(1.0 * nearest) >= span
+
+
+def sure_double(nearest, span):
+    """Whether the errors of sums of float64 have an exact sum."""
+    return DOUBLE_REACH * abs(nearest) >= span
+
+
+def start_none(span):
+    """The sum is exact as it is."""
     return 0.0
 
 
-def start_near(least, greatest, pivot):
-    """More than all values of a lane."""
-    return START_FACTOR * largest(least, greatest, pivot)
+def start_above(span):
+    """More than all values of a lane: a power of two."""
+    return START_FACTOR * leading(span)
 
 
-def carry_none(least, greatest, pivot):
-    """C is exact as it is."""
-    return 0.0
-
-
-def carry_near(least, greatest, pivot):
-    """More than all rounding errors of S."""
-    return CARRY_FACTOR * largest(least, greatest, pivot)
-
-
-def bias_narrow(least, greatest, pivot):
+def bias_narrow(span):
     """Cuts every square of a narrow value at 2^-8."""
     return NARROW_BIAS
 
 
-def bias_near(least, greatest, pivot):
+def bias_above(span):
     """More than all squares of a lane."""
-    d = largest(least, greatest, pivot)
-    return BIAS_FACTOR * (d * d)
+    return BIAS_FACTOR * (span * span)

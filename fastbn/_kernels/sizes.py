@@ -2,15 +2,19 @@
 
 WIDTH = 256  # lanes at most
 PITCH = 320  # from row to row of a buffer: 2^n bytes would alias in the store buffer (1.6 times the time)
-ROWS = 256  # terms per lane at most
+ROWS = 256  # terms per lane at most, and one of a row that is not full
+DEPTH = 4  # rows that a lane takes at a time
 LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less than 64
 ROWS_OF_STATE = 8
 KNOBS = 8  # coefficients of a map
 
-# Parts of the float64 scratch: lane sums and pivots, slots of the tiles at work, terms of the finish.
-ACC, SLOTS, TERMS, SCRATCH = 0, 11 * PITCH, 22 * PITCH, 34 * PITCH
+# Parts of the float64 scratch: what lanes hold, slots of the tiles at work, terms of the finish.
+ACC, SLOTS, TERMS, SCRATCH = 0, 21 * PITCH, 32 * PITCH, 44 * PITCH
+# What lanes hold: their sums (of d: S - START + C + T, of d*d: Q - BIAS + F), the totals of groups, room for a fold.
+S, C, T, Q, F, PIVOT, PIVOT_TAIL, START, BIAS = (row * PITCH for row in range(9))
+TOTALS, OTHERS = 9 * PITCH, 15 * PITCH
 # Parts of the scratch in the dtype of x: extremes of lanes and of slots.
-LANE_LEAST, LANE_GREATEST, SLOT_LEAST, SLOT_GREATEST, ENDS = 0, PITCH, 2 * PITCH, 3 * PITCH, 4 * PITCH
+LANE_LEAST, LANE_GREATEST, LANE_NEAREST, SLOT_LEAST, SLOT_GREATEST, ENDS = (row * PITCH for row in range(6))
 BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too
 
 # Places in ``geometry``: sizes and strides in elements, then the cut.

@@ -5,12 +5,14 @@
 rounded one (integers up to 16 bits, float16).
 """
 
-from .._algebra import divide, merge, two_sum
+from .._algebra import divide, merge, two_prod, two_sum
 from .machine import load, store
 from .sizes import PITCH, WIDTH
 from .sums import (
     COUNT,
     COUNTED,
+    M2,
+    M2_TAIL,
     MEAN,
     MEAN_TAIL,
     PIVOT,
@@ -58,14 +60,59 @@ def join_moments(into, i, i_row, part, j, j_row, count):
             part[b + 3 * j_row],
             part[b + 4 * j_row],
         )
-        into[a + SUM * i_row], into[a + SUM_2 * i_row], into[a + SUM_3 * i_row] = add_words(
-            into[a + SUM * i_row],
-            into[a + SUM_2 * i_row],
-            into[a + SUM_3 * i_row],
-            part[b + SUM * j_row],
-            part[b + SUM_2 * j_row],
-            part[b + SUM_3 * j_row],
+        add_sum(into, a, i_row, part, b, j_row)
+
+
+def add_sum(into, a, i_row, part, b, j_row):
+    """The sum of the values, in three words, takes that of another part."""
+    into[a + SUM * i_row], into[a + SUM_2 * i_row], into[a + SUM_3 * i_row] = add_words(
+        into[a + SUM * i_row],
+        into[a + SUM_2 * i_row],
+        into[a + SUM_3 * i_row],
+        part[b + SUM * j_row],
+        part[b + SUM_2 * j_row],
+        part[b + SUM_3 * j_row],
+    )
+
+
+def times(n, a, b, c):
+    """A count times a sum in three words."""
+    p, e = two_prod(n, a)
+    q, f = two_prod(n, b)
+    return add_words(p, e, 0.0, 0.0, q, f + n * c)
+
+
+def join_wide(into, i, i_row, part, j, j_row, count):
+    """As ``join_moments``, for 64-bit integers: two words of a mean near 2^63 are too few for a small spread.
+
+    The difference of the means is ``(n_a S_b - n_b S_a) / (n_a n_b)``, from the sums. The means themselves are left to
+    ``close_channels``.
+    """
+    for k in range(count):
+        a = i + k
+        b = j + k
+        m = into[a]
+        n = load(part, b)
+        p, q, r = times(-n, into[a + SUM * i_row], into[a + SUM_2 * i_row], into[a + SUM_3 * i_row])
+        s, t, u = times(m, part[b + SUM * j_row], part[b + SUM_2 * j_row], part[b + SUM_3 * j_row])
+        p, q, r = add_words(p, q, r, s, t, u)
+        p, q = two_sum(p, q)
+        p, q = two_sum(p, q + r)
+        p, q = divide(p, q, m)
+        p, q = divide(p, q, n)
+        into[a], _, _, into[a + M2 * i_row], into[a + M2_TAIL * i_row] = merge(
+            m,
+            0.0,
+            0.0,
+            into[a + M2 * i_row],
+            into[a + M2_TAIL * i_row],
+            n,
+            p,
+            q,
+            part[b + M2 * j_row],
+            part[b + M2_TAIL * j_row],
         )
+        add_sum(into, a, i_row, part, b, j_row)
 
 
 join_totals = join_sums

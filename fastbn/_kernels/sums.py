@@ -46,12 +46,8 @@ def join_sums(into, i, i_row, part, j, j_row, count):
         into[a + SPECIAL * i_row] += part[b + SPECIAL * j_row]
 
 
-def finish(words, slots, terms):
-    """Turn the sums of each slot into count, mean and m2, the last two in two words.
-
-    ``m2 = (n Q - S^2) / n``: every product splits exactly in two, the 12 terms are added by five sweeps of two_sum,
-    so the cancellation costs nothing. ``mean = pivot + S / n``.
-    """
+def split_terms(words, slots, terms):
+    """``n Q - S^2`` of each slot as a sum of twelve float64 numbers: every product splits exactly in two."""
     for j in range(slots):
         n = load(words, j)
         s, c = fast_two_sum(words[PITCH + j], words[2 * PITCH + j])
@@ -68,12 +64,25 @@ def finish(words, slots, terms):
         p, e = two_prod(s, -s)
         terms[10 * PITCH + j] = e
         terms[11 * PITCH + j] = p
+
+
+def sweep(slots, terms):
+    """Add the terms up, each rounding error taking the place of a term (VecSum)."""
+    for k in range(1, TERMS):
+        for j in range(slots):
+            a, e = two_sum(terms[k * PITCH + j], terms[(k - 1) * PITCH + j])
+            terms[k * PITCH + j] = a
+            terms[(k - 1) * PITCH + j] = e
+
+
+def finish(words, slots, terms):
+    """Turn the sums of each slot into count, mean and m2, the last two in two words.
+
+    ``mean = pivot + S / n``. ``m2 = (n Q - S^2) / n``, its terms added by five sweeps: cancellation costs nothing.
+    """
+    split_terms(words, slots, terms)
     for _ in range(SWEEPS):
-        for k in range(1, TERMS):
-            for j in range(slots):
-                a, e = two_sum(terms[k * PITCH + j], terms[(k - 1) * PITCH + j])
-                terms[k * PITCH + j] = a
-                terms[(k - 1) * PITCH + j] = e
+        sweep(slots, terms)
     for j in range(slots):
         rest = terms[j]
         for k in range(1, TERMS - 1):

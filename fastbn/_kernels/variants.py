@@ -3,57 +3,102 @@
 A binding says: in module M, the free name N is function F of module K.
 """
 
-from .. import _algebra as algebra
-from . import accumulate, operands, pivots, states
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
 
-PLAIN = {"head": operands.head_plain, "tail": operands.tail_plain}
+from .. import _algebra as algebra
+from . import lanes, machine, operands, pivots, states, steps
+from .sizes import DEPTH
+
+
+class Made(NamedTuple):
+    """A function that is itself a variant: of a module, under a label, with bindings of its own."""
+
+    module: ModuleType
+    label: str
+    bindings: Mapping[str, Any]
+    name: str
+
+
+def _walk(function: Callable[..., Any], bound: str, step: Callable[..., Any], depth: int) -> Made:
+    label = f"{step.__name__}-{depth}"
+    return Made(lanes, label, {bound: step, "DEPTH": depth}, function.__name__)
+
+
+def _surveys(nearest: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        "nearest": nearest,
+        "survey_deep": _walk(lanes.survey, "nearest", nearest, DEPTH),
+        "survey_single": _walk(lanes.survey, "nearest", nearest, 1),
+    }
+
+
+def _sums(quick: Callable[..., Any], careful: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        "quick_deep": _walk(lanes.accumulate, "step", quick, DEPTH),
+        "quick_single": _walk(lanes.accumulate, "step", quick, 1),
+        "careful_deep": _walk(lanes.accumulate, "step", careful, DEPTH),
+        "careful_single": _walk(lanes.accumulate, "step", careful, 1),
+    }
+
+
+PLAIN: dict[str, Any] = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
-EXACT = {
-    "pivot_head": pivots.pivot_none,
-    "pivot_tail": pivots.pivot_none,
-    "start": pivots.start_none,
-    "carry": pivots.carry_none,
-    "bias": pivots.bias_narrow,
-}
-NEAR = {
-    "pivot_head": pivots.pivot_near,
-    "pivot_tail": pivots.pivot_none,
-    "start": pivots.start_near,
-    "carry": pivots.carry_near,
-    "bias": pivots.bias_near,
-}
-LEAST = NEAR | {
-    "pivot_head": pivots.pivot_least,
-    "pivot_tail": pivots.pivot_least_tail,
-    "carry": pivots.carry_none,
-}
-MOMENTS = {
+MOMENTS: dict[str, Any] = {
     "close_tile": states.close_tile_moments,
     "join": states.join_moments,
     "close_channels": states.close_channels_moments,
 }
-TOTALS = {
+TOTALS: dict[str, Any] = {
     "close_tile": states.close_tile_totals,
     "join": states.join_totals,
     "close_channels": states.close_channels_totals,
 }
+NEAR: dict[str, Any] = {
+    "pivot_head": pivots.pivot_near,
+    "pivot_tail": pivots.pivot_none,
+    "start_quick": pivots.start_none,
+    "start_careful": pivots.start_above,
+    "bias": pivots.bias_above,
+}
+INTEGERS: dict[str, Any] = _surveys(pivots.nearest_unknown) | {"sure": pivots.sure_always}
+FLOATS = _surveys(machine.nearer)
 
 #: Reductions by the arithmetic that a dtype needs (``_arrays.py``).
-REDUCTIONS = {
-    "narrow": TOTALS | EXACT | {"accumulate": accumulate.accumulate_narrow},
-    "single": MOMENTS | NEAR | {"accumulate": accumulate.accumulate_single},
-    "double": MOMENTS | NEAR | {"accumulate": accumulate.accumulate_double},
-    "wide": MOMENTS | LEAST | {"accumulate": accumulate.accumulate_wide},
+REDUCTIONS: dict[str, dict[str, Any]] = {
+    "narrow": TOTALS
+    | NEAR
+    | INTEGERS
+    | _sums(steps.plain, steps.plain)
+    | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow},
+    "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
+    "wide": MOMENTS
+    | NEAR
+    | INTEGERS
+    | _sums(steps.wide, steps.wide)
+    | {
+        "pivot_head": pivots.pivot_least,
+        "pivot_tail": pivots.pivot_least_tail,
+        "start_quick": pivots.start_above,
+        "join": states.join_wide,
+    },
+    "single": MOMENTS | NEAR | FLOATS | _sums(steps.plain, steps.general) | {"sure": pivots.sure_single},
+    "double": MOMENTS
+    | NEAR
+    | FLOATS
+    | _sums(steps.carried, steps.general)
+    | {"start_quick": pivots.start_above, "sure": pivots.sure_double},
 }
 
 #: What a map computes, and how it reads its input.
-TRANSFORMS = {
+TRANSFORMS: dict[str, dict[str, Any]] = {
     "affine": {"transform": algebra.affine},
     "affine_words": {"transform": algebra.affine_words},
     "rescale": {"transform": algebra.rescale},
 }
 #: The same for 64-bit integers.
-WIDE_TRANSFORMS = TRANSFORMS | {"affine_words": {"transform": algebra.affine_wide}}
+WIDE_TRANSFORMS = TRANSFORMS | {name: {"transform": algebra.affine_wide} for name in ("affine", "affine_words")}
 
 
 def map_bindings(transform, arithmetic):

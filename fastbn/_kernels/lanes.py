@@ -1,0 +1,48 @@
+"""Tile kernels: rows of lanes walked in order, each lane with extremes or sums of its own.
+
+They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers that long: four at a time took 0.5 to
+0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` or ``step`` (``steps.py``).
+"""
+
+from .machine import greater, lesser, line, load, prefetch, store
+from .sizes import PIVOT, PIVOT_TAIL, C, F, Q, S, T
+
+
+def survey(x, base, groups, stride, lanes, low, high, near):
+    """Extremes of every lane over ``groups * DEPTH`` rows."""
+    for i in range(groups):
+        at = base + i * DEPTH * stride
+        for j in range(lanes):
+            least, greatest, smallest = load(low, j), load(high, j), load(near, j)
+            for k in range(DEPTH):
+                v = load(x, at + k * stride + j)
+                least = lesser(v, least)
+                greatest = greater(v, greatest)
+                smallest = nearest(v, smallest)
+            store(low, j, least)
+            store(high, j, greatest)
+            store(near, j, smallest)
+
+
+def accumulate(x, base, groups, stride, lanes, acc, ahead):
+    """Sums of every lane over ``groups * DEPTH`` rows.
+
+    Each row asks for the row of the next tile, ``ahead`` elements on, so that memory works while the sums are formed
+    (without it, 1.4 times the time for float64 from memory).
+    """
+    for i in range(groups):
+        at = base + i * DEPTH * stride
+        for k in range(DEPTH):
+            for j in range(0, lanes, line(x)):
+                prefetch(x, at + k * stride + ahead + j)
+        for j in range(lanes):
+            pivot, pivot_tail = load(acc, PIVOT + j), load(acc, PIVOT_TAIL + j)
+            s, c, t = load(acc, S + j), load(acc, C + j), load(acc, T + j)
+            q, f = load(acc, Q + j), load(acc, F + j)
+            for k in range(DEPTH):
+                s, c, t, q, f = step(load(x, at + k * stride + j), pivot, pivot_tail, s, c, t, q, f)
+            store(acc, S + j, s)
+            store(acc, C + j, c)
+            store(acc, T + j, t)
+            store(acc, Q + j, q)
+            store(acc, F + j, f)

@@ -1,0 +1,54 @@
+"""What one value does to the sums of its lane: (s, c, t) take d = x - pivot, (q, f) take d*d.
+
+A sum that starts at more than all its terms together gives the rounding error of each addition in three operations
+(fast_two_sum) instead of six, and never leaves the range where these errors are small. What a lane needs beyond that
+depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Additions and multiply-adds per value:
+
+* plain [4, 2]: s is exact by itself.
+* carried [7, 2]: the errors of s go to c, which is exact.
+* general [10, 2]: the errors of c go to t.
+* wide [22, 4]: 64-bit integers, d in two words; c is exact.
+"""
+
+from .._algebra import multiply_add, two_sum
+from .operands import head_wide, tail_wide
+
+
+def add_square(q, f, d):
+    """(q, f) += d*d; f takes the errors of the sum and of the square."""
+    u = multiply_add(d, d, q)
+    return u, f + multiply_add(d, d, q - u)
+
+
+def plain(v, pivot, pivot_tail, s, c, t, q, f):
+    """s += d."""
+    d = 1.0 * v - pivot
+    q, f = add_square(q, f, d)
+    return s + d, c, t, q, f
+
+
+def carried(v, pivot, pivot_tail, s, c, t, q, f):
+    """(s, c) += d."""
+    d = 1.0 * v - pivot
+    q, f = add_square(q, f, d)
+    r = s + d
+    return r, c + (d - (r - s)), t, q, f
+
+
+def general(v, pivot, pivot_tail, s, c, t, q, f):
+    """(s, c, t) += d."""
+    d = 1.0 * v - pivot
+    q, f = add_square(q, f, d)
+    r = s + d
+    e = d - (r - s)
+    u = c + e
+    return r, u, t + (e - (u - c)), q, f
+
+
+def wide(v, pivot, pivot_tail, s, c, t, q, f):
+    """d + e = x - pivot; (s, c) += d + e; (q, f) += (d + e)^2."""
+    d, e = two_sum(head_wide(v), -pivot)
+    d, e = two_sum(d, e + (tail_wide(v) - pivot_tail))
+    q, f = add_square(q, f, d)
+    r = s + d
+    return r, c + ((d - (r - s)) + e), t, q, f + 2.0 * d * e
