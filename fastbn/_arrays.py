@@ -121,7 +121,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 def check_separate(name: str, array: np.ndarray) -> None:
     """Refuse to write where several elements have one place."""
-    if any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
+    if 0 in array.strides and any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
         raise ValueError(f"{name}: got strides {array.strides}, an array that overlaps itself; wants separate elements")
 
 

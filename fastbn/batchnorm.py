@@ -163,9 +163,9 @@ def _check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.nda
 def _update(running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, weight: float) -> None:
     """Move running statistics of any float dtype towards the batch, in float64."""
     pair = running_mean, running_var
-    mean, var = (np.ascontiguousarray(running, np.float64).reshape(-1) for running in pair)  # themselves if they can be
-    current().update_running(moments, weight, mean, var)
+    mean, var = (np.ascontiguousarray(running, np.float64) for running in pair)  # themselves if they can be
+    current().update_running(moments, weight, mean.reshape(-1), var.reshape(-1))
     for running, updated in zip(pair, (mean, var), strict=True):
-        if not np.may_share_memory(running, updated):
+        if updated is not running:
             with np.errstate(over="ignore"):  # of float16
                 running[...] = updated.reshape(running.shape)
