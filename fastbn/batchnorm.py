@@ -96,7 +96,8 @@ def batch_norm(
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
     if training:
-        _check_apart({"running_mean": running_mean, "running_var": running_var}, {"x": operand.stored, "out": y})
+        others = {"x": operand.stored} if out is None else {"x": operand.stored, "out": y}
+        _check_apart({"running_mean": running_mean, "running_var": running_var}, others)
         moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
         if operand.stored.size and running_mean is not None and running_var is not None:
             _update(running_mean, running_var, moments, weight)
