@@ -332,3 +332,17 @@ def test_denormalize_against_the_exact_value(dtype, shape, axis):
     gamma, beta = vectors(oracle.kept_shape(y, axis))
     x = fastbn.denormalize(y, fastbn.channel_stats(fitted, axis), axis, gamma=gamma, beta=beta, ddof=1, eps=0.1)
     assert_restored(x, y, axis, fitted=fitted, gamma=gamma, beta=beta, ddof=1, eps=0.1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("base", [2**63 - 1600, -(2**62)])
+def test_large_integers_that_differ_by_one(base, dtype):
+    """Neither the values nor their mean fit one float64; the contract allows for a mean in two words."""
+    x = np.full(4097, base, np.int64)
+    x[7] += 1
+    y = fastbn.zscore(x, None, dtype=dtype)
+    # Of n values one is larger by 1: mean = base + 1/n, var = (n - 1)/n^2; here the z-scores are exact in binary.
+    expected = np.array([-1 / 64, 64.0], dtype)
+    allowed = np.spacing(abs(expected)) + 2.0**-104 * abs(base) * 4097 / 64
+    assert (abs(np.array([y[0], y[7]], np.float64) - expected) <= allowed).all()
+    assert np.unique(y).size == 2

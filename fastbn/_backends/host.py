@@ -46,7 +46,7 @@ class _Scratch(threading.local):
         self._values: dict[np.dtype, np.ndarray] = {}
 
     def values(self, dtype: np.dtype) -> np.ndarray:
-        """Room for extremes, or for results on their way to memory."""
+        """Room for the extremes of lanes and slots."""
         array = self._values.get(dtype)
         if array is None:
             array = self._values[dtype] = np.empty(ENDS, dtype)
