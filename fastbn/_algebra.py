@@ -1,8 +1,8 @@
 """Scalar formulas: error-free transformations, double-double arithmetic, moments and their merge.
 
 Everything here is plain arithmetic without branches on data, written once. It runs on floats and on NumPy vectors as
-it stands; a backend compiles the same source and may bind four names to its machine's own form: ``two_prod`` and
-``multiply_add`` (one fused multiply-add instead of 17 or 24 operations), ``sqrt`` and ``select``.
+it stands; a backend compiles the same source with four names bound to what suits a machine (``_kernels/machine.py``):
+``two_prod`` and ``multiply_add`` (one fused multiply-add instead of 17 or 24 operations), ``sqrt`` and ``select``.
 
 A number in two words is written ``(head, tail)``: ``head + tail`` is its value and ``head`` is that value rounded to
 float64.
@@ -16,6 +16,7 @@ from numpy import where as select
 
 _SPLITTER = 134217729.0  # 2^27 + 1
 _LEADING = 4503599627370497.0  # 2^52 + 1
+_NAN = float("nan")
 _BELOW_ONE = 1.0 - 2.0**-53
 _HUGE = 2.0**480  # beyond these two, squares or their errors would leave the range of float64 ...
 _TINY = 2.0**-400
@@ -163,7 +164,7 @@ def merge(na, ah, al, sh, sl, nb, bh, bl, th, tl):
 def variance(n, sh, sl, ddof):
     """m2 / (n - ddof) in two words; NaN where ``n <= ddof``."""
     free = n - ddof
-    return divide(sh, sl, select(free > 0.0, free, float("nan")))
+    return divide(sh, sl, select(free > 0.0, free, _NAN))
 
 
 def affine(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_tail, folded, _unused):

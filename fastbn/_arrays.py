@@ -39,6 +39,13 @@ _NUMBERS = {
     "f8": _row("f8", "double", "f8"),
 }
 _OUTPUTS = {np.dtype(code): np.dtype(storage) for code, storage in (("f2", "f8"), ("f4", "f4"), ("f8", "f8"))}
+
+
+def kernel_dtypes() -> tuple[list[tuple[str, np.dtype]], list[np.dtype]]:
+    """Every arithmetic and dtype that kernels read with it, and every dtype they write."""
+    return sorted({(n.arithmetic, n.storage) for n in _NUMBERS.values()}, key=str), sorted({*_OUTPUTS.values()}, key=str)
+
+
 _REMEDIES = {
     "c": "take x.real and x.imag apart",
     "O": "convert it, for example with x.astype(float)",

@@ -1,6 +1,5 @@
-"""The operations of ``_kernels/machine.py`` and the fused multiply-add, as LLVM instructions for Numba."""
+"""The operations of ``_kernels/machine.py`` as LLVM instructions for Numba."""
 
-import math
 from typing import Any
 
 from llvmlite import ir
@@ -52,7 +51,7 @@ def store(typing_context, y, k, v):
 
 
 @intrinsic
-def prefetch(typing_context, x, k):
+def _prefetch_line(typing_context, x, k):
     """Bring the line of x[k] into the caches."""
 
     def generate(context, builder, signature, arguments):
@@ -67,28 +66,34 @@ def prefetch(typing_context, x, k):
     return types.none(x, types.intp), generate
 
 
-def _extremum(name: str, integer_test: str) -> Any:
+@njit(error_model="numpy")
+def prefetch(x, k, count):
+    """Bring the lines of ``count`` elements from x[k] on into the caches."""
+    for j in range(0, count, 64 // x.itemsize):
+        _prefetch_line(x, k + j)
+
+
+def _extremum(test: str) -> Any:
+    """A comparison and a selection, which are one instruction; the second operand where one of them is NaN."""
+
     @intrinsic
     def operation(typing_context, a, b):
         common = typing_context.unify_types(a, b)
 
         def generate(context, builder, signature, arguments):
-            left, right = arguments
-            if isinstance(common, types.Integer):
+            if isinstance(common, types.Float):
+                compare = builder.fcmp_ordered
+            else:
                 compare = builder.icmp_signed if common.signed else builder.icmp_unsigned
-                return builder.select(compare(integer_test, left, right), left, right)
-            # A plain select becomes a masked store on AVX-512, whose forwarding to the next load is slow.
-            kind = ir.FunctionType(left.type, [left.type, left.type])
-            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.f{common.bitwidth}")
-            return builder.call(function, [left, right], fastmath=("nnan", "nsz"))
+            return builder.select(compare(test, *arguments), *arguments)
 
         return common(common, common), generate
 
     return operation
 
 
-lesser = _extremum("minnum", "<")
-greater = _extremum("maxnum", ">")
+lesser = _extremum("<")
+greater = _extremum(">")
 
 
 @intrinsic
@@ -114,19 +119,3 @@ def multiply_add(typing_context, a, b, c):
         return builder.fma(*arguments)
 
     return types.float64(types.float64, types.float64, types.float64), generate
-
-
-@njit(error_model="numpy")
-def two_prod(a, b):
-    """Product and its exact error by one fused multiply-add."""
-    p = a * b
-    return p, multiply_add(a, b, -p)
-
-
-@njit(error_model="numpy")
-def select(condition, a, b):
-    """The scalar form of ``numpy.where``."""
-    return a if condition else b
-
-
-sqrt = math.sqrt

@@ -32,8 +32,8 @@ _MAP_WAVE = 1024  # staged blocks whose places are held at a time
 class CompiledKernels(Protocol):
     """What a CPU backend compiles."""
 
-    def reduction(self, arithmetic: str) -> SimpleNamespace: ...
-    def map(self, transform: str, arithmetic: str) -> SimpleNamespace: ...
+    def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace: ...
+    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace: ...
     @property
     def coefficients(self) -> SimpleNamespace: ...
 
@@ -119,14 +119,18 @@ class Host:
         """Coefficients of the map of a channel's extremes onto an interval, clipped to ``bounds``."""
         low, high = two_words(moments.least), two_words(moments.greatest)
         coefficients = np.empty(KNOBS * moments.least.size)
-        self._kernels.coefficients.rescale(moments.state[0], *low, *high, *onto, *bounds, constant, coefficients)
+        self._kernels.coefficients.rescale(
+            moments.state[0], moments.least.size, *low, *high, *onto, *bounds, constant, coefficients
+        )
         return coefficients
 
     def unscale(self, moments: Moments, interval: Interval) -> np.ndarray:
         """Coefficients of the inverse map."""
         low, high = two_words(moments.least), two_words(moments.greatest)
         coefficients = np.empty(KNOBS * moments.least.size)
-        self._kernels.coefficients.unscale(moments.state[0], *low, *high, *interval, coefficients)
+        self._kernels.coefficients.unscale(
+            moments.state[0], moments.least.size, *low, *high, *interval, coefficients
+        )
         return coefficients
 
     def update_running(self, moments: Moments, weight: float, mean: np.ndarray, var: np.ndarray) -> None:
@@ -188,7 +192,7 @@ class Host:
         return partials.moments()
 
     def _reduce_units(self, x: Operand, view: View, partials: _Partials, begin: int, end: int) -> None:
-        kernels = self._kernels.reduction(x.arithmetic)
+        kernels = self._kernels.reduction(x.arithmetic, x.storage)
         (kernels.walk_rows if view.cut.along_rows else kernels.walk_columns)(
             view.flat,
             view.cut.geometry,
@@ -203,7 +207,7 @@ class Host:
 
     def _combine(self, x: Operand, view: View, partials: _Partials, first: int, last: int) -> None:
         if view.cut.segments > 1:
-            self._kernels.reduction(x.arithmetic).combine(
+            self._kernels.reduction(x.arithmetic, x.storage).combine(
                 partials.states,
                 view.cut.segments,
                 view.cut.channels,
@@ -214,7 +218,7 @@ class Host:
             )
 
     def _conclude(self, x: Operand, partials: _Partials, begin: int, end: int) -> None:
-        self._kernels.reduction(x.arithmetic).conclude(
+        self._kernels.reduction(x.arithmetic, x.storage).conclude(
             partials.states,
             partials.channels,
             begin,
@@ -227,7 +231,7 @@ class Host:
     def _map_units(
         self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int
     ) -> None:
-        kernels = self._kernels.map(transform, x.arithmetic)
+        kernels = self._kernels.map(transform, x.arithmetic, x.storage, target.flat.dtype)
         (kernels.map_rows if source.cut.along_rows else kernels.map_columns)(
             source.flat,
             source.cut.geometry,
@@ -241,7 +245,7 @@ class Host:
 
     def _reduce_staged(self, x: Operand, axes: Axes) -> Moments:
         """Reduce copies of blocks; join them in the order of the blocks."""
-        kernels = self._kernels.reduction(x.arithmetic)
+        kernels = self._kernels.reduction(x.arithmetic, x.storage)
         whole = _Partials(1, axes.channels, x.storage)
         states = whole.states.reshape(ROWS_OF_STATE, *axes.shape)
         least, greatest = whole.least.reshape(axes.shape), whole.greatest.reshape(axes.shape)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from .. import _algebra, _kernels
@@ -88,35 +89,38 @@ def _bound(value: Any, known: dict[Any, Any]) -> Any:
 @functools.cache
 def _shared() -> dict[Any, Any]:
     """The functions that no variant changes: source function -> compiled function."""
-    own: dict[ModuleType, tuple[str, ...]] = {
-        machine: ("load", "store", "prefetch", "lesser", "greater", "nearer"),
-        _algebra: ("two_prod", "multiply_add", "sqrt", "select"),
-    }
-    known: dict[Callable[..., Any], Any] = {
-        getattr(module, name): getattr(_numba_machine, name) for module, names in own.items() for name in names
-    }
+    own = ("load", "store", "prefetch", "lesser", "greater", "nearer", "multiply_add")
+    known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
     for module in (machine, _algebra, operands, pivots, steps, sums, states):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if _made_in(module, value):
                 known.setdefault(value, getattr(compiled, name))
+        if module is machine:
+            known |= {formula: known.get(form, form) for formula, form in variants.COMPILED.items()}
     return known
 
 
 class NumbaKernels:
-    """Compiled kernels by variant, each made on first use."""
+    """Compiled kernels by variant, each made on first use; Numba specializes them by dtype on its own."""
+
+    def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace:  # noqa: ARG002
+        """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic."""
+        return self._reduction(arithmetic)
+
+    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace:  # noqa: ARG002
+        """map_rows and map_columns for a transform and the arithmetic of the input."""
+        return self._map(transform, arithmetic)
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
-    def reduction(self, arithmetic: str) -> SimpleNamespace:
-        """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic."""
+    def _reduction(self, arithmetic: str) -> SimpleNamespace:
         bindings = variants.REDUCTIONS[arithmetic]
         of_tiles = vars(_bind(tiles, arithmetic, _shared(), bindings))
         known = _shared() | {value: of_tiles[name] for name, value in vars(tiles).items() if _made_in(tiles, value)}
         return _bind(walks, arithmetic, known, bindings)
 
     @functools.cache  # noqa: B019
-    def map(self, transform: str, arithmetic: str) -> SimpleNamespace:
-        """map_rows and map_columns for a transform and the arithmetic of the input."""
+    def _map(self, transform: str, arithmetic: str) -> SimpleNamespace:
         label, bindings = variants.map_bindings(transform, arithmetic)
         return _bind(maps, label, _shared(), bindings)
 

@@ -65,20 +65,20 @@ def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, star
     coefficients[CEILING * channels + c] = ceiling
 
 
-def rescale(count, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant, coefficients):
+def rescale(count, channels, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant, coefficients):
     """A channel's extremes, NaN where nothing was counted, onto the same interval for all."""
-    for c in range(low.size):
+    for c in range(channels):
         a = low[c] if count[c] > 0.0 else NAN
         b = high[c] if count[c] > 0.0 else NAN
-        set_interval(coefficients, low.size, c, a, low_tail[c], b, high_tail[c], start, stop, floor, ceiling, constant)
+        set_interval(coefficients, channels, c, a, low_tail[c], b, high_tail[c], start, stop, floor, ceiling, constant)
 
 
-def unscale(count, low, low_tail, high, high_tail, start, stop, coefficients):
+def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coefficients):
     """The inverse."""
-    for c in range(low.size):
+    for c in range(channels):
         a = low[c] + low_tail[c] if count[c] > 0.0 else NAN
         b = high[c] + high_tail[c] if count[c] > 0.0 else NAN
-        set_interval(coefficients, low.size, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY, INFINITY)
+        set_interval(coefficients, channels, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY, INFINITY)
 
 
 def update_running(state, channels, weight, mean, var):

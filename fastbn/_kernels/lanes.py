@@ -4,7 +4,7 @@ They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers
 0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` or ``step`` (``steps.py``).
 """
 
-from .machine import greater, lesser, line, load, prefetch, store
+from .machine import greater, lesser, load, prefetch, store
 from .sizes import PIVOT, PIVOT_TAIL, C, F, Q, S, T
 
 
@@ -33,8 +33,7 @@ def accumulate(x, base, groups, stride, lanes, acc, ahead):
     for i in range(groups):
         at = base + i * DEPTH * stride
         for k in range(DEPTH):
-            for j in range(0, lanes, line(x)):
-                prefetch(x, at + k * stride + ahead + j)
+            prefetch(x, at + k * stride + ahead, lanes)
         for j in range(lanes):
             pivot, pivot_tail = load(acc, PIVOT + j), load(acc, PIVOT_TAIL + j)
             s, c, t = load(acc, S + j), load(acc, C + j), load(acc, T + j)

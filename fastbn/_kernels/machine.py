@@ -1,9 +1,11 @@
-"""Memory and comparison operations that each compiler supplies in its own form; here what they mean.
+"""Operations that each compiler supplies in its own form; here what they mean.
 
 A backend's ``load`` and ``store`` skip Python's negative indices (in Numba the test for them turned row loads into
-gathers, 1.6 times the time). Its ``lesser`` and ``greater`` are one instruction; a NaN may or may not survive them, so
-NaN is found by the sums.
+gathers, 1.6 times the time). ``lesser`` and ``greater`` are what one instruction does, their second operand where one is
+NaN: a NaN may be lost in them and is found by the sums.
 """
+
+from .._algebra import multiply_add
 
 
 def load(x, k):
@@ -16,13 +18,8 @@ def store(y, k, v):
     y[k] = v
 
 
-def prefetch(x, k):
-    """Say that element k, which need not exist, will be read soon."""
-
-
-def line(x):
-    """How many elements a cache line of 64 bytes holds."""
-    return 64 // x.itemsize
+def prefetch(x, k, count):
+    """Say that ``count`` elements from k on, which need not exist, will be read soon."""
 
 
 def lesser(a, b):
@@ -39,6 +36,17 @@ def nearer(v, near):
     """The size of the one nearer to 0, not counting a 0 (or a NaN, if there is another)."""
     v, near = abs(v), abs(near)
     return v if v != 0 and (near == 0 or not near <= v) else near
+
+
+def two_prod(a, b):
+    """Product and its exact rounding error, where ``multiply_add`` is one instruction."""
+    p = a * b
+    return p, multiply_add(a, b, -p)
+
+
+def select(condition, a, b):
+    """The scalar form of ``numpy.where``."""
+    return a if condition else b
 
 
 def window(x, k):

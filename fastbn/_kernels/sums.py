@@ -34,7 +34,7 @@ def join_sums(into, i, i_row, part, j, j_row, count):
         a = i + k
         b = j + k
         into[a] += load(part, b)
-        for row in (1, 4):
+        for row in range(1, 7, 3):
             into[a + row * i_row], into[a + (row + 1) * i_row], into[a + (row + 2) * i_row] = add_words(
                 into[a + row * i_row],
                 into[a + (row + 1) * i_row],

@@ -3,6 +3,7 @@
 A binding says: in module M, the free name N is function F of module K.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -42,6 +43,9 @@ def _sums(quick: Callable[..., Any], careful: Callable[..., Any]) -> dict[str, A
         "careful_single": _walk(lanes.accumulate, "step", careful, 1),
     }
 
+
+#: What compiled code takes in place of a formula that is written for Python numbers and vectors.
+COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, algebra.select: machine.select, algebra.sqrt: math.sqrt}
 
 PLAIN: dict[str, Any] = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}

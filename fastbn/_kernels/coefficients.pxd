@@ -1,0 +1,47 @@
+cimport cython
+
+# C types of coefficients.py.
+
+@cython.locals(v=double, t=double)
+cdef (double, double) deviation(
+    const double *state, Py_ssize_t channels, Py_ssize_t c, double eps, double ddof
+) noexcept nogil
+
+@cython.locals(folded=double)
+cdef double fold(double shift, const double *coefficients, Py_ssize_t channels, Py_ssize_t c) noexcept nogil
+
+@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double)
+cdef void standardize(
+    const double *state, Py_ssize_t channels, const double *gamma, const double *beta, double eps, double ddof,
+    double constant, double *coefficients, Py_ssize_t begin, Py_ssize_t end
+) noexcept nogil
+
+@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double)
+cdef void destandardize(
+    const double *state, Py_ssize_t channels, const double *gamma, const double *beta, double eps, double ddof,
+    double *coefficients, Py_ssize_t begin, Py_ssize_t end
+) noexcept nogil
+
+@cython.locals(width=double, factor=double)
+cdef void set_interval(
+    double *coefficients, Py_ssize_t channels, Py_ssize_t c, double low, double low_tail, double high,
+    double high_tail, double start, double stop, double floor, double ceiling, double constant
+) noexcept nogil
+
+@cython.locals(c=Py_ssize_t, a=double, b=double)
+cdef void rescale(
+    const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
+    const double *high_tail, double start, double stop, double floor, double ceiling, double constant,
+    double *coefficients
+) noexcept nogil
+
+@cython.locals(c=Py_ssize_t, a=double, b=double)
+cdef void unscale(
+    const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
+    const double *high_tail, double start, double stop, double *coefficients
+) noexcept nogil
+
+@cython.locals(c=Py_ssize_t, v=double, _=double)
+cdef void update_running(
+    const double *state, Py_ssize_t channels, double weight, double *mean, double *var
+) noexcept nogil

@@ -1,0 +1,20 @@
+cimport cython
+
+# C types of lanes.py; `number` is the dtype of the data.
+
+@cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, least=number, greatest=number, smallest=number
+)
+cdef void survey(
+    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    number *low, number *high, number *near
+) noexcept nogil
+
+@cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, pivot_tail=double,
+    s=double, c=double, t=double, q=double, f=double,
+)
+cdef void accumulate(
+    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
+    Py_ssize_t ahead
+) noexcept nogil

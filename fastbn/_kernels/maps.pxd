@@ -1,0 +1,41 @@
+cimport cython
+
+# C types of maps.py; `number` is the dtype of the data, `result` that of the output.
+
+@cython.locals(
+    a=double, b=double, c=double, d=double, e=double, f=double, g=double, h=double, i=Py_ssize_t, v=number
+)
+cdef void map_run(
+    const number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t count, const double *coefficients,
+    Py_ssize_t channels, Py_ssize_t channel
+) noexcept nogil
+
+@cython.locals(
+    outer=Py_ssize_t, channels=Py_ssize_t, runs=Py_ssize_t, run=Py_ssize_t, unit=Py_ssize_t, start=Py_ssize_t,
+    piece=Py_ssize_t, channel=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t,
+)
+cdef void map_rows(
+    const number *x, const long long *x_geometry, result *y, const long long *y_geometry, const double *coefficients,
+    Py_ssize_t begin, Py_ssize_t end, double *expanded
+) noexcept nogil
+
+@cython.locals(k=Py_ssize_t, r=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t)
+cdef void expand(
+    const double *coefficients, Py_ssize_t channels, Py_ssize_t channel, Py_ssize_t width, Py_ssize_t inner,
+    Py_ssize_t repeat, double *expanded
+) noexcept nogil
+
+@cython.locals(j=Py_ssize_t, v=number)
+cdef void map_row(
+    const number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t lanes, const double *k
+) noexcept nogil
+
+@cython.locals(
+    outer=Py_ssize_t, channels=Py_ssize_t, inner=Py_ssize_t, block=Py_ssize_t, rows=Py_ssize_t, repeat=Py_ssize_t,
+    x_stride=Py_ssize_t, y_stride=Py_ssize_t, chunks=Py_ssize_t, held=Py_ssize_t, unit=Py_ssize_t,
+    channel=Py_ssize_t, width=Py_ssize_t, row=Py_ssize_t, last=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t, _=Py_ssize_t,
+)
+cdef void map_columns(
+    const number *x, const long long *x_geometry, result *y, const long long *y_geometry, const double *coefficients,
+    Py_ssize_t begin, Py_ssize_t end, double *expanded
+) noexcept nogil

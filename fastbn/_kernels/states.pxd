@@ -1,0 +1,45 @@
+cimport cython
+
+# C types of states.py; `number` is the dtype of the data.
+
+cdef void close_tile_moments(double *words, Py_ssize_t slots, double *terms) noexcept nogil
+cdef void close_tile_totals(double *words, Py_ssize_t slots, double *terms) noexcept nogil
+
+@cython.locals(k=Py_ssize_t, a=Py_ssize_t, b=Py_ssize_t)
+cdef void join_moments(
+    double *into, Py_ssize_t i, Py_ssize_t i_row, const double *part, Py_ssize_t j, Py_ssize_t j_row, Py_ssize_t count
+) noexcept nogil
+
+cdef void add_sum(
+    double *into, Py_ssize_t a, Py_ssize_t i_row, const double *part, Py_ssize_t b, Py_ssize_t j_row
+) noexcept nogil
+
+@cython.locals(p=double, e=double, q=double, f=double)
+cdef (double, double, double) times(double n, double a, double b, double c) noexcept nogil
+
+@cython.locals(
+    k=Py_ssize_t, a=Py_ssize_t, b=Py_ssize_t, m=double, n=double, p=double, q=double, r=double, s=double, t=double,
+    u=double, _=double,
+)
+cdef void join_wide(
+    double *into, Py_ssize_t i, Py_ssize_t i_row, const double *part, Py_ssize_t j, Py_ssize_t j_row, Py_ssize_t count
+) noexcept nogil
+
+@cython.locals(c=Py_ssize_t, s=double, t=double, m=double)
+cdef void close_channels_moments(
+    double *state, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, double *words, double *terms
+) noexcept nogil
+
+@cython.locals(start=Py_ssize_t, slots=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t)
+cdef void close_channels_totals(
+    double *state, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, double *words, double *terms
+) noexcept nogil
+
+cdef number lowest(number a, number b) noexcept nogil
+cdef number highest(number a, number b) noexcept nogil
+
+@cython.locals(k=Py_ssize_t)
+cdef void join_extremes(
+    number *least, number *greatest, Py_ssize_t i, const number *low, const number *high, Py_ssize_t j,
+    Py_ssize_t count
+) noexcept nogil

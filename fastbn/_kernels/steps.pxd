@@ -1,0 +1,26 @@
+cimport cython
+
+# C types of steps.py; `number` is the dtype of the data.
+
+@cython.locals(u=double)
+cdef (double, double) add_square(double q, double f, double d) noexcept nogil
+
+@cython.locals(d=double)
+cdef (double, double, double, double, double) plain(
+    number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
+) noexcept nogil
+
+@cython.locals(d=double, r=double)
+cdef (double, double, double, double, double) carried(
+    number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
+) noexcept nogil
+
+@cython.locals(d=double, r=double, e=double, u=double)
+cdef (double, double, double, double, double) general(
+    number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
+) noexcept nogil
+
+@cython.locals(d=double, e=double, r=double)
+cdef (double, double, double, double, double) wide(
+    number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
+) noexcept nogil
