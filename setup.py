@@ -1,5 +1,116 @@
-"""Build entry point: all metadata is in pyproject.toml; compiled extensions are listed here once there are any."""
+"""Build entry point: metadata is in pyproject.toml; here are the extension modules, one per instruction set and a driver.
 
-from setuptools import setup
+Environment: ``FASTBN_NO_EXT=1`` builds none. ``FASTBN_REQUIRE_EXT=1`` makes it an error if one cannot be built; else the
+package is installed without it, and says so. ``FASTBN_ABI3=1`` uses Python's limited API, for one wheel per platform.
+"""
 
-setup()
+import os
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+MSVC = sys.platform == "win32" and "GCC" not in sys.version
+BACKENDS = "fastbn._backends"
+
+
+def on(variable):
+    """Whether an environment variable is set to something that means yes."""
+    return os.environ.get(variable, "").lower() in {"1", "true", "yes", "on"}
+
+
+REQUIRED = on("FASTBN_REQUIRE_EXT") or on("CIBUILDWHEEL")
+ABI3 = on("FASTBN_ABI3") and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+def machine():
+    """The processor that is compiled for: ARCHFLAGS say it on macOS, Python's own platform elsewhere."""
+    named = os.environ.get("ARCHFLAGS", "").split()[1::2]
+    if named:
+        return named[0] if len(named) == 1 else "several"
+    target = sysconfig.get_platform().rpartition("-")[2]
+    return platform.machine() if target == "universal2" else target
+
+
+def instruction_sets():
+    """Variant -> compiler options. Each lists exactly the extensions that processor.h asks the processor for."""
+    if machine() not in {"x86_64", "amd64"}:
+        return {"base": []}
+    if MSVC:
+        return {"base": [], "v3": ["/arch:AVX2"]}
+    avx512 = [f"-mavx512{part}" for part in ("f", "cd", "bw", "dq", "vl")]
+    return {"base": [], "v3": ["-mavx2", "-mfma"], "v4": [*avx512, "-mfma", "-mprefer-vector-width=512"]}
+
+
+def extensions():
+    """The modules to build, their C sources made."""
+    from Cython.Build import cythonize
+
+    sys.path.insert(0, str(ROOT))
+    from fastbn._backends._cython_source import CythonSource
+
+    common = ["/O2", "/fp:precise"] if MSVC else ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
+    settings = {
+        "include_dirs": ["fastbn/_backends"],
+        "depends": [f"fastbn/_backends/{header}" for header in ("machine.h", "processor.h")],
+        "define_macros": [("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
+        "py_limited_api": ABI3,
+    }
+    driver = "fastbn/_backends/_cython_driver.pyx"
+    modules = [Extension(f"{BACKENDS}._cython_driver", [driver], extra_compile_args=common, **settings)]
+    text = CythonSource().text()
+    folder = Path("build/kernels")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, options in instruction_sets().items():
+        source = folder / f"_kernels_{name}.pyx"
+        if not source.exists() or source.read_text(encoding="utf-8") != text:
+            source.write_text(text, encoding="utf-8")
+        arguments = [*common, *options]
+        modules.append(Extension(f"{BACKENDS}.{source.stem}", [str(source)], extra_compile_args=arguments, **settings))
+    modules = cythonize(modules, build_dir="build/cython", nthreads=os.cpu_count() or 1)
+    for module in modules:
+        module.optional = not REQUIRED  # cythonize() forgets it
+    return modules
+
+
+class BuildExtensions(build_ext):
+    """Builds side by side, and says what could not be built."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def run(self):
+        super().run()
+        missing = [module.name for module in self.extensions if not Path(self.get_ext_fullpath(module.name)).exists()]
+        if missing:
+            skipped(f"{', '.join(missing)} could not be compiled (the compiler's messages are above)")
+
+
+def skipped(reason):
+    """Say why there is no extension."""
+    print(f"fastbn: WARNING: built without the `cython` backend: {reason}; set FASTBN_REQUIRE_EXT=1 to make this an error")
+
+
+def wanted_extensions():
+    """As ``extensions``, or none where they are not wanted or cannot be had."""
+    if on("FASTBN_NO_EXT") or sys.implementation.name != "cpython":
+        return []
+    try:
+        return extensions()
+    except ImportError as error:  # without build isolation, Cython or NumPy may be missing
+        if REQUIRED:
+            raise
+        skipped(str(error))
+        return []
+
+
+setup(
+    ext_modules=wanted_extensions(),
+    cmdclass={"build_ext": BuildExtensions},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+)

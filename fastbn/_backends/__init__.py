@@ -71,7 +71,15 @@ class _Row(NamedTuple):
 
 
 #: In the order of preference.
-TABLE = (_Row("numba", "numba", "fastbn._backends.numba_cpu", 'pip install "fastbn[numba]"'),)
+TABLE = (
+    _Row("numba", "numba", "fastbn._backends.numba_cpu", 'pip install "fastbn[numba]"'),
+    _Row(
+        "cython",
+        "fastbn._backends._cython_driver",
+        "fastbn._backends.cython_cpu",
+        "install fastbn again where there is a C compiler, with FASTBN_REQUIRE_EXT=1 to see what it lacks",
+    ),
+)
 
 
 class BackendUnavailable(ImportError):

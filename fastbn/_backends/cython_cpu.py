@@ -1,0 +1,75 @@
+"""The ``cython`` backend: the kernels of ``_kernels`` compiled ahead of time, once per instruction set.
+
+Design. ``_cython_source.py`` writes the kernels out as Cython, ``setup.py`` compiles that for each instruction set into
+an extension module of its own (``_kernels_base``, ``_kernels_v3``: AVX2 and FMA, ``_kernels_v4``: AVX-512), and this
+module imports the best one that the processor runs, or the one that ``FASTBN_SIMD`` names. Only that one is imported,
+because even the initialization of a module may use the instructions it was compiled for. Kernels are called by address
+through ``_cython_driver``; threads come from ``_threads``, the schedule from ``host.py``.
+"""
+
+import functools
+import importlib
+import importlib.util
+import os
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+from . import BackendUnavailable, _cython_driver
+from .host import Host
+
+_PREFIX = f"{__package__}._kernels_"
+
+
+def simd_variants() -> list[str]:
+    """Instruction-set variants that are installed and that this processor runs, the least first."""
+    return [name for name in _cython_driver.variants() if importlib.util.find_spec(_PREFIX + name) is not None]
+
+
+def simd() -> str:
+    """The variant in use."""
+    there = simd_variants()
+    wanted = os.environ.get("FASTBN_SIMD") or there[-1]
+    if wanted not in there:
+        raise BackendUnavailable(f"FASTBN_SIMD: got {wanted!r}; here there is {', '.join(map(repr, there))}")
+    return wanted
+
+
+class CythonKernels:
+    """Compiled kernels by variant: each a driver's function with an address."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._addresses = module.addresses()
+
+    @functools.cache  # noqa: B019 - one instance for the life of the process
+    def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace:
+        """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic and the dtype of the input."""
+        return self._entries(
+            arithmetic,
+            dtype.name,
+            walk_rows=_cython_driver.walk,
+            walk_columns=_cython_driver.walk,
+            combine=_cython_driver.combine,
+            absorb=_cython_driver.absorb,
+            conclude=_cython_driver.conclude,
+        )
+
+    @functools.cache  # noqa: B019
+    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace:
+        """map_rows and map_columns for a transform, the arithmetic and dtype of the input, the dtype of the output."""
+        map_units = _cython_driver.map_units
+        return self._entries(transform, arithmetic, dtype.name, output.name, map_rows=map_units, map_columns=map_units)
+
+    @functools.cached_property
+    def coefficients(self) -> SimpleNamespace:
+        """standardize, destandardize, rescale, unscale and update_running."""
+        names = ("standardize", "destandardize", "rescale", "unscale", "update_running")
+        return self._entries(**{name: getattr(_cython_driver, name) for name in names})
+
+    def _entries(self, *labels: str, **drivers: object) -> SimpleNamespace:
+        return SimpleNamespace(
+            **{name: functools.partial(driver, self._addresses[name, *labels]) for name, driver in drivers.items()}
+        )
+
+
+backend = Host(CythonKernels(importlib.import_module(_PREFIX + simd())))
