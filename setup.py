@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent
 MSVC = sys.platform == "win32" and "GCC" not in sys.version
 BACKENDS = "fastbn._backends"
 
+# No value depends on the last three: nothing reads errno or the exception flags. Unrolled loops: 0.8 of the time for float64.
+GNU_OPTIONS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
+
 
 def on(variable):
     """Whether an environment variable is set to something that means yes."""
@@ -53,7 +56,7 @@ def extensions():
     sys.path.insert(0, str(ROOT))
     from fastbn._backends._cython_source import CythonSource
 
-    common = ["/O2", "/fp:precise"] if MSVC else ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
+    common = ["/O2", "/fp:precise"] if MSVC else GNU_OPTIONS
     settings = {
         "include_dirs": ["fastbn/_backends"],
         "depends": [f"fastbn/_backends/{header}" for header in ("machine.h", "processor.h")],

@@ -25,6 +25,7 @@ from . import Interval, Moments
 
 _SLAB = 1 << 22  # bytes of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 19  # small channels are handled together up to so many bytes, to save calls
+_LINE = 64  # bytes of a cache line
 _WAVE = 4  # staged blocks per thread between two rounds of joining
 _MAP_WAVE = 1024  # staged blocks whose places are held at a time
 
@@ -38,18 +39,25 @@ class CompiledKernels(Protocol):
     def coefficients(self) -> SimpleNamespace: ...
 
 
+def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    """An empty array that starts with a cache line, so that no vector of lanes lies across two."""
+    room = np.empty(size * dtype.itemsize + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    return room[start : start + size * dtype.itemsize].view(dtype)
+
+
 class _Scratch(threading.local):
     """Working memory of a thread, kept from call to call: for what lanes hold, and for extremes."""
 
     def __init__(self) -> None:
-        self.lanes = np.empty(SCRATCH)
+        self.lanes = _aligned(SCRATCH, np.dtype(np.float64))
         self._values: dict[np.dtype, np.ndarray] = {}
 
     def values(self, dtype: np.dtype) -> np.ndarray:
         """Room for the extremes of lanes and slots."""
         array = self._values.get(dtype)
         if array is None:
-            array = self._values[dtype] = np.empty(ENDS, dtype)
+            array = self._values[dtype] = _aligned(ENDS, dtype)
         return array
 
 
