@@ -8,15 +8,18 @@ cdef (double, double) deviation(
 ) noexcept nogil
 
 @cython.locals(folded=double)
-cdef double fold(double shift, const double *coefficients, Py_ssize_t channels, Py_ssize_t c) noexcept nogil
+cdef void set_affine(
+    double *coefficients, Py_ssize_t channels, Py_ssize_t c, double pivot, double pivot_tail, double scale,
+    double scale_tail, double shift, double shift_tail
+) noexcept nogil
 
-@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double)
+@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double, mean=double, tail=double)
 cdef void standardize(
     const double *state, Py_ssize_t channels, const double *gamma, const double *beta, double eps, double ddof,
     double constant, double *coefficients, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil
 
-@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double)
+@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double, mean=double, tail=double)
 cdef void destandardize(
     const double *state, Py_ssize_t channels, const double *gamma, const double *beta, double eps, double ddof,
     double *coefficients, Py_ssize_t begin, Py_ssize_t end

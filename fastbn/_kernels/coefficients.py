@@ -16,10 +16,23 @@ def deviation(state, channels, c, eps, ddof):
     return root(v, t)
 
 
-def fold(shift, coefficients, channels, c):
-    """``shift - pivot_tail scale``: spares every value the subtraction of the tail; without it where infinite."""
-    folded = shift - coefficients[PIVOT_TAIL * channels + c] * coefficients[SCALE * channels + c]
-    return folded if folded - folded == 0.0 else shift
+def set_affine(coefficients, channels, c, pivot, pivot_tail, scale, scale_tail, shift, shift_tail):
+    """``(x - pivot) scale + shift``.
+
+    ``FOLDED`` is ``shift - pivot_tail scale``, which spares every value the subtraction of the tail; without it where
+    that is infinite. At most one number is NaN, the pivot: which of two NaN comes out of an operation is the compiler's
+    choice.
+    """
+    if scale != scale or shift != shift:
+        pivot, pivot_tail, scale, scale_tail, shift, shift_tail = NAN, 0.0, 1.0, 0.0, 0.0, 0.0
+    folded = shift - pivot_tail * scale
+    coefficients[PIVOT * channels + c] = pivot
+    coefficients[PIVOT_TAIL * channels + c] = pivot_tail
+    coefficients[SCALE * channels + c] = scale
+    coefficients[SCALE_TAIL * channels + c] = scale_tail
+    coefficients[SHIFT * channels + c] = shift
+    coefficients[SHIFT_TAIL * channels + c] = shift_tail
+    coefficients[FOLDED * channels + c] = folded if folded - folded == 0.0 else shift
 
 
 def standardize(state, channels, gamma, beta, eps, ddof, constant, coefficients, begin, end):
@@ -27,13 +40,10 @@ def standardize(state, channels, gamma, beta, eps, ddof, constant, coefficients,
     for c in range(begin, end):
         r, t = deviation(state, channels, c, eps, ddof)
         a, al = divide_words(gamma[c], 0.0, r, t)
-        coefficients[PIVOT * channels + c] = state[MEAN * channels + c]
-        coefficients[PIVOT_TAIL * channels + c] = state[MEAN_TAIL * channels + c]
-        coefficients[SCALE * channels + c] = constant if r == 0.0 else a
-        coefficients[SCALE_TAIL * channels + c] = 0.0 if r == 0.0 else al
-        coefficients[SHIFT * channels + c] = beta[c]
-        coefficients[SHIFT_TAIL * channels + c] = 0.0
-        coefficients[FOLDED * channels + c] = fold(beta[c], coefficients, channels, c)
+        if r == 0.0:
+            a, al = constant, 0.0
+        mean, tail = state[MEAN * channels + c], state[MEAN_TAIL * channels + c]
+        set_affine(coefficients, channels, c, mean, tail, a, al, beta[c], 0.0)
 
 
 def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, end):
@@ -41,13 +51,8 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
     for c in range(begin, end):
         r, t = deviation(state, channels, c, eps, ddof)
         a, al = divide_words(r, t, gamma[c], 0.0)
-        coefficients[PIVOT * channels + c] = beta[c]
-        coefficients[PIVOT_TAIL * channels + c] = 0.0
-        coefficients[SCALE * channels + c] = a
-        coefficients[SCALE_TAIL * channels + c] = al
-        coefficients[SHIFT * channels + c] = state[MEAN * channels + c]
-        coefficients[SHIFT_TAIL * channels + c] = state[MEAN_TAIL * channels + c]
-        coefficients[FOLDED * channels + c] = state[MEAN * channels + c]
+        mean, tail = state[MEAN * channels + c], state[MEAN_TAIL * channels + c]
+        set_affine(coefficients, channels, c, beta[c], 0.0, a, al, mean, tail)
 
 
 def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant):

@@ -83,7 +83,7 @@ cdef void absorb(
 
 cdef number positive_zero(number v) noexcept nogil
 
-@cython.locals(c=Py_ssize_t)
+@cython.locals(c=Py_ssize_t, row=Py_ssize_t, v=double)
 cdef void conclude(
     double *partials, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, number *least, number *greatest,
     double *scratch

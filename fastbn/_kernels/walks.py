@@ -38,7 +38,7 @@ from .sizes import (
     TILES,
 )
 from .states import join_extremes
-from .sums import healthy, rescue
+from .sums import M2_TAIL, MEAN, NAN, healthy, rescue
 from .tiles import clear_totals, fold_extremes, fold_totals, gather, start_extremes, start_lanes, start_slots
 
 
@@ -223,3 +223,7 @@ def conclude(partials, channels, begin, end, least, greatest, scratch):
         store(least, c, positive_zero(load(least, c)))
         store(greatest, c, positive_zero(load(greatest, c)))
     close_channels(partials, channels, begin, end, window(scratch, SLOTS), window(scratch, TERMS))
+    for row in range(MEAN, M2_TAIL + 1):
+        for c in range(begin, end):
+            v = partials[row * channels + c]
+            partials[row * channels + c] = v if v == v else NAN  # the sign of a NaN is the compiler's choice
