@@ -28,6 +28,16 @@ def _instruction_set() -> list[str]:
     return [*extensions.get("baseline", []), *extensions.get("found", [])]
 
 
+def _simd() -> str | None:
+    """Variant of the compiled extension that is or would be in use."""
+    if not next(info.available for info in backends() if info.name == "cython"):
+        return None
+    try:
+        return str(importlib.import_module("fastbn._backends.cython_cpu").simd())
+    except BackendUnavailable as error:
+        return str(error)
+
+
 def describe() -> dict[str, Any]:
     """The configuration as plain data."""
     try:
@@ -40,6 +50,7 @@ def describe() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": platform.machine(),
         "instruction_set": _instruction_set(),
+        "simd": _simd(),
         "threads": get_num_threads(),
         "backend": backend,
         "backends": [info._asdict() for info in backends()],
@@ -82,5 +93,6 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         print(f"backend {info['name']}: {info['reason']}{chosen_mark}")
     print(f"threads: {config['threads']}")
     print(f"instruction set: {config['processor']}, {' '.join(config['instruction_set'])}")
+    print(f"variant of the extension: {config['simd'] or 'not installed'}")
     print("packages: " + ", ".join(f"{name} {version or '-'}" for name, version in config["packages"].items()))
     return None

@@ -12,6 +12,7 @@ import pytest
 import fastbn
 
 WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None\n"
+WITHOUT_ANY = WITHOUT_NUMBA + "sys.modules['fastbn._backends._cython_driver'] = None\n"
 
 
 def python(code, expect=0, **variables):
@@ -122,16 +123,16 @@ def test_without_numba_the_reason_is_told():
         "fastbn.zscore(np.ones((2, 2)))",
     ],
 )
-def test_without_numba_the_error_has_the_remedy(call):
-    message = python(WITHOUT_NUMBA + f"import numpy as np, fastbn; {call}", expect=1)
+def test_without_any_backend_the_error_has_the_remedy(call):
+    message = python(WITHOUT_ANY + f"import numpy as np, fastbn; {call}", expect=1)
     assert "BackendUnavailable" in message
     assert "pip install" in message
     assert "numba" in message
 
 
-def test_without_numba_statistics_are_still_values():
+def test_without_any_backend_statistics_are_still_values():
     """Merging, selecting and reading statistics need no backend."""
-    code = WITHOUT_NUMBA + (
+    code = WITHOUT_ANY + (
         "import fastbn\n"
         "a = fastbn.ChannelStats.from_moments([2], [1.0], [4.0])\n"
         "print((a + a).var().tolist(), fastbn.ChannelStats.from_dict(a.to_dict()) == a)"
