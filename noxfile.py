@@ -23,7 +23,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after `--` go to pytest."""
-    session.install(".[test]")
+    session.install(".[numba,test]")
     session.run("pytest", *session.posargs)
 
 

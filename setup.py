@@ -1,7 +1,7 @@
-"""Build entry point: metadata is in pyproject.toml; here are the extension modules, one per instruction set and a driver.
+"""Build entry point: metadata is in pyproject.toml, here are the extensions, one per instruction set and a driver.
 
-Environment: ``FASTBN_NO_EXT=1`` builds none. ``FASTBN_REQUIRE_EXT=1`` makes it an error if one cannot be built; else the
-package is installed without it, and says so. ``FASTBN_ABI3=1`` uses Python's limited API, for one wheel per platform.
+Environment: ``FASTBN_NO_EXT=1`` builds none. ``FASTBN_REQUIRE_EXT=1`` makes it an error if one cannot be built; else
+the package is installed without it, and says so. ``FASTBN_ABI3=1`` uses Python's limited API: one wheel per platform.
 """
 
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent
 MSVC = sys.platform == "win32" and "GCC" not in sys.version
 BACKENDS = "fastbn._backends"
 
-# No value depends on the last three: nothing reads errno or the exception flags. Unrolled loops: 0.8 of the time for float64.
+# No value depends on the last three: nothing reads errno or exception flags. Unrolled: 0.8 of the time for float64.
 GNU_OPTIONS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
 
 
@@ -84,10 +84,12 @@ class BuildExtensions(build_ext):
     """Builds side by side, and says what could not be built."""
 
     def finalize_options(self):
+        """As many compilers as processors."""
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
     def run(self):
+        """Build, then look for what an optional extension left out."""
         super().run()
         missing = [module.name for module in self.extensions if not Path(self.get_ext_fullpath(module.name)).exists()]
         if missing:
@@ -96,7 +98,7 @@ class BuildExtensions(build_ext):
 
 def skipped(reason):
     """Say why there is no extension."""
-    print(f"fastbn: WARNING: built without the `cython` backend: {reason}; set FASTBN_REQUIRE_EXT=1 to make this an error")
+    print(f"fastbn: WARNING: no `cython` backend: {reason}; FASTBN_REQUIRE_EXT=1 makes this an error", file=sys.stderr)
 
 
 def wanted_extensions():

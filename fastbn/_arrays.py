@@ -43,7 +43,8 @@ _OUTPUTS = {np.dtype(code): np.dtype(storage) for code, storage in (("f2", "f8")
 
 def kernel_dtypes() -> tuple[list[tuple[str, np.dtype]], list[np.dtype]]:
     """Every arithmetic and dtype that kernels read with it, and every dtype they write."""
-    return sorted({(n.arithmetic, n.storage) for n in _NUMBERS.values()}, key=str), sorted({*_OUTPUTS.values()}, key=str)
+    inputs = {(number.arithmetic, number.storage) for number in _NUMBERS.values()}
+    return sorted(inputs, key=str), sorted(set(_OUTPUTS.values()), key=str)
 
 
 _REMEDIES = {

@@ -1,4 +1,4 @@
-"""Everything fastbn computes of an array, as bytes, and one digest over all hostile arrays: what two backends must agree on.
+"""Everything fastbn computes of an array, as bytes, and one digest over all hostile arrays: what backends agree on.
 
 As a script it prints the digest of the backend in use.
 """
@@ -49,7 +49,9 @@ def arrays():
             arranged = arrange(channels(name, dtype))
             yield f"{name} {dtype} {layout}", arranged.x, arranged.axis
     rng = np.random.default_rng(0)
-    for dtype, shape in itertools.product((*FLOATS, *INTEGERS), ((9, 7), (300, 3), (5, 20, 17), (3, 2, 700), (40000, 5))):
+    for dtype, shape in itertools.product(
+        (*FLOATS, *INTEGERS), ((9, 7), (300, 3), (5, 20, 17), (3, 2, 700), (40000, 5))
+    ):
         x = rng.integers(0, 2 if dtype == "bool" else 120, shape).astype(dtype)
         yield f"small numbers {dtype} {shape}", x, 1
         if dtype in FLOATS:

@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 import fastbn
 
+# Interpreters that tests start find the installed package, not the tree they are started in, which has no extension.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 settings.register_profile(
     "fastbn",
     deadline=None,  # the first example of a kernel compiles it

@@ -13,7 +13,7 @@ import fastbn
 if not {info.name: info.available for info in fastbn.backends()}["cython"]:
     pytest.skip("the extension is not installed", allow_module_level=True)
 
-from fastbn._backends import _cython_driver, cython_cpu  # noqa: E402 - not there without the extension
+from fastbn._backends import _cython_driver, cython_cpu
 
 COMPUTE = """
 import numpy as np, fastbn
@@ -23,7 +23,7 @@ print(fastbn.channel_stats(x).mean.sum(), fastbn.zscore(x).sum(), fastbn.show_co
 
 
 def python(code, expect=0, **variables):
-    """Run code in a fresh interpreter where Numba cannot be imported; return what it printed, or its last error line."""
+    """Run code in a fresh interpreter that has no Numba; return what it printed, or its last error line."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FASTBN_")} | variables
     code = "import sys; sys.modules['numba'] = None\n" + code
     done = subprocess.run(

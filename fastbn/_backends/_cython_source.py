@@ -1,4 +1,4 @@
-"""Cython source of the kernels, for ``setup.py``: one function for each variant and dtype, from the tables that Numba uses.
+"""Cython source of the kernels, for ``setup.py``: a function per variant and dtype, from the tables that Numba uses.
 
 Design. The kernel modules are plain Python with names left open (``_kernels/variants.py``), and a ``.pxd`` beside each
 says the C types, with ``number`` and ``result`` for the dtypes of input and output. A function is written out once for
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _algebra
 from .._arrays import kernel_dtypes
 from .._kernels import coefficients, machine, maps, variants, walks
 
@@ -37,7 +38,9 @@ cdef extern from "machine.h" nogil:
     double nearer_double "fastbn_nearer_double"(double v, double near) noexcept
     double multiply_add "fastbn_multiply_add"(double a, double b, double c) noexcept
 """
-_DECLARATION = re.compile(r"^(?:@cython\.locals\([^@]*?\)\n)?cdef [^\n]*?\b(\w+)\([^()]*\) noexcept nogil$", re.MULTILINE)
+_DECLARATION = re.compile(
+    r"^(?:@cython\.locals\([^@]*?\)\n)?cdef [^\n]*?\b(\w+)\([^()]*\) noexcept nogil$", re.MULTILINE
+)
 ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
@@ -86,7 +89,9 @@ def _parameters(definition: ast.FunctionDef) -> list[str]:
 
 
 def _locals(definition: ast.FunctionDef) -> set[str]:
-    stored = (node.id for node in ast.walk(definition) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    stored = (
+        node.id for node in ast.walk(definition) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
     return {*_parameters(definition), *stored}
 
 
@@ -102,7 +107,7 @@ class _Rewriter(ast.NodeTransformer):
                 return variants.COMPILED.get(scope[name], scope[name]) if callable(scope[name]) else scope[name]
         raise NameError(f"{self._module.__name__}: nothing stands for {name!r}")
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - the names that ast.NodeTransformer looks for
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self._own:
             return node
         meaning = self._meaning(node.id)
@@ -110,7 +115,7 @@ class _Rewriter(ast.NodeTransformer):
             return ast.Constant(meaning) if math.isfinite(meaning) else ast.Name("INFINITY" if meaning > 0 else "NAN")
         return ast.Name(self._source.name_of(meaning, self._form))
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         assert isinstance(node.func, ast.Name)
         arguments = [self.visit(argument) for argument in node.args]
         meaning = None if node.func.id in self._own else self._meaning(node.func.id)
@@ -123,9 +128,13 @@ class _Rewriter(ast.NodeTransformer):
             return _expression(meaning, arguments)
         return ast.Call(self.visit(node.func), arguments, [])
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and self._meaning(call.func.id) is machine.store:
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and self._meaning(call.func.id) is machine.store
+        ):
             target, index, value = (self.visit(argument) for argument in call.args)
             return ast.Assign([ast.Subscript(target, index)], value, lineno=0)
         return self.generic_visit(node)
@@ -137,12 +146,13 @@ def _expression(function: Callable[..., Any], arguments: list[ast.expr]) -> ast.
     values = dict(zip(_parameters(definition), arguments, strict=True))
 
     class Substitute(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+        def visit_Name(self, node: ast.Name) -> ast.expr:
             return values[node.id]
 
     returned = definition.body[-1]
     assert isinstance(returned, ast.Return)
-    return Substitute().visit(ast.parse(ast.unparse(returned.value or returned), mode="eval").body)
+    expression: ast.AST = Substitute().visit(ast.parse(ast.unparse(returned.value or returned), mode="eval").body)
+    return expression
 
 
 class CythonSource:
@@ -161,7 +171,7 @@ class CythonSource:
             return str(meaning.__name__)  # a builtin, or sqrt
         if meaning is machine.nearer:
             return f"nearer_{form.types['number']}"
-        if meaning is machine.multiply_add:
+        if meaning is _algebra.multiply_add:
             return "multiply_add"
         key = meaning, id(form.bindings), *form.types.values()
         if key not in self._names:

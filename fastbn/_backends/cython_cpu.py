@@ -11,19 +11,23 @@ import functools
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 
-from . import BackendUnavailable, _cython_driver
+from . import BackendUnavailable
 from .host import Host
+
+_driver: Any = importlib.import_module(f"{__package__}._cython_driver")  # compiled: type checkers do not see it
 
 _PREFIX = f"{__package__}._kernels_"
 
 
 def simd_variants() -> list[str]:
     """Instruction-set variants that are installed and that this processor runs, the least first."""
-    return [name for name in _cython_driver.variants() if importlib.util.find_spec(_PREFIX + name) is not None]
+    return [name for name in _driver.variants() if importlib.util.find_spec(_PREFIX + name) is not None]
 
 
 def simd() -> str:
@@ -47,17 +51,17 @@ class CythonKernels:
         return self._entries(
             arithmetic,
             dtype.name,
-            walk_rows=_cython_driver.walk,
-            walk_columns=_cython_driver.walk,
-            combine=_cython_driver.combine,
-            absorb=_cython_driver.absorb,
-            conclude=_cython_driver.conclude,
+            walk_rows=_driver.walk,
+            walk_columns=_driver.walk,
+            combine=_driver.combine,
+            absorb=_driver.absorb,
+            conclude=_driver.conclude,
         )
 
     @functools.cache  # noqa: B019
     def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace:
         """map_rows and map_columns for a transform, the arithmetic and dtype of the input, the dtype of the output."""
-        map_units = _cython_driver.map_units
+        map_units = _driver.map_units
         return self._entries(transform, arithmetic, dtype.name, output.name, map_rows=map_units, map_columns=map_units)
 
     @functools.cached_property
@@ -66,7 +70,7 @@ class CythonKernels:
         names = ("standardize", "destandardize", "rescale", "unscale", "update_running")
         return self._entries(**{name: getattr(_cython_driver, name) for name in names})
 
-    def _entries(self, *labels: str, **drivers: object) -> SimpleNamespace:
+    def _entries(self, *labels: str, **drivers: Callable[..., None]) -> SimpleNamespace:
         return SimpleNamespace(
             **{name: functools.partial(driver, self._addresses[name, *labels]) for name, driver in drivers.items()}
         )

@@ -136,9 +136,7 @@ class Host:
         """Coefficients of the inverse map."""
         low, high = two_words(moments.least), two_words(moments.greatest)
         coefficients = np.empty(KNOBS * moments.least.size)
-        self._kernels.coefficients.unscale(
-            moments.state[0], moments.least.size, *low, *high, *interval, coefficients
-        )
+        self._kernels.coefficients.unscale(moments.state[0], moments.least.size, *low, *high, *interval, coefficients)
         return coefficients
 
     def update_running(self, moments: Moments, weight: float, mean: np.ndarray, var: np.ndarray) -> None:

@@ -1,8 +1,8 @@
 """Operations that each compiler supplies in its own form; here what they mean.
 
 A backend's ``load`` and ``store`` skip Python's negative indices (in Numba the test for them turned row loads into
-gathers, 1.6 times the time). ``lesser`` and ``greater`` are what one instruction does, their second operand where one is
-NaN: a NaN may be lost in them and is found by the sums.
+gathers, 1.6 times the time). ``lesser`` and ``greater`` are what one instruction does: their second operand where one
+is NaN. So a NaN may be lost in them; it is found by the sums.
 """
 
 from .._algebra import multiply_add

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import _algebra as algebra
 from . import lanes, machine, operands, pivots, states, steps
 from .sizes import DEPTH
@@ -45,7 +47,7 @@ def _sums(quick: Callable[..., Any], careful: Callable[..., Any]) -> dict[str, A
 
 
 #: What compiled code takes in place of a formula that is written for Python numbers and vectors.
-COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, algebra.select: machine.select, algebra.sqrt: math.sqrt}
+COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, np.where: machine.select, np.sqrt: math.sqrt}
 
 PLAIN: dict[str, Any] = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
