@@ -68,7 +68,7 @@ class CythonKernels:
     def coefficients(self) -> SimpleNamespace:
         """standardize, destandardize, rescale, unscale and update_running."""
         names = ("standardize", "destandardize", "rescale", "unscale", "update_running")
-        return self._entries(**{name: getattr(_cython_driver, name) for name in names})
+        return self._entries(**{name: getattr(_driver, name) for name in names})
 
     def _entries(self, *labels: str, **drivers: Callable[..., None]) -> SimpleNamespace:
         return SimpleNamespace(
