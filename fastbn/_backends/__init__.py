@@ -106,7 +106,7 @@ def backends() -> list[BackendInfo]:
     --------
     >>> import fastbn
     >>> [info.name for info in fastbn.backends()]
-    ['numba']
+    ['numba', 'cython']
     """
     return [BackendInfo(row.name, *_availability(row)) for row in TABLE]
 

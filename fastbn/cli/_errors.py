@@ -34,4 +34,4 @@ def require(module: str, package: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise JobError(f'{purpose} needs {package}: pip install "fastbn[numba,demo]" ({describe(error)})') from error
+        raise JobError(f'{purpose} needs {package}: pip install "fastbn[demo]" ({describe(error)})') from error
