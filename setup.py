@@ -4,14 +4,16 @@ Environment: ``FASTBN_NO_EXT=1`` builds none. ``FASTBN_REQUIRE_EXT=1`` makes it 
 the package is installed without it, and says so. ``FASTBN_ABI3=1`` uses Python's limited API: one wheel per platform.
 """
 
+import itertools
+import multiprocessing
 import os
-import platform
 import sys
 import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError
 
 ROOT = Path(__file__).parent
 MSVC = sys.platform == "win32" and "GCC" not in sys.version
@@ -31,17 +33,15 @@ ABI3 = on("FASTBN_ABI3") and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def machine():
-    """The processor that is compiled for: ARCHFLAGS say it on macOS, Python's own platform elsewhere."""
-    named = os.environ.get("ARCHFLAGS", "").split()[1::2]
-    if named:
-        return named[0] if len(named) == 1 else "several"
-    target = sysconfig.get_platform().rpartition("-")[2]
-    return platform.machine() if target == "universal2" else target
+    """The processor that is compiled for: ARCHFLAGS may say it on macOS, Python's own platform elsewhere."""
+    flags = os.environ.get("ARCHFLAGS", "").split() if sys.platform == "darwin" else []
+    named = {value for option, value in itertools.pairwise(flags) if option == "-arch"}
+    return named.pop() if len(named) == 1 else sysconfig.get_platform().rpartition("-")[2]
 
 
 def instruction_sets():
     """Variant -> compiler options. Each lists exactly the extensions that processor.h asks the processor for."""
-    if machine() not in {"x86_64", "amd64"}:
+    if machine() not in {"x86_64", "amd64"} or sys.maxsize < 2**32:
         return {"base": []}
     if MSVC:
         return {"base": [], "v3": ["/arch:AVX2"]}
@@ -74,7 +74,8 @@ def extensions():
             source.write_text(text, encoding="utf-8")
         arguments = [*common, *options]
         modules.append(Extension(f"{BACKENDS}.{source.stem}", [str(source)], extra_compile_args=arguments, **settings))
-    modules = cythonize(modules, build_dir="build/cython", nthreads=os.cpu_count() or 1)
+    forks = multiprocessing.get_start_method() == "fork"  # other ways run this file once more in each process
+    modules = cythonize(modules, build_dir="build/cython", nthreads=os.cpu_count() or 1 if forks else 0)
     for module in modules:
         module.optional = not REQUIRED  # cythonize() forgets it
     return modules
@@ -89,16 +90,32 @@ class BuildExtensions(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def run(self):
-        """Build, then look for what an optional extension left out."""
+        """Build what can be built, and name the rest."""
+        self.failed = []
         super().run()
-        missing = [module.name for module in self.extensions if not Path(self.get_ext_fullpath(module.name)).exists()]
-        if missing:
-            skipped(f"{', '.join(missing)} could not be compiled (the compiler's messages are above)")
+        if {f"{BACKENDS}._cython_driver", f"{BACKENDS}._kernels_base"} & set(self.failed):
+            skipped("it could not be compiled; the compiler's messages are above")
+        elif self.failed:
+            skipped(f"its {', '.join(self.failed)} could not be compiled")
+
+    def build_extension(self, ext):
+        """As setuptools does, but an optional module that fails leaves no older build of itself."""
+        try:
+            super().build_extension(ext)
+        except BaseError as error:
+            if not ext.optional:
+                raise
+            print(error, file=sys.stderr)
+            self.failed.append(ext.name)
+            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
 
 
 def skipped(reason):
     """Say why there is no extension."""
-    print(f"fastbn: WARNING: no `cython` backend: {reason}; FASTBN_REQUIRE_EXT=1 makes this an error", file=sys.stderr)
+    print(
+        f"fastbn: WARNING: no full `cython` backend: {reason}; FASTBN_REQUIRE_EXT=1 makes this an error",
+        file=sys.stderr,
+    )
 
 
 def wanted_extensions():
@@ -107,8 +124,8 @@ def wanted_extensions():
         return []
     try:
         return extensions()
-    except ImportError as error:  # without build isolation, Cython or NumPy may be missing
-        if REQUIRED:
+    except ModuleNotFoundError as error:  # without build isolation, these may be missing
+        if REQUIRED or error.name not in {"Cython", "numpy"}:
             raise
         skipped(str(error))
         return []

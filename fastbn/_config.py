@@ -33,7 +33,7 @@ def _simd() -> str | None:
     if not next(info.available for info in backends() if info.name == "cython"):
         return None
     try:
-        return str(importlib.import_module("fastbn._backends.cython_cpu").simd())
+        return str(importlib.import_module("fastbn._backends.cython_cpu").simd)
     except BackendUnavailable as error:
         return str(error)
 

@@ -7,7 +7,6 @@ others. Units are cut by data size alone, so which thread takes which changes no
 """
 
 import functools
-import itertools
 import math
 import operator
 import os
@@ -131,10 +130,13 @@ def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
         task(0, units)
         return
     step = -(-units // (workers * _CLAIMS_PER_THREAD))
-    claims = itertools.count(0, step)
+    claims = iter(range(0, units, step))
+    claiming = threading.Lock()  # without the GIL, two threads might get the same units
 
     def work() -> None:
-        for begin in claims:
+        while True:
+            with claiming:
+                begin = next(claims, units)
             if begin >= units:
                 return
             task(begin, min(begin + step, units))

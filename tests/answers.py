@@ -31,13 +31,16 @@ def answers(x, channel_axis=1):
             found[f"zscore {dtype}"] = fastbn.zscore(x, channel_axis, dtype=dtype, eps=1e-3)
             found[f"minmax {dtype}"] = fastbn.minmax_scale(x, channel_axis, dtype=dtype, clip=True)
         shape = stats.shape
-        mean, var = np.zeros(shape), np.ones(shape)
+        mean, var = np.full(shape, -np.nan), np.ones(shape)
         if several:
             gamma, beta = np.full(shape, -1.5), np.full(shape, 0.25)
             found["trained"] = fastbn.batch_norm(
                 x, gamma, beta, running_mean=mean, running_var=var, channel_axis=channel_axis
             )
             found |= {"running_mean": mean, "running_var": var}
+        ends = np.full(shape, np.inf)
+        flat = fastbn.ChannelStats.from_moments(stats.count, ends, ends, min=ends, max=ends)
+        found["infinite"] = fastbn.minmax_unscale(x, flat, channel_axis)
     return {name: np.ascontiguousarray(value).tobytes() for name, value in found.items()}
 
 

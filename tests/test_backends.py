@@ -12,7 +12,7 @@ import pytest
 import fastbn
 
 WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None\n"
-WITHOUT_ANY = WITHOUT_NUMBA + "sys.modules['fastbn._backends._cython_driver'] = None\n"
+WITHOUT_ANY = WITHOUT_NUMBA + "sys.modules['fastbn._backends._kernels_base'] = None\n"
 
 
 def python(code, expect=0, **variables):

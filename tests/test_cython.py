@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,3 +110,27 @@ def test_free_threading_is_declared():
     )
     free = bool(__import__("sysconfig").get_config_var("Py_GIL_DISABLED"))
     assert python(code) == str(not free)
+
+
+ROOT = Path(__file__).parents[1]
+GENERATE = """
+import ast, sys
+sys.path.insert(0, {root!r})
+from fastbn._backends._cython_source import CythonSource
+kept = [{{}} for _ in range({objects})]
+text = CythonSource().text()
+rows = [line.strip(" ,").split(": <size_t><void *>") for line in text.splitlines() if "<size_t><void *>map_" in line]
+names = {{ast.literal_eval(key): name for key, name in rows}}
+assert names
+for (entry, transform, arithmetic, *dtypes), name in names.items():
+    others = [names[entry, other, arithmetic, *dtypes] for other in ("affine", "affine_words", "rescale")]
+    if arithmetic != "wide" or transform == "rescale":
+        assert others.count(name) == 1, (entry, transform, arithmetic, dtypes)
+print(__import__("hashlib").sha256(text.encode()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(not (ROOT / "fastbn/_kernels/walks.pxd").exists(), reason="needs the sources")
+def test_kernels_are_written_out_the_same_way_each_time():
+    """Each transform has a function of its own (64-bit integers one for both affine maps), whatever is where in memory."""
+    assert len({python(GENERATE.format(root=str(ROOT), objects=n)) for n in (0, 1, 7, 500)}) == 1

@@ -65,17 +65,17 @@ class _Row(NamedTuple):
     """One backend: what it needs and where it is."""
 
     name: str
-    requires: str  # module that must be importable
+    requires: tuple[str, ...]  # modules that must be importable
     module: str
     install: str
 
 
 #: In the order of preference.
 TABLE = (
-    _Row("numba", "numba", "fastbn._backends.numba_cpu", 'pip install "fastbn[numba]"'),
+    _Row("numba", ("numba",), "fastbn._backends.numba_cpu", 'pip install "fastbn[numba]"'),
     _Row(
         "cython",
-        "fastbn._backends._cython_driver",
+        ("fastbn._backends._cython_driver", "fastbn._backends._kernels_base"),
         "fastbn._backends.cython_cpu",
         "install fastbn again where there is a C compiler, with FASTBN_REQUIRE_EXT=1 to see what it lacks",
     ),
@@ -113,8 +113,9 @@ def backends() -> list[BackendInfo]:
 
 @functools.cache
 def _availability(row: _Row) -> tuple[bool, str]:
-    if importlib.util.find_spec(row.requires) is None:
-        return False, f"{row.requires} is not installed: {row.install}"
+    for module in row.requires:
+        if importlib.util.find_spec(module) is None:
+            return False, f"{module} is not installed: {row.install}"
     return True, "available"
 
 

@@ -41,11 +41,6 @@ cdef extern from "machine.h" nogil:
 _DECLARATION = re.compile(
     r"^(?:@cython\.locals\([^@]*?\)\n)?cdef [^\n]*?\b(\w+)\([^()]*\) noexcept nogil$", re.MULTILINE
 )
-ENTRIES = {
-    walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
-    maps: ("map_rows", "map_columns"),
-    coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running"),
-}
 
 
 class _Form(NamedTuple):
@@ -161,6 +156,9 @@ class CythonSource:
     def __init__(self) -> None:
         self._functions: dict[str, str] = {}  # text without a name -> name
         self._names: dict[Any, str] = {}
+        self._kept: list[
+            Mapping[str, Any]
+        ] = []  # bindings are told apart by their place in memory: it must stay theirs
         self._parts: list[str] = []
 
     def name_of(self, meaning: Any, form: _Form) -> str:
@@ -175,6 +173,7 @@ class CythonSource:
             return "multiply_add"
         key = meaning, id(form.bindings), *form.types.values()
         if key not in self._names:
+            self._kept.append(form.bindings)
             self._names[key] = self._write(meaning, form)
         return self._names[key]
 
@@ -202,7 +201,7 @@ class CythonSource:
         """The whole module, with a function that tells the address of each entry."""
         table = []
         for module, labels, form in _forms():
-            for entry in ENTRIES[module]:
+            for entry in variants.ENTRIES[module]:
                 name = self.name_of(getattr(module, entry), form)
                 table.append(f"        {(entry, *labels)!r}: <size_t><void *>{name},\n")
         addresses = "def addresses():\n    return {\n" + "".join(table) + "    }\n"

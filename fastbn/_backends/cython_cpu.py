@@ -30,8 +30,8 @@ def simd_variants() -> list[str]:
     return [name for name in _driver.variants() if importlib.util.find_spec(_PREFIX + name) is not None]
 
 
-def simd() -> str:
-    """The variant in use."""
+def _chosen() -> str:
+    """The variant that the environment names, else the best."""
     there = simd_variants()
     wanted = os.environ.get("FASTBN_SIMD") or there[-1]
     if wanted not in there:
@@ -76,4 +76,5 @@ class CythonKernels:
         )
 
 
-backend = Host(CythonKernels(importlib.import_module(_PREFIX + simd())))
+simd = _chosen()  #: the variant in use
+backend = Host(CythonKernels(importlib.import_module(_PREFIX + simd)))

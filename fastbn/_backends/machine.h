@@ -52,9 +52,11 @@ static inline void fastbn_two_sum(double a, double b, double *s, double *e)
 static inline double fastbn_multiply_add(double a, double b, double c)
 {
     const double p = a * b;
+    if (!(fabs(a) < 0x1p990 && fabs(b) < 0x1p990 && fabs(c) < 0x1p1000))
+        return fma(a, b, c);
     if (a == 0.0 || b == 0.0)
         return p + c;
-    if (!(fabs(a) < 0x1p990 && fabs(b) < 0x1p990 && fabs(c) < 0x1p1000 && fabs(p) > 0x1p-900 && fabs(p) < 0x1p1000))
+    if (!(fabs(p) > 0x1p-900 && fabs(p) < 0x1p1000))
         return fma(a, b, c);
     const double splitter = 134217729.0; /* 2^27 + 1 */
     const double ta = splitter * a, tb = splitter * b;

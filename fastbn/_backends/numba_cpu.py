@@ -27,11 +27,6 @@ from . import _numba_machine
 from .host import Host
 
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
-_ENTRIES = {
-    walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
-    maps: ("map_rows", "map_columns"),
-    coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running"),
-}
 # Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each.
 _INLINED = {walks: ("survey", "accumulate", "sum_pieces", "sum_columns", "close_batch", "deliver")}
 
@@ -52,7 +47,7 @@ def _compile(function: FunctionType, module: ModuleType) -> Any:
     """Make a lazily compiled function, kept on disk if it is an entry and the disk allows."""
     if function.__name__ in _INLINED.get(module, ()):
         return njit(function, inline="always", **_FLAGS)
-    entry = function.__name__ in _ENTRIES.get(module, ())
+    entry = function.__name__ in variants.ENTRIES.get(module, ())
     if entry and os.environ.get("FASTBN_NUMBA_CACHE", "1") != "0":
         try:
             return njit(function, cache=True, **_FLAGS)

@@ -25,7 +25,9 @@ cdef void destandardize(
     double *coefficients, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil
 
-@cython.locals(width=double, factor=double)
+cdef double any_number(double v) noexcept nogil
+
+@cython.locals(half=double, width=double, factor=double)
 cdef void set_interval(
     double *coefficients, Py_ssize_t channels, Py_ssize_t c, double low, double low_tail, double high,
     double high_tail, double start, double stop, double floor, double ceiling, double constant

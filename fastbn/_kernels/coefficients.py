@@ -56,7 +56,13 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
 
 
 def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant):
-    """``[low, high]`` onto ``[start, stop]``: halved where the width overflows, ``constant`` where it is 0."""
+    """``[low, high]`` onto ``[start, stop]``: halved where the width overflows, ``constant`` where it is 0.
+
+    An interval without a middle makes every value NaN, by ``LOW`` alone (as in ``set_affine``).
+    """
+    half = 0.5 * stop - 0.5 * start
+    if half != half:
+        low, low_tail, start, stop = NAN, 0.0, 0.0, 0.0
     width = high - low
     factor = 0.5 if width - width != 0.0 and low - low == 0.0 and high - high == 0.0 else 1.0
     width = (high * factor - low * factor) + (high_tail - low_tail) * factor
@@ -86,9 +92,14 @@ def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coeffi
         set_interval(coefficients, channels, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY, INFINITY)
 
 
+def any_number(v):
+    """The value, but one NaN for all: which of two comes out of an addition is the compiler's choice."""
+    return v if v == v else NAN
+
+
 def update_running(state, channels, weight, mean, var):
     """Running mean and variance move by ``weight`` towards the batch's mean and unbiased variance."""
     for c in range(channels):
         v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], 1)
-        mean[c] = (1.0 - weight) * mean[c] + weight * state[MEAN * channels + c]
-        var[c] = (1.0 - weight) * var[c] + weight * v
+        mean[c] = any_number((1.0 - weight) * mean[c] + weight * state[MEAN * channels + c])
+        var[c] = any_number((1.0 - weight) * var[c] + weight * v)

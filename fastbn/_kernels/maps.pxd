@@ -1,4 +1,5 @@
 cimport cython
+from libc.stdint cimport int64_t
 
 # C types of maps.py; `number` is the dtype of the data, `result` that of the output.
 
@@ -15,7 +16,7 @@ cdef void map_run(
     piece=Py_ssize_t, channel=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t,
 )
 cdef void map_rows(
-    const number *x, const long long *x_geometry, result *y, const long long *y_geometry, const double *coefficients,
+    const number *x, const int64_t *x_geometry, result *y, const int64_t *y_geometry, const double *coefficients,
     Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil
 
@@ -36,6 +37,6 @@ cdef void map_row(
     channel=Py_ssize_t, width=Py_ssize_t, row=Py_ssize_t, last=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t, _=Py_ssize_t,
 )
 cdef void map_columns(
-    const number *x, const long long *x_geometry, result *y, const long long *y_geometry, const double *coefficients,
+    const number *x, const int64_t *x_geometry, result *y, const int64_t *y_geometry, const double *coefficients,
     Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil

@@ -3,6 +3,7 @@
 A binding says: in module M, the free name N is function F of module K.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -11,8 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _algebra as algebra
-from . import lanes, machine, operands, pivots, states, steps
+from . import coefficients, lanes, machine, maps, operands, pivots, states, steps, walks
 from .sizes import DEPTH
+
+#: The functions that backends call, by module.
+ENTRIES = {
+    walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
+    maps: ("map_rows", "map_columns"),
+    coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running"),
+}
 
 
 class Made(NamedTuple):
@@ -107,6 +115,7 @@ TRANSFORMS: dict[str, dict[str, Any]] = {
 WIDE_TRANSFORMS = TRANSFORMS | {name: {"transform": algebra.affine_wide} for name in ("affine", "affine_words")}
 
 
+@functools.cache
 def map_bindings(transform, arithmetic):
     """Label and bindings of a map."""
     if arithmetic == "wide":

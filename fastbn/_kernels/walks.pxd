@@ -1,4 +1,5 @@
 cimport cython
+from libc.stdint cimport int64_t
 
 # C types of walks.py; `number` is the dtype of the data.
 
@@ -55,7 +56,7 @@ cdef void close_batch(Py_ssize_t filled, double *slots, double *terms, number *l
     piece=Py_ssize_t, base=Py_ssize_t, length=Py_ssize_t,
 )
 cdef void walk_rows(
-    const number *x, const long long *geometry, Py_ssize_t begin, Py_ssize_t end, double *partials,
+    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, double *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 
@@ -66,7 +67,7 @@ cdef void walk_rows(
     end_at=Py_ssize_t, tile=Py_ssize_t, rows=Py_ssize_t, base=Py_ssize_t,
 )
 cdef void walk_columns(
-    const number *x, const long long *geometry, Py_ssize_t begin, Py_ssize_t end, double *partials,
+    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, double *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 
