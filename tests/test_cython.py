@@ -132,5 +132,5 @@ print(__import__("hashlib").sha256(text.encode()).hexdigest())
 
 @pytest.mark.skipif(not (ROOT / "fastbn/_kernels/walks.pxd").exists(), reason="needs the sources")
 def test_kernels_are_written_out_the_same_way_each_time():
-    """Each transform has a function of its own (64-bit integers one for both affine maps), whatever is where in memory."""
+    """Each transform has a function of its own (one for both affine maps of 64-bit integers), wherever memory is."""
     assert len({python(GENERATE.format(root=str(ROOT), objects=n)) for n in (0, 1, 7, 500)}) == 1
