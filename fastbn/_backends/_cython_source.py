@@ -156,9 +156,7 @@ class CythonSource:
     def __init__(self) -> None:
         self._functions: dict[str, str] = {}  # text without a name -> name
         self._names: dict[Any, str] = {}
-        self._kept: list[
-            Mapping[str, Any]
-        ] = []  # bindings are told apart by their place in memory: it must stay theirs
+        self._kept: list[Any] = []  # bindings are told apart by where they are in memory, so they must stay there
         self._parts: list[str] = []
 
     def name_of(self, meaning: Any, form: _Form) -> str:
