@@ -14,7 +14,9 @@ import fastbn
 if not {info.name: info.available for info in fastbn.backends()}["cython"]:
     pytest.skip("the extension is not installed", allow_module_level=True)
 
-from fastbn._backends import _cython_driver, cython_cpu
+from fastbn._arrays import as_operand
+from fastbn._backends import _cython_driver, cython_cpu, host
+from fastbn._layout import direct_view, split_axes
 
 COMPUTE = """
 import numpy as np, fastbn
@@ -69,15 +71,17 @@ def test_the_base_variant_is_always_there():
 
 
 def test_other_threads_run_meanwhile():
-    """A call lets go of the interpreter: this thread goes on while another is in a kernel, on one thread."""
-    x = np.ones(2**26, np.float32)
+    """A kernel lets go of the interpreter: this thread goes on while another is in one call of one kernel."""
+    x = as_operand(np.ones(2**26, np.float32))
+    view = direct_view(x.stored, split_axes(x.stored.shape, None))
+    part = host._Partials(view.cut.segments, 1, x.storage)
     started, finished = threading.Event(), threading.Event()
 
     def compute():
-        with fastbn.use_backend("cython"):
-            started.set()
-            fastbn.channel_stats(x, None)
-            finished.set()
+        cython_cpu.backend._reduce_units(x, view, part, 0, 1)  # whatever is imported or made once
+        started.set()
+        cython_cpu.backend._reduce_units(x, view, part, 0, view.cut.segments)
+        finished.set()
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1000)  # nobody is interrupted: who holds the interpreter keeps it until it lets go
