@@ -25,9 +25,9 @@ def _row(storage: str, arithmetic: str, output: str) -> _Number:
 
 
 _NUMBERS = {
-    "b1": _row("u1", "narrow", "f4"),
-    "i1": _row("i1", "narrow", "f4"),
-    "u1": _row("u1", "narrow", "f4"),
+    "b1": _row("u1", "byte", "f4"),
+    "i1": _row("i1", "byte", "f4"),
+    "u1": _row("u1", "byte", "f4"),
     "i2": _row("i2", "narrow", "f4"),
     "u2": _row("u2", "narrow", "f4"),
     "f2": _row("f4", "narrow", "f2"),

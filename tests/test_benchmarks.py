@@ -11,6 +11,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+import backends
 import benchmarks
 import fastbn
 import side_by_side
@@ -68,6 +69,18 @@ def test_exact_reference_knows_simple_answers():
     assert accuracy.root(Fraction(9, 4)) == Fraction(3, 2)
     assert accuracy.ulps(np.nextafter(np.float32(1), np.float32(2)), Fraction(1)) == 1
     assert accuracy.ulps(np.float64(np.nan), Fraction(1)) == math.inf
+
+
+def test_backends_prints_a_row_for_each_operation(capsys):
+    threads = fastbn.get_num_threads()
+    try:
+        backends.main(["--rounds", "1", "--threads", "1", "--layout", "small", "--dtype", "float32"])
+    finally:
+        fastbn.set_num_threads(threads)
+    printed = capsys.readouterr().out.splitlines()
+    assert len([line for line in printed if line.endswith(" |") and " small float32 " in line]) == sum(
+        len(suite.operations) for suite in backends.SUITES
+    )
 
 
 def test_side_by_side_prints_its_tables(capsys):

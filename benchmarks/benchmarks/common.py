@@ -58,6 +58,7 @@ class Data(Selected):
         self.out = np.ones(self.x.shape, np.float32 if dtype == "uint8" else dtype)
         self.stats = fastbn.channel_stats(self.x, self.channel_axis)
         channels = self.stats.shape
+        self.identity = fastbn.ChannelStats.from_moments(1, np.zeros(channels), 1.0)
         self.gamma, self.beta = np.full(channels, 1.5), np.full(channels, 0.5)
         self.running = {"running_mean": np.zeros(channels), "running_var": np.ones(channels)}
 

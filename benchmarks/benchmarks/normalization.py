@@ -14,6 +14,7 @@ class Normalization(common.Calls):
         "normalize": lambda d: fastbn.normalize(
             d.x, d.stats, d.channel_axis, gamma=d.gamma, beta=d.beta, eps=1e-5, out=d.out
         ),
+        "normalize_in_place": lambda d: fastbn.normalize(d.out, d.identity, d.channel_axis, out=d.out),
         "denormalize": lambda d: fastbn.denormalize(
             d.x, d.stats, d.channel_axis, gamma=d.gamma, beta=d.beta, eps=1e-5, out=d.out
         ),

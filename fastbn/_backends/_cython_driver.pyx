@@ -26,7 +26,7 @@ ctypedef void (*conclude_kernel)(
     double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *, double *
 ) noexcept nogil
 ctypedef void (*map_kernel)(
-    const void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *
+    void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *
 ) noexcept nogil
 ctypedef void (*standardize_kernel)(
     const double *, Py_ssize_t, const double *, const double *, double, double, double, double *, Py_ssize_t,
@@ -114,7 +114,7 @@ def conclude(
 def map_units(
     size_t kernel, x, x_geometry, y, y_geometry, coefficients, Py_ssize_t begin, Py_ssize_t end, expanded
 ):
-    cdef const void *x_ = memory(x)
+    cdef void *x_ = memory(x)
     cdef const int64_t *x_geometry_ = <const int64_t *>memory(x_geometry)
     cdef void *y_ = memory(y)
     cdef const int64_t *y_geometry_ = <const int64_t *>memory(y_geometry)

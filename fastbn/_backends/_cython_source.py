@@ -60,10 +60,12 @@ def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     inputs, outputs = kernel_dtypes()
     for arithmetic, dtype in inputs:
         yield walks, (arithmetic, dtype.name), _Form(variants.REDUCTIONS[arithmetic], {"number": _c_type(dtype)})
-        for transform, output in itertools.product(variants.TRANSFORMS, outputs):
-            _, bindings = variants.map_bindings(transform, arithmetic)
+        for transform, output, place in itertools.product(variants.TRANSFORMS, outputs, variants.PLACES):
+            if place == "over" and output != dtype:
+                continue
+            _, bindings = variants.map_bindings(transform, arithmetic, place)
             types = {"number": _c_type(dtype), "result": _c_type(output)}
-            yield maps, (transform, arithmetic, dtype.name, output.name), _Form(bindings, types)
+            yield maps, (transform, arithmetic, dtype.name, output.name, place), _Form(bindings, types)
 
 
 @functools.cache
@@ -119,7 +121,7 @@ class _Rewriter(ast.NodeTransformer):
         if meaning is machine.prefetch:
             x, k, count = map(ast.unparse, arguments)
             return ast.parse(f"prefetch({x} + ({k}), ({count}) * sizeof({x}[0]))", mode="eval").body
-        if meaning in (machine.load, machine.lesser, machine.greater, machine.select):
+        if meaning in (machine.load, machine.single, machine.lesser, machine.greater, machine.select):
             return _expression(meaning, arguments)
         return ast.Call(self.visit(node.func), arguments, [])
 

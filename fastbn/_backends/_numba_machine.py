@@ -3,7 +3,7 @@
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import float32, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -48,6 +48,12 @@ def store(typing_context, y, k, v):
         return context.get_dummy_value()
 
     return types.none(y, types.intp, v), generate
+
+
+@njit
+def single(v):
+    """v as float32."""
+    return float32(v)
 
 
 @intrinsic

@@ -59,10 +59,10 @@ class CythonKernels:
         )
 
     @functools.cache  # noqa: B019
-    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace:
-        """map_rows and map_columns for a transform, the arithmetic and dtype of the input, the dtype of the output."""
-        map_units = _driver.map_units
-        return self._entries(transform, arithmetic, dtype.name, output.name, map_rows=map_units, map_columns=map_units)
+    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype, place: str) -> SimpleNamespace:
+        """map_rows and map_columns for a transform, arithmetic and dtype of the input, dtype and place of output."""
+        labels = transform, arithmetic, dtype.name, output.name, place
+        return self._entries(*labels, map_rows=_driver.map_units, map_columns=_driver.map_units)
 
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:

@@ -34,7 +34,9 @@ class CompiledKernels(Protocol):
     """What a CPU backend compiles."""
 
     def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace: ...
-    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace: ...
+    def map(
+        self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype, place: str
+    ) -> SimpleNamespace: ...
     @property
     def coefficients(self) -> SimpleNamespace: ...
 
@@ -237,7 +239,8 @@ class Host:
     def _map_units(
         self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int
     ) -> None:
-        kernels = self._kernels.map(transform, x.arithmetic, x.storage, target.flat.dtype)
+        place = "over" if target is source else "apart"
+        kernels = self._kernels.map(transform, x.arithmetic, x.storage, target.flat.dtype, place)
         (kernels.map_rows if source.cut.along_rows else kernels.map_columns)(
             source.flat,
             source.cut.geometry,
@@ -317,14 +320,14 @@ def _waves(todo: Iterator[Block], size: int) -> Iterator[list[Block]]:
 
 
 def _common_views(x: Operand, out: Operand, axes: Axes) -> tuple[View, View] | None:
-    """Direct views of both arrays, if the kernels can walk them together."""
+    """Direct views of both arrays (one and the same in place), if the kernels can walk them together."""
     if not (x.direct and out.direct):
         return None
     source = direct_view(x.stored, axes)
-    target = direct_view(out.stored, axes) if source is not None else None
-    if source is None or target is None or not same_cut(source.cut, target.cut):
-        return None
-    return source, target
+    if source is None or out.stored is x.stored:
+        return source and (source, source)
+    target = direct_view(out.stored, axes)
+    return (source, target) if target and same_cut(source.cut, target.cut) else None
 
 
 def _staged(piece: np.ndarray, storage: np.dtype, channels: int) -> View:

@@ -84,7 +84,7 @@ def _bound(value: Any, known: dict[Any, Any]) -> Any:
 @functools.cache
 def _shared() -> dict[Any, Any]:
     """The functions that no variant changes: source function -> compiled function."""
-    own = ("load", "store", "prefetch", "lesser", "greater", "nearer", "multiply_add")
+    own = ("load", "store", "prefetch", "single", "lesser", "greater", "nearer", "multiply_add")
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
     for module in (machine, _algebra, operands, pivots, steps, sums, states):
         compiled = _bind(module, "shared", known, {})
@@ -103,9 +103,16 @@ class NumbaKernels:
         """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic."""
         return self._reduction(arithmetic)
 
-    def map(self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype) -> SimpleNamespace:  # noqa: ARG002
-        """map_rows and map_columns for a transform and the arithmetic of the input."""
-        return self._map(transform, arithmetic)
+    def map(
+        self,
+        transform: str,
+        arithmetic: str,
+        dtype: np.dtype,  # noqa: ARG002
+        output: np.dtype,  # noqa: ARG002
+        place: str,
+    ) -> SimpleNamespace:
+        """map_rows and map_columns for a transform, the arithmetic of the input and the place of the output."""
+        return self._map(transform, arithmetic, place)
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def _reduction(self, arithmetic: str) -> SimpleNamespace:
@@ -115,8 +122,8 @@ class NumbaKernels:
         return _bind(walks, arithmetic, known, bindings)
 
     @functools.cache  # noqa: B019
-    def _map(self, transform: str, arithmetic: str) -> SimpleNamespace:
-        label, bindings = variants.map_bindings(transform, arithmetic)
+    def _map(self, transform: str, arithmetic: str, place: str) -> SimpleNamespace:
+        label, bindings = variants.map_bindings(transform, arithmetic, place)
         return _bind(maps, label, _shared(), bindings)
 
     @functools.cached_property

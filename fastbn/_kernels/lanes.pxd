@@ -18,3 +18,11 @@ cdef void accumulate(
     const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
     Py_ssize_t ahead
 ) noexcept nogil
+
+@cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, d=float, s=float, q=float,
+)
+cdef void accumulate_bytes(
+    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
+    Py_ssize_t ahead
+) noexcept nogil

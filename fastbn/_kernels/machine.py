@@ -49,6 +49,11 @@ def select(condition, a, b):
     return a if condition else b
 
 
+def single(v):
+    """A number that float32 holds, to be computed with in float32."""
+    return v
+
+
 def window(x, k):
     """The array from element k on, not a copy."""
     return x[k:]

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t
     a=double, b=double, c=double, d=double, e=double, f=double, g=double, h=double, i=Py_ssize_t, v=number
 )
 cdef void map_run(
-    const number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t count, const double *coefficients,
+    number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t count, const double *coefficients,
     Py_ssize_t channels, Py_ssize_t channel
 ) noexcept nogil
 
@@ -16,7 +16,7 @@ cdef void map_run(
     piece=Py_ssize_t, channel=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t,
 )
 cdef void map_rows(
-    const number *x, const int64_t *x_geometry, result *y, const int64_t *y_geometry, const double *coefficients,
+    number *x, const int64_t *x_geometry, result *y, const int64_t *y_geometry, const double *coefficients,
     Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil
 
@@ -28,7 +28,7 @@ cdef void expand(
 
 @cython.locals(j=Py_ssize_t, v=number)
 cdef void map_row(
-    const number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t lanes, const double *k
+    number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t lanes, const double *k
 ) noexcept nogil
 
 @cython.locals(
@@ -37,6 +37,6 @@ cdef void map_row(
     channel=Py_ssize_t, width=Py_ssize_t, row=Py_ssize_t, last=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t, _=Py_ssize_t,
 )
 cdef void map_columns(
-    const number *x, const int64_t *x_geometry, result *y, const int64_t *y_geometry, const double *coefficients,
+    number *x, const int64_t *x_geometry, result *y, const int64_t *y_geometry, const double *coefficients,
     Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil

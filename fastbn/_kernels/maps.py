@@ -1,10 +1,10 @@
 """The two walks of a map, with the same geometry as the reduction: one coefficient per run, or one per column.
 
-A variant binds ``head``, ``tail`` (how a stored number is read) and ``transform`` (the formula, from ``_algebra``).
-``coefficients`` holds ``KNOBS`` rows of one number per channel.
+A variant binds ``head``, ``tail`` (how a stored number is read), ``transform`` (the formula, from ``_algebra``) and
+``put`` (where a result goes). ``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
-from .machine import load, store
+from .machine import load
 from .sizes import (
     BLOCK,
     CHANNEL_STRIDE,
@@ -33,7 +33,7 @@ def map_run(x, at, y, to, count, coefficients, channels, channel):
     h = coefficients[7 * channels + channel]
     for i in range(count):
         v = load(x, at + i)
-        store(y, to + i, transform(head(v), tail(v), a, b, c, d, e, f, g, h))
+        put(x, at + i, y, to + i, transform(head(v), tail(v), a, b, c, d, e, f, g, h))
 
 
 def map_rows(x, x_geometry, y, y_geometry, coefficients, begin, end, expanded):
@@ -61,7 +61,9 @@ def map_row(x, at, y, to, lanes, k):
     """Transform one row of lanes."""
     for j in range(lanes):
         v = load(x, at + j)
-        store(
+        put(
+            x,
+            at + j,
             y,
             to + j,
             transform(

@@ -37,6 +37,11 @@ def _walk(function: Callable[..., Any], bound: str, step: Callable[..., Any], de
     return Made(lanes, label, {bound: step, "DEPTH": depth}, function.__name__)
 
 
+def _byte_sums() -> dict[str, Any]:
+    deep, one = (Made(lanes, f"bytes-{n}", {"DEPTH": n}, lanes.accumulate_bytes.__name__) for n in (DEPTH, 1))
+    return {"quick_deep": deep, "quick_single": one, "careful_deep": deep, "careful_single": one}
+
+
 def _surveys(nearest: Callable[..., Any]) -> dict[str, Any]:
     return {
         "nearest": nearest,
@@ -79,13 +84,12 @@ NEAR: dict[str, Any] = {
 INTEGERS: dict[str, Any] = _surveys(pivots.nearest_unknown) | {"sure": pivots.sure_always}
 FLOATS = _surveys(machine.nearer)
 
+NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
+
 #: Reductions by the arithmetic that a dtype needs (``_arrays.py``).
 REDUCTIONS: dict[str, dict[str, Any]] = {
-    "narrow": TOTALS
-    | NEAR
-    | INTEGERS
-    | _sums(steps.plain, steps.plain)
-    | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow},
+    "byte": NARROW | _byte_sums(),
+    "narrow": NARROW | _sums(steps.plain, steps.plain),
     "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
     "wide": MOMENTS
     | NEAR
@@ -115,9 +119,13 @@ TRANSFORMS: dict[str, dict[str, Any]] = {
 WIDE_TRANSFORMS = TRANSFORMS | {name: {"transform": algebra.affine_wide} for name in ("affine", "affine_words")}
 
 
+#: Where a map puts its results: into an array of their own, or in place of the input.
+PLACES: dict[str, dict[str, Any]] = {"apart": {"put": operands.put_apart}, "over": {"put": operands.put_over}}
+
+
 @functools.cache
-def map_bindings(transform, arithmetic):
+def map_bindings(transform, arithmetic, place):
     """Label and bindings of a map."""
     if arithmetic == "wide":
-        return f"{transform}-wide", WIDE_TRANSFORMS[transform] | WIDE
-    return f"{transform}-plain", TRANSFORMS[transform] | PLAIN
+        return f"{transform}-wide-{place}", WIDE_TRANSFORMS[transform] | WIDE | PLACES[place]
+    return f"{transform}-plain-{place}", TRANSFORMS[transform] | PLAIN | PLACES[place]
