@@ -18,6 +18,7 @@ from setuptools.errors import BaseError
 ROOT = Path(__file__).parent
 MSVC = sys.platform == "win32" and "GCC" not in sys.version
 BACKENDS = "fastbn._backends"
+KERNELS = Path("build/kernels")
 
 # No value depends on the last three: nothing reads errno or exception flags. Unrolled: 0.8 of the time for float64.
 GNU_OPTIONS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-funroll-loops"]
@@ -50,35 +51,40 @@ def instruction_sets():
 
 
 def extensions():
-    """The modules to build, their C sources made."""
-    from Cython.Build import cythonize
-
-    sys.path.insert(0, str(ROOT))
-    from fastbn._backends._cython_source import CythonSource
-
+    """The modules to build, from sources that are not all there yet."""
     common = ["/O2", "/fp:precise"] if MSVC else GNU_OPTIONS
     settings = {
         "include_dirs": ["fastbn/_backends"],
         "depends": [f"fastbn/_backends/{header}" for header in ("machine.h", "processor.h")],
         "define_macros": [("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
         "py_limited_api": ABI3,
+        "optional": not REQUIRED,
     }
     driver = "fastbn/_backends/_cython_driver.pyx"
     modules = [Extension(f"{BACKENDS}._cython_driver", [driver], extra_compile_args=common, **settings)]
-    text = CythonSource().text()
-    folder = Path("build/kernels")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, options in instruction_sets().items():
-        source = folder / f"_kernels_{name}.pyx"
-        if not source.exists() or source.read_text(encoding="utf-8") != text:
-            source.write_text(text, encoding="utf-8")
-        arguments = [*common, *options]
+        source, arguments = KERNELS / f"_kernels_{name}.pyx", [*common, *options]
         modules.append(Extension(f"{BACKENDS}.{source.stem}", [str(source)], extra_compile_args=arguments, **settings))
-    forks = multiprocessing.get_start_method() == "fork"  # other ways run this file once more in each process
-    modules = cythonize(modules, build_dir="build/cython", nthreads=os.cpu_count() or 1 if forks else 0)
-    for module in modules:
-        module.optional = not REQUIRED  # cythonize() forgets it
     return modules
+
+
+def to_c(modules):
+    """Write out the kernels and turn every module into C."""
+    from Cython.Build import cythonize
+
+    sys.path.insert(0, str(ROOT))
+    from fastbn._backends._cython_source import CythonSource
+
+    text = CythonSource().text()
+    KERNELS.mkdir(parents=True, exist_ok=True)
+    for source in (Path(source) for module in modules for source in module.sources):
+        if source.parent == KERNELS and not (source.exists() and source.read_text(encoding="utf-8") == text):
+            source.write_text(text, encoding="utf-8")
+    forks = multiprocessing.get_start_method() == "fork"  # other ways run this file once more in each process
+    made = cythonize(modules, build_dir="build/cython", nthreads=os.cpu_count() or 1 if forks else 0)
+    sources = {module.name: module.sources for module in made}
+    for module in modules:
+        module.sources = sources[module.name]
 
 
 class BuildExtensions(build_ext):
@@ -92,6 +98,13 @@ class BuildExtensions(build_ext):
     def run(self):
         """Build what can be built, and name the rest."""
         self.failed = []
+        try:
+            to_c(self.extensions)
+        except ModuleNotFoundError as error:  # without build isolation, these may be missing
+            if REQUIRED or error.name not in {"Cython", "numpy"}:
+                raise
+            skipped(str(error))
+            self.extensions = []
         super().run()
         if {f"{BACKENDS}._cython_driver", f"{BACKENDS}._kernels_base"} & set(self.failed):
             skipped("it could not be compiled; the compiler's messages are above")
@@ -118,21 +131,8 @@ def skipped(reason):
     )
 
 
-def wanted_extensions():
-    """As ``extensions``, or none where they are not wanted or cannot be had."""
-    if on("FASTBN_NO_EXT") or sys.implementation.name != "cpython":
-        return []
-    try:
-        return extensions()
-    except ModuleNotFoundError as error:  # without build isolation, these may be missing
-        if REQUIRED or error.name not in {"Cython", "numpy"}:
-            raise
-        skipped(str(error))
-        return []
-
-
 setup(
-    ext_modules=wanted_extensions(),
+    ext_modules=[] if on("FASTBN_NO_EXT") or sys.implementation.name != "cpython" else extensions(),
     cmdclass={"build_ext": BuildExtensions},
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
 )
