@@ -13,7 +13,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CCompilerError
 
 ROOT = Path(__file__).parent
 MSVC = sys.platform == "win32" and "GCC" not in sys.version
@@ -115,7 +115,7 @@ class BuildExtensions(build_ext):
         """As setuptools does, but an optional module that fails leaves no older build of itself."""
         try:
             super().build_extension(ext)
-        except BaseError as error:
+        except (BaseError, CCompilerError) as error:
             if not ext.optional:
                 raise
             print(error, file=sys.stderr)
