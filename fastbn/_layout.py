@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.sizes import LANES, PLACES, ROWS, WIDTH
+from ._kernels.sizes import LANES, PLACES, ROWS, SEGMENTS, WIDTH
 
 ChannelAxis = int | tuple[int, ...] | None
 
@@ -21,6 +21,7 @@ _RUN = LANES * ROWS  # elements of a tile along rows
 _TILE = 1 << 16  # elements of a tile of columns: read twice, so it should fit the second-level cache
 _COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow
 _UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
+_STATES = 1 << 21  # bytes of the states of all segments
 _MAP_UNIT = 1 << 15  # elements of a map's unit
 _BLOCK = 1 << 16  # elements of a staged block: its float64 copies in and out take 1 MiB per thread
 _BLOCK_REDUCED = 1 << 12  # of one channel, so that the finish of a channel is paid for
@@ -199,6 +200,16 @@ def _cut(sizes: _Sizes) -> Cut:
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
     return Cut(geometry, inner > WIDTH, channels, block, blocks, segments, chunks)
+
+
+def limit_segments(cut: Cut, size: int) -> Cut:
+    """As many segments as states of so many bytes per channel allow; only for results that no cut can change."""
+    segments = max(1, min(cut.segments, _STATES // (size * cut.channels)))
+    if segments == cut.segments:
+        return cut
+    geometry = cut.geometry.copy()
+    geometry[SEGMENTS] = segments
+    return cut._replace(geometry=geometry, segments=segments)
 
 
 def _repeat(lanes: int) -> int:

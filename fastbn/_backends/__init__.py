@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .._arrays import Operand
+from .._kernels.sizes import Words
 from .._layout import Axes
 
 
@@ -23,6 +24,16 @@ class Moments(NamedTuple):
     greatest: np.ndarray
 
 
+class ExactSums(NamedTuple):
+    """What an exact reduction returns, per channel in array order."""
+
+    state: np.ndarray  # int64 (rows, channels): counts and words (``_kernels/sizes.py``)
+    least: np.ndarray  # dtype of the input
+    greatest: np.ndarray
+    words: Words  # which words these are
+
+
+MOMENT_ROWS = 5  # of Moments.state
 Interval = tuple[float, float]
 
 
@@ -30,6 +41,8 @@ class Backend(Protocol):
     """The verbs. Arrays are non-empty, checked, and described by ``Axes``; per-channel vectors are flat float64."""
 
     def reduce_moments(self, x: Operand, axes: Axes) -> Moments: ...
+
+    def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums: ...
 
     def standardize(
         self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int, constant: float

@@ -14,16 +14,16 @@ cdef extern from "processor.h" nogil:
     int has_v4 "fastbn_has_v4"() noexcept
 
 ctypedef void (*walk_kernel)(
-    const void *, const int64_t *, Py_ssize_t, Py_ssize_t, double *, void *, void *, double *, void *
+    const void *, const int64_t *, Py_ssize_t, Py_ssize_t, void *, void *, void *, double *, void *
 ) noexcept nogil
 ctypedef void (*combine_kernel)(
-    double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *
+    void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *
 ) noexcept nogil
 ctypedef void (*absorb_kernel)(
-    double *, const double *, Py_ssize_t, void *, void *, const void *, const void *
+    void *, const void *, Py_ssize_t, void *, void *, const void *, const void *
 ) noexcept nogil
 ctypedef void (*conclude_kernel)(
-    double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *, double *
+    void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *, double *
 ) noexcept nogil
 ctypedef void (*map_kernel)(
     void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *
@@ -69,7 +69,7 @@ def walk(
 ):
     cdef const void *x_ = memory(x)
     cdef const int64_t *geometry_ = <const int64_t *>memory(geometry)
-    cdef double *partials_ = <double *>memory(partials)
+    cdef void *partials_ = memory(partials)
     cdef void *least_ = memory(least)
     cdef void *greatest_ = memory(greatest)
     cdef double *scratch_ = <double *>memory(scratch)
@@ -82,7 +82,7 @@ def combine(
     size_t kernel, partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, least,
     greatest
 ):
-    cdef double *partials_ = <double *>memory(partials)
+    cdef void *partials_ = memory(partials)
     cdef void *least_ = memory(least)
     cdef void *greatest_ = memory(greatest)
     with nogil:
@@ -90,8 +90,8 @@ def combine(
 
 
 def absorb(size_t kernel, partials, part, Py_ssize_t channels, least, greatest, low, high):
-    cdef double *partials_ = <double *>memory(partials)
-    cdef const double *part_ = <const double *>memory(part)
+    cdef void *partials_ = memory(partials)
+    cdef const void *part_ = memory(part)
     cdef void *least_ = memory(least)
     cdef void *greatest_ = memory(greatest)
     cdef const void *low_ = memory(low)
@@ -103,7 +103,7 @@ def absorb(size_t kernel, partials, part, Py_ssize_t channels, least, greatest, 
 def conclude(
     size_t kernel, partials, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, least, greatest, scratch
 ):
-    cdef double *partials_ = <double *>memory(partials)
+    cdef void *partials_ = memory(partials)
     cdef void *least_ = memory(least)
     cdef void *greatest_ = memory(greatest)
     cdef double *scratch_ = <double *>memory(scratch)

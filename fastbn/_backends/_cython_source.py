@@ -37,6 +37,8 @@ cdef extern from "machine.h" nogil:
     float nearer_float "fastbn_nearer_float"(float v, float near) noexcept
     double nearer_double "fastbn_nearer_double"(double v, double near) noexcept
     double multiply_add "fastbn_multiply_add"(double a, double b, double c) noexcept
+    int64_t pattern_float "fastbn_pattern_float"(float v) noexcept
+    int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
 """
 _DECLARATION = re.compile(
     r"^(?:@cython\.locals\([^@]*?\)\n)?cdef [^\n]*?\b(\w+)\([^()]*\) noexcept nogil$", re.MULTILINE
@@ -59,7 +61,9 @@ def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     yield coefficients, (), _Form({}, {})
     inputs, outputs = kernel_dtypes()
     for arithmetic, dtype in inputs:
-        yield walks, (arithmetic, dtype.name), _Form(variants.REDUCTIONS[arithmetic], {"number": _c_type(dtype)})
+        for method, bindings in variants.REDUCTIONS.items():
+            types = {"number": _c_type(dtype), "word": _c_type(variants.STATE_DTYPES[method])}
+            yield walks, (method, arithmetic, dtype.name), _Form(bindings[arithmetic], types)
         for transform, output, place in itertools.product(variants.TRANSFORMS, outputs, variants.PLACES):
             if place == "over" and output != dtype:
                 continue
@@ -108,6 +112,8 @@ class _Rewriter(ast.NodeTransformer):
         if node.id in self._own:
             return node
         meaning = self._meaning(node.id)
+        if isinstance(meaning, int) and meaning >= 1 << 31:
+            return ast.Name(f"{meaning}LL")  # a plain literal of that size is a Python object
         if isinstance(meaning, int | float):
             return ast.Constant(meaning) if math.isfinite(meaning) else ast.Name("INFINITY" if meaning > 0 else "NAN")
         return ast.Name(self._source.name_of(meaning, self._form))
@@ -167,8 +173,10 @@ class CythonSource:
             return self.name_of(getattr(meaning.module, meaning.name), _Form(meaning.bindings, form.types))
         if not isinstance(meaning, FunctionType):
             return str(meaning.__name__)  # a builtin, or sqrt
-        if meaning is machine.nearer:
-            return f"nearer_{form.types['number']}"
+        if meaning in (machine.nearer, machine.pattern):
+            return f"{meaning.__name__}_{form.types['number']}"
+        if meaning is machine.sum_pattern:
+            return "pattern_double"
         if meaning is _algebra.multiply_add:
             return "multiply_add"
         key = meaning, id(form.bindings), *form.types.values()

@@ -118,6 +118,20 @@ def nearer(typing_context, v, near):
 
 
 @intrinsic
+def pattern(typing_context, v):
+    """The bits of a float as an integer."""
+
+    def generate(context, builder, signature, arguments):
+        bits = builder.bitcast(arguments[0], ir.IntType(signature.args[0].bitwidth))
+        return builder.sext(bits, ir.IntType(64)) if bits.type.width < 64 else bits
+
+    return types.int64(v), generate
+
+
+sum_pattern = pattern
+
+
+@intrinsic
 def multiply_add(typing_context, a, b, c):
     """A fused multiply-add."""
 

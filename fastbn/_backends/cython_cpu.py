@@ -46,9 +46,10 @@ class CythonKernels:
         self._addresses = module.addresses()
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
-    def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace:
-        """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic and the dtype of the input."""
+    def reduction(self, method: str, arithmetic: str, dtype: np.dtype) -> SimpleNamespace:
+        """walk_rows, walk_columns, combine, absorb and conclude for a method, and arithmetic and dtype of the input."""
         return self._entries(
+            method,
             arithmetic,
             dtype.name,
             walk_rows=_driver.walk,

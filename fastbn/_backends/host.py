@@ -9,9 +9,6 @@ and one), where such a group fits there.
 """
 
 import functools
-import itertools
-import threading
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -19,69 +16,28 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand, two_words
-from .._kernels.sizes import ENDS, KNOBS, PITCH, ROWS_OF_STATE, SCRATCH
+from .._kernels.sizes import KNOBS, PITCH, SCRATCH
+from .._kernels.variants import EXACT_WORDS
 from .._layout import Axes, Block, View, blocks, direct_view, same_cut
-from . import Interval, Moments
+from . import MOMENT_ROWS, ExactSums, Interval, Moments
+from .blocks import as_channels, staged, waves
+from .reduction import Reduction
+from .scratch import scratch
 
 _SLAB = 1 << 22  # bytes of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 19  # small channels are handled together up to so many bytes, to save calls
-_LINE = 64  # bytes of a cache line
-_WAVE = 4  # staged blocks per thread between two rounds of joining
 _MAP_WAVE = 1024  # staged blocks whose places are held at a time
 
 
 class CompiledKernels(Protocol):
     """What a CPU backend compiles."""
 
-    def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace: ...
+    def reduction(self, method: str, arithmetic: str, dtype: np.dtype) -> SimpleNamespace: ...
     def map(
         self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype, place: str
     ) -> SimpleNamespace: ...
     @property
     def coefficients(self) -> SimpleNamespace: ...
-
-
-def _aligned(size: int, dtype: np.dtype) -> np.ndarray:
-    """An empty array that starts with a cache line, so that no vector of lanes lies across two."""
-    room = np.empty(size * dtype.itemsize + _LINE, np.uint8)
-    start = -room.ctypes.data % _LINE
-    return room[start : start + size * dtype.itemsize].view(dtype)
-
-
-class _Scratch(threading.local):
-    """Working memory of a thread, kept from call to call: for what lanes hold, and for extremes."""
-
-    def __init__(self) -> None:
-        self.lanes = _aligned(SCRATCH, np.dtype(np.float64))
-        self._values: dict[np.dtype, np.ndarray] = {}
-
-    def values(self, dtype: np.dtype) -> np.ndarray:
-        """Room for the extremes of lanes and slots."""
-        array = self._values.get(dtype)
-        if array is None:
-            array = self._values[dtype] = _aligned(ENDS, dtype)
-        return array
-
-
-_scratch = _Scratch()
-
-
-class _Partials:
-    """Where the units of a reduction leave their results: a state and the extremes per segment and channel."""
-
-    def __init__(self, segments: int, channels: int, dtype: np.dtype) -> None:
-        self.states = np.empty(segments * ROWS_OF_STATE * channels)
-        self.least = np.empty(segments * channels, dtype)
-        self.greatest = np.empty(segments * channels, dtype)
-        self.channels = channels
-
-    def moments(self) -> Moments:
-        """The first segment's part, which holds the result."""
-        channels = self.channels
-        state = self.states[: 5 * channels].reshape(5, channels)
-        if self.least.size == channels:
-            return Moments(state, self.least, self.greatest)
-        return Moments(state.copy(), self.least[:channels].copy(), self.greatest[:channels].copy())
 
 
 class Host:
@@ -92,18 +48,17 @@ class Host:
 
     def reduce_moments(self, x: Operand, axes: Axes) -> Moments:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
-        view = direct_view(x.stored, axes) if x.direct else None
-        if view is None:
-            return self._reduce_staged(x, axes)
-        partials = _Partials(view.cut.segments, view.cut.channels, view.flat.dtype)
-        _threads.run(
-            view.cut.blocks * view.cut.segments,
-            x.stored.nbytes,
-            lambda begin, end: self._reduce_units(x, view, partials, begin, end),
-        )
-        self._combine(x, view, partials, 0, view.cut.blocks)
-        self._conclude(x, partials, 0, view.cut.channels)
-        return partials.moments()
+        return self._reduction("compensated", x.arithmetic, x.storage).whole(x, axes).result(MOMENT_ROWS)
+
+    def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums:
+        """Exact sums and extremes of every channel of a non-empty array."""
+        words = EXACT_WORDS[x.arithmetic]
+        partials = self._reduction("exact", x.arithmetic, x.storage).whole(x, axes)
+        return ExactSums(*partials.result(words.rows), words)
+
+    @functools.cache  # noqa: B019 - one instance for the life of the process
+    def _reduction(self, method: str, arithmetic: str, storage: np.dtype) -> Reduction:
+        return Reduction(self._kernels.reduction(method, arithmetic, storage), method, arithmetic, storage)
 
     def standardize(
         self, moments: Moments, gamma: Any, beta: Any, eps: float, ddof: int, constant: float
@@ -179,16 +134,17 @@ class Host:
             return moments
         source, target = views
         group = max(1, _GROUP * source.cut.blocks // size)
-        partials = _Partials(source.cut.segments, source.cut.channels, source.flat.dtype)
+        reduction = self._reduction("compensated", x.arithmetic, x.storage)
+        partials = reduction.partials(source.cut)
         coefficients = np.empty(KNOBS * source.cut.channels)
 
         def work(begin: int, end: int) -> None:
             for first in range(begin, end, group):
                 last = min(first + group, end)
                 low, high = first * source.cut.block, min(last * source.cut.block, source.cut.channels)
-                self._reduce_units(x, source, partials, first * source.cut.segments, last * source.cut.segments)
-                self._combine(x, source, partials, first, last)
-                self._conclude(x, partials, low, high)
+                reduction.units(source, partials, first * source.cut.segments, last * source.cut.segments)
+                reduction.combine(source, partials, first, last)
+                reduction.conclude(partials, low, high)
                 self._kernels.coefficients.standardize(
                     partials.states, source.cut.channels, gamma, beta, eps, ddof, constant, coefficients, low, high
                 )
@@ -197,44 +153,7 @@ class Host:
                 )
 
         _threads.run(source.cut.blocks, size, work)
-        return partials.moments()
-
-    def _reduce_units(self, x: Operand, view: View, partials: _Partials, begin: int, end: int) -> None:
-        kernels = self._kernels.reduction(x.arithmetic, x.storage)
-        (kernels.walk_rows if view.cut.along_rows else kernels.walk_columns)(
-            view.flat,
-            view.cut.geometry,
-            begin,
-            end,
-            partials.states,
-            partials.least,
-            partials.greatest,
-            _scratch.lanes,
-            _scratch.values(view.flat.dtype),
-        )
-
-    def _combine(self, x: Operand, view: View, partials: _Partials, first: int, last: int) -> None:
-        if view.cut.segments > 1:
-            self._kernels.reduction(x.arithmetic, x.storage).combine(
-                partials.states,
-                view.cut.segments,
-                view.cut.channels,
-                first * view.cut.block,
-                min(last * view.cut.block, view.cut.channels),
-                partials.least,
-                partials.greatest,
-            )
-
-    def _conclude(self, x: Operand, partials: _Partials, begin: int, end: int) -> None:
-        self._kernels.reduction(x.arithmetic, x.storage).conclude(
-            partials.states,
-            partials.channels,
-            begin,
-            end,
-            partials.least,
-            partials.greatest,
-            _scratch.lanes,
-        )
+        return partials.result(MOMENT_ROWS)
 
     def _map_units(
         self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int
@@ -249,47 +168,8 @@ class Host:
             coefficients,
             begin,
             end,
-            _scratch.lanes,
+            scratch.lanes,
         )
-
-    def _reduce_staged(self, x: Operand, axes: Axes) -> Moments:
-        """Reduce copies of blocks; join them in the order of the blocks."""
-        kernels = self._kernels.reduction(x.arithmetic, x.storage)
-        whole = _Partials(1, axes.channels, x.storage)
-        states = whole.states.reshape(ROWS_OF_STATE, *axes.shape)
-        least, greatest = whole.least.reshape(axes.shape), whole.greatest.reshape(axes.shape)
-        ordered = x.stored.transpose(axes.kept + axes.reduced)
-
-        def reduce_block(block: Block) -> _Partials:
-            view = _staged(ordered[block.where], x.storage, block.channels)
-            part = _Partials(view.cut.segments, view.cut.channels, x.storage)
-            self._reduce_units(x, view, part, 0, view.cut.blocks * view.cut.segments)
-            self._combine(x, view, part, 0, view.cut.blocks)
-            return part
-
-        wave = _WAVE * _threads.get_num_threads()
-        for current in _waves(blocks(x.stored, axes), wave):
-            parts: list[Any] = [None] * len(current)
-
-            def work(begin: int, end: int, current: Any = current, parts: Any = parts) -> None:
-                for i in range(begin, end):
-                    parts[i] = reduce_block(current[i])
-
-            _threads.run(len(current), x.stored.nbytes, work)
-            for block, part in zip(current, parts, strict=True):
-                rows = (slice(None), *block.kept)
-                if not block.first:
-                    joined = states[rows].ravel()
-                    low, high = least[block.kept].ravel(), greatest[block.kept].ravel()
-                    kernels.absorb(joined, part.states, block.channels, low, high, part.least, part.greatest)
-                    part.states, part.least, part.greatest = joined, low, high
-                shape = least[block.kept].shape
-                size = ROWS_OF_STATE * block.channels
-                states[rows] = part.states[:size].reshape(ROWS_OF_STATE, *shape)
-                least[block.kept] = part.least[: block.channels].reshape(shape)
-                greatest[block.kept] = part.greatest[: block.channels].reshape(shape)
-        self._conclude(x, whole, 0, axes.channels)
-        return whole.moments()
 
     def _map_staged(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
         """Map copies of blocks and copy the results out."""
@@ -301,22 +181,16 @@ class Host:
             for block in current[begin:end]:
                 piece = target[block.where]
                 result = np.empty(piece.shape, out.storage)
-                view = _staged(source[block.where], x.storage, block.channels)
-                to = _as_channels(result, block.channels)
+                view = staged(source[block.where], x.storage, block.channels)
+                to = as_channels(result, block.channels)
                 knob = knobs[(slice(None), *block.kept)].ravel()
                 self._map_units(x, view, to, transform, knob, 0, view.cut.blocks * view.cut.chunks)
                 with np.errstate(all="ignore"):
                     np.copyto(piece, result, casting="same_kind")
 
         size = x.stored.nbytes + out.stored.nbytes
-        for current in _waves(blocks(x.stored, axes), _MAP_WAVE):
+        for current in waves(blocks(x.stored, axes), _MAP_WAVE):
             _threads.run(len(current), size, functools.partial(work, current))
-
-
-def _waves(todo: Iterator[Block], size: int) -> Iterator[list[Block]]:
-    """Lists of so many blocks: an array may have 10^5 of them."""
-    while wave := list(itertools.islice(todo, size)):
-        yield wave
 
 
 def _common_views(x: Operand, out: Operand, axes: Axes) -> tuple[View, View] | None:
@@ -328,20 +202,6 @@ def _common_views(x: Operand, out: Operand, axes: Axes) -> tuple[View, View] | N
         return source and (source, source)
     target = direct_view(out.stored, axes)
     return (source, target) if target and same_cut(source.cut, target.cut) else None
-
-
-def _staged(piece: np.ndarray, storage: np.dtype, channels: int) -> View:
-    """A contiguous native copy of a block whose first axes are the kept ones."""
-    copy = np.empty(piece.shape, storage)
-    np.copyto(copy, piece, casting="same_kind")
-    return _as_channels(copy, channels)
-
-
-def _as_channels(block: np.ndarray, channels: int) -> View:
-    count = block.size // channels
-    view = direct_view(block.reshape(channels, count), Axes((0,), (1,), (channels,), channels, count))
-    assert view is not None
-    return view
 
 
 assert SCRATCH >= KNOBS * PITCH  # maps expand their coefficients into the same scratch

@@ -106,3 +106,17 @@ static inline double fastbn_nearer_double(double v, double near)
     memcpy(&v, &a, sizeof a);
     return v;
 }
+
+static inline int64_t fastbn_pattern_float(float v)
+{
+    int32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+static inline int64_t fastbn_pattern_double(double v)
+{
+    int64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}

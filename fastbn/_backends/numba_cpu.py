@@ -22,13 +22,26 @@ import numpy as np
 from numba import njit
 
 from .. import _algebra, _kernels
-from .._kernels import coefficients, machine, maps, operands, pivots, states, steps, sums, tiles, variants, walks
+from .._kernels import (
+    coefficients,
+    exact_steps,
+    extremes,
+    machine,
+    maps,
+    operands,
+    pivots,
+    states,
+    steps,
+    sums,
+    variants,
+    walks,
+)
 from . import _numba_machine
 from .host import Host
 
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 # Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each.
-_INLINED = {walks: ("survey", "accumulate", "sum_pieces", "sum_columns", "close_batch", "deliver")}
+_INLINED = {extremes: ("survey",), walks: ("accumulate", "sum_pieces", "sum_columns", "close_batch", "deliver")}
 
 
 @functools.cache
@@ -59,13 +72,18 @@ def _compile(function: FunctionType, module: ModuleType) -> Any:
 def _bind(module: ModuleType, label: str, known: dict[Any, Any], bindings: Mapping[str, Any]) -> SimpleNamespace:
     """Compile a module's functions in a scope where known functions and ``bindings`` are compiled ones."""
     scope = {name: known.get(value, value) if callable(value) else value for name, value in vars(module).items()}
-    scope.update({name: _bound(value, known) for name, value in bindings.items()})
+    scope |= {name: _bound(value, known) for name, value in bindings.items() if _is_known(value, known)}
     for name, value in vars(module).items():
         if _made_in(module, value) and value not in known:
             clone = FunctionType(value.__code__, scope, name, value.__defaults__)
             clone.__qualname__ = f"{name}-{label}-{_digest()}"
             scope[name] = _compile(clone, module)
     return SimpleNamespace(**scope)
+
+
+def _is_known(value: Any, known: dict[Any, Any]) -> bool:
+    """Whether a binding can be made yet: a module's own functions are bound for those that come after it."""
+    return isinstance(value, variants.Made) or not callable(value) or value in known
 
 
 _made: dict[tuple[ModuleType, str], SimpleNamespace] = {}
@@ -84,9 +102,20 @@ def _bound(value: Any, known: dict[Any, Any]) -> Any:
 @functools.cache
 def _shared() -> dict[Any, Any]:
     """The functions that no variant changes: source function -> compiled function."""
-    own = ("load", "store", "prefetch", "single", "lesser", "greater", "nearer", "multiply_add")
+    own = (
+        "load",
+        "store",
+        "prefetch",
+        "single",
+        "lesser",
+        "greater",
+        "nearer",
+        "multiply_add",
+        "pattern",
+        "sum_pattern",
+    )
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
-    for module in (machine, _algebra, operands, pivots, steps, sums, states):
+    for module in (machine, _algebra, operands, pivots, steps, exact_steps, sums, states):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if _made_in(module, value):
@@ -99,9 +128,9 @@ def _shared() -> dict[Any, Any]:
 class NumbaKernels:
     """Compiled kernels by variant, each made on first use; Numba specializes them by dtype on its own."""
 
-    def reduction(self, arithmetic: str, dtype: np.dtype) -> SimpleNamespace:  # noqa: ARG002
-        """walk_rows, walk_columns, combine, absorb and conclude for an arithmetic."""
-        return self._reduction(arithmetic)
+    def reduction(self, method: str, arithmetic: str, dtype: np.dtype) -> SimpleNamespace:  # noqa: ARG002
+        """walk_rows, walk_columns, combine, absorb and conclude for a method and an arithmetic."""
+        return self._reduction(method, arithmetic)
 
     def map(
         self,
@@ -115,11 +144,13 @@ class NumbaKernels:
         return self._map(transform, arithmetic, place)
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
-    def _reduction(self, arithmetic: str) -> SimpleNamespace:
-        bindings = variants.REDUCTIONS[arithmetic]
-        of_tiles = vars(_bind(tiles, arithmetic, _shared(), bindings))
-        known = _shared() | {value: of_tiles[name] for name, value in vars(tiles).items() if _made_in(tiles, value)}
-        return _bind(walks, arithmetic, known, bindings)
+    def _reduction(self, method: str, arithmetic: str) -> SimpleNamespace:
+        bindings, label = variants.REDUCTIONS[method][arithmetic], f"{method}-{arithmetic}"
+        known = _shared()
+        for module in variants.METHOD_MODULES[method]:
+            made = vars(_bind(module, label, known, bindings))
+            known = known | {value: made[name] for name, value in vars(module).items() if _made_in(module, value)}
+        return _bind(walks, label, known, bindings)
 
     @functools.cache  # noqa: B019
     def _map(self, transform: str, arithmetic: str, place: str) -> SimpleNamespace:

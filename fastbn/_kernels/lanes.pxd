@@ -26,3 +26,12 @@ cdef void accumulate_bytes(
     const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
     Py_ssize_t ahead
 ) noexcept nogil
+
+@cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, floor=double, s=double, c=double, t=double, q=double,
+    f=double, h=double, g=double, r=double, w=double,
+)
+cdef void accumulate_exact(
+    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
+    Py_ssize_t ahead
+) noexcept nogil

@@ -5,7 +5,7 @@ They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers
 """
 
 from .machine import greater, lesser, load, prefetch, single, store
-from .sizes import PIVOT, PIVOT_TAIL, C, F, Q, S, T
+from .sizes import FLOOR, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
 
 
 def survey(x, base, groups, stride, lanes, low, high, near):
@@ -45,6 +45,30 @@ def accumulate(x, base, groups, stride, lanes, acc, ahead):
             store(acc, T + j, t)
             store(acc, Q + j, q)
             store(acc, F + j, f)
+
+
+def accumulate_exact(x, base, groups, stride, lanes, acc, ahead):
+    """The same for the nine words of the exact method (``exact_steps.py``)."""
+    for i in range(groups):
+        at = base + i * DEPTH * stride
+        for k in range(DEPTH):
+            prefetch(x, at + k * stride + ahead, lanes)
+        for j in range(lanes):
+            floor = load(acc, FLOOR + j)
+            s, c, t = load(acc, S + j), load(acc, C + j), load(acc, T + j)
+            q, f, h = load(acc, Q + j), load(acc, F + j), load(acc, H + j)
+            g, r, w = load(acc, G + j), load(acc, R + j), load(acc, K + j)
+            for k in range(DEPTH):
+                s, c, t, q, f, h, g, r, w = step(load(x, at + k * stride + j), floor, s, c, t, q, f, h, g, r, w)
+            store(acc, S + j, s)
+            store(acc, C + j, c)
+            store(acc, T + j, t)
+            store(acc, Q + j, q)
+            store(acc, F + j, f)
+            store(acc, H + j, h)
+            store(acc, G + j, g)
+            store(acc, R + j, r)
+            store(acc, K + j, w)
 
 
 def accumulate_bytes(x, base, groups, stride, lanes, acc, ahead):

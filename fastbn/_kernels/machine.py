@@ -5,6 +5,8 @@ gathers, 1.6 times the time). ``lesser`` and ``greater`` are what one instructio
 is NaN. So a NaN may be lost in them; it is found by the sums.
 """
 
+from numpy import float64
+
 from .._algebra import multiply_add
 
 
@@ -36,6 +38,16 @@ def nearer(v, near):
     """The size of the one nearer to 0, not counting a 0 (or a NaN, if there is another)."""
     v, near = abs(v), abs(near)
     return v if v != 0 and (near == 0 or not near <= v) else near
+
+
+def pattern(v):
+    """The bits of a float as an integer of the same size."""
+    return int(v.view(f"i{v.itemsize}"))
+
+
+def sum_pattern(v):
+    """The bits of a float64."""
+    return int(float64(v).view("i8"))
 
 
 def two_prod(a, b):

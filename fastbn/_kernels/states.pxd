@@ -30,16 +30,10 @@ cdef void close_channels_moments(
     double *state, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, double *words, double *terms
 ) noexcept nogil
 
+@cython.locals(row=Py_ssize_t, c=Py_ssize_t, v=double)
+cdef void one_nan(double *state, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end) noexcept nogil
+
 @cython.locals(start=Py_ssize_t, slots=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t)
 cdef void close_channels_totals(
     double *state, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, double *words, double *terms
-) noexcept nogil
-
-cdef number lowest(number a, number b) noexcept nogil
-cdef number highest(number a, number b) noexcept nogil
-
-@cython.locals(k=Py_ssize_t)
-cdef void join_extremes(
-    number *least, number *greatest, Py_ssize_t i, const number *low, const number *high, Py_ssize_t j,
-    Py_ssize_t count
 ) noexcept nogil

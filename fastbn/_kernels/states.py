@@ -6,7 +6,7 @@ rounded one (integers up to 16 bits, float16).
 """
 
 from .._algebra import divide, merge, two_prod, two_sum
-from .machine import load, store
+from .machine import load
 from .sizes import PITCH, WIDTH
 from .sums import (
     COUNT,
@@ -15,6 +15,7 @@ from .sums import (
     M2_TAIL,
     MEAN,
     MEAN_TAIL,
+    NAN,
     PIVOT,
     PIVOT_TAIL,
     SCALE,
@@ -130,6 +131,15 @@ def close_channels_moments(state, channels, begin, end, words, terms):
             m, t = divide(s, t, state[COUNTED * channels + c])
             state[MEAN * channels + c] = m
             state[MEAN_TAIL * channels + c] = t
+    one_nan(state, channels, begin, end)
+
+
+def one_nan(state, channels, begin, end):
+    """One NaN for all in the moments: its sign is the compiler's choice."""
+    for row in range(MEAN, M2_TAIL + 1):
+        for c in range(begin, end):
+            v = state[row * channels + c]
+            state[row * channels + c] = v if v == v else NAN
 
 
 def close_channels_totals(state, channels, begin, end, words, terms):
@@ -146,20 +156,4 @@ def close_channels_totals(state, channels, begin, end, words, terms):
         for j in range(slots):
             for k in range(5):
                 state[k * channels + start + j] = words[k * PITCH + j]
-
-
-def lowest(a, b):
-    """The smaller, or NaN if there is one."""
-    return b if a == a and not b >= a else a
-
-
-def highest(a, b):
-    """The larger, or NaN if there is one."""
-    return b if a == a and not b <= a else a
-
-
-def join_extremes(least, greatest, i, low, high, j, count):
-    """Fold ``count`` slots of extremes into as many others."""
-    for k in range(count):
-        store(least, i + k, lowest(load(least, i + k), load(low, j + k)))
-        store(greatest, i + k, highest(load(greatest, i + k), load(high, j + k)))
+    one_nan(state, channels, begin, end)

@@ -1,53 +1,26 @@
-"""One tile from extremes to sums: what its lanes start with, and how they are folded into the slots of its channels.
+"""The compensated method: what the lanes of a tile start with, and how their sums become the slots of its channels.
 
 The lanes of a tile are (repeat, channel, inner) of up to ``WIDTH`` values side by side. Whatever is done per lane runs
-along memory; folds go by halves, so that they are vectorized too (one lane after the other took a sixth of a tile's
-time). A variant binds ``pivot_head``, ``pivot_tail``, ``nearest``, ``sure``, ``start_quick``, ``start_careful`` and
-``bias``.
+along memory. A variant binds ``pivot_head``, ``pivot_tail``, ``sure``, ``start_quick``, ``start_careful``, ``bias`` and
+``join``.
 """
 
-from .machine import greater, lesser, load, store, window
+from .folds import add_others, fold_lanes
+from .machine import load, store, window
 from .pivots import CARRY_FACTOR, largest
-from .sizes import BIAS, OTHERS, PITCH, START, TOTALS, C, F, Q, S, T
+from .sizes import BIAS, LANE_GREATEST, LANE_LEAST, LANE_NEAREST, OTHERS, PITCH, START, TOTALS, C, F, Q, S, T
 from .sizes import PIVOT as LANE_PIVOT
 from .sizes import PIVOT_TAIL as LANE_PIVOT_TAIL
-from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, WORDS, add_words
+from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, WORDS, healthy, rescue
 
 
-def start_extremes(x, base, channels, inner, repeat, low, high, near):
-    """Extremes begin with their channel's first value."""
-    for r in range(repeat):
-        for c in range(channels):
-            v = load(x, base + c * inner)
-            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
-                store(low, j, v)
-                store(high, j, v)
-                store(near, j, v)
+def keep_lanes(ends, lanes):
+    """Nobody asks for the extremes of a lane."""
 
 
-def join_ends(low, high, near, at, distance, count):
-    """Extremes of ``count`` lanes take those of the lanes at a distance."""
-    for j in range(at, at + count):
-        store(low, j, lesser(load(low, j + distance), load(low, j)))
-        store(high, j, greater(load(high, j + distance), load(high, j)))
-        store(near, j, nearest(load(near, j + distance), load(near, j)))
-
-
-def fold_extremes(channels, inner, repeat, low, high, near):
-    """Leave a channel's extremes in its first lane."""
-    lanes = channels * inner
-    for r in range(1, repeat):
-        join_ends(low, high, near, 0, r * lanes, lanes)
-    size = inner
-    while size > 1:
-        half = (size + 1) // 2
-        for c in range(channels):
-            join_ends(low, high, near, c * inner, half, size - half)
-        size = half
-
-
-def start_slots(channels, inner, count, slots, slot, low, high, near, lows, highs):
+def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
     """Clear the slots of channels that will hold ``count`` values each and choose pivots; whether all are sure."""
+    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     all_sure = True
     for c in range(channels):
         k = slot + c
@@ -88,32 +61,8 @@ def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
                 acc[BIAS + j] = squares
 
 
-def clear_totals(acc, lanes):
-    """No sums yet."""
-    for row in range(6):
-        for j in range(lanes):
-            store(acc, TOTALS + row * PITCH + j, 0.0)
-
-
-def add_others(acc, count):
-    """Add to the totals of ``count`` lanes what lies beside them: three words for the values, three for the squares."""
-    for row in range(0, 6 * PITCH, 3 * PITCH):
-        for j in range(row, row + count):
-            a, b, c = add_words(
-                load(acc, TOTALS + j),
-                load(acc, TOTALS + PITCH + j),
-                load(acc, TOTALS + 2 * PITCH + j),
-                load(acc, OTHERS + j),
-                load(acc, OTHERS + PITCH + j),
-                load(acc, OTHERS + 2 * PITCH + j),
-            )
-            store(acc, TOTALS + j, a)
-            store(acc, TOTALS + PITCH + j, b)
-            store(acc, TOTALS + 2 * PITCH + j, c)
-
-
 def gather(acc, lanes):
-    """Add the sums of the lanes to their totals."""
+    """Add the sums of the lanes to their totals: three words for the values, three for the squares."""
     for j in range(lanes):
         start = load(acc, START + j)
         store(acc, OTHERS + j, load(acc, S + j) - start)
@@ -125,25 +74,34 @@ def gather(acc, lanes):
     add_others(acc, lanes)
 
 
-def join_lanes(acc, distance, count):
-    """Totals of ``count`` lanes take those of the lanes at a distance."""
-    for row in range(0, 6 * PITCH, PITCH):
-        for j in range(row, row + count):
-            store(acc, OTHERS + j, load(acc, TOTALS + distance + j))
-    add_others(acc, count)
-
-
 def fold_totals(acc, channels, inner, repeat, slots, slot):
     """Add up a channel's lanes and put them into its slot."""
-    lanes = channels * inner
-    for r in range(1, repeat):
-        join_lanes(acc, r * lanes, lanes)
-    size = inner
-    while size > 1:
-        half = (size + 1) // 2
-        for c in range(channels):
-            join_lanes(window(acc, c * inner), half, size - half)
-        size = half
+    fold_lanes(acc, channels, inner, repeat)
     for row in range(6):
         for c in range(channels):
             slots[(row + 1) * PITCH + slot + c] = acc[TOTALS + row * PITCH + c * inner]
+
+
+def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
+    """Do the sums of a channel again where the fast way could not."""
+    if not healthy(slots[PITCH + slot], lows[slot], highs[slot]):
+        rescue(x, base, pieces, step, run, slots, slot, lows, highs)
+
+
+def pick(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
+    """No value was left out."""
+
+
+def join_slots(slots, distance, count):
+    """The first ``count`` slots take those at a distance."""
+    join(slots, 0, PITCH, slots, distance, PITCH, count)
+
+
+def put_slots(turn, partials, at, channels, slots, count):
+    """Slots begin the state of a segment, or are joined to it."""
+    if turn == 0:
+        for row in range(ROWS_OF_STATE):
+            for k in range(count):
+                partials[at + row * channels + k] = slots[row * PITCH + k]
+    else:
+        join(partials, at, channels, slots, 0, PITCH, count)

@@ -12,7 +12,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _algebra as algebra
-from . import coefficients, lanes, machine, maps, operands, pivots, states, steps, walks
+from . import (
+    coefficients,
+    exact,
+    exact_steps,
+    extremes,
+    floors,
+    folds,
+    lanes,
+    limbs,
+    machine,
+    maps,
+    operands,
+    pivots,
+    sizes,
+    states,
+    steps,
+    tiles,
+    walks,
+)
 from .sizes import DEPTH
 
 #: The functions that backends call, by module.
@@ -50,12 +68,14 @@ def _surveys(nearest: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _sums(quick: Callable[..., Any], careful: Callable[..., Any]) -> dict[str, Any]:
+def _sums(
+    quick: Callable[..., Any], careful: Callable[..., Any], function: Callable[..., Any] = lanes.accumulate
+) -> dict[str, Any]:
     return {
-        "quick_deep": _walk(lanes.accumulate, "step", quick, DEPTH),
-        "quick_single": _walk(lanes.accumulate, "step", quick, 1),
-        "careful_deep": _walk(lanes.accumulate, "step", careful, DEPTH),
-        "careful_single": _walk(lanes.accumulate, "step", careful, 1),
+        "quick_deep": _walk(function, "step", quick, DEPTH),
+        "quick_single": _walk(function, "step", quick, 1),
+        "careful_deep": _walk(function, "step", careful, DEPTH),
+        "careful_single": _walk(function, "step", careful, 1),
     }
 
 
@@ -86,8 +106,27 @@ FLOATS = _surveys(machine.nearer)
 
 NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
 
-#: Reductions by the arithmetic that a dtype needs (``_arrays.py``).
-REDUCTIONS: dict[str, dict[str, Any]] = {
+COMPENSATED: dict[str, Any] = {
+    "ROWS_OF_STATE": 8,
+    "WORDS_OF_LANE": 6,
+    "TOTALS": sizes.TOTALS,
+    "OTHERS": sizes.OTHERS,
+} | {
+    name: getattr(tiles, name)
+    for name in (
+        "keep_lanes",
+        "start_slots",
+        "start_lanes",
+        "gather",
+        "fold_totals",
+        "settle",
+        "pick",
+        "join_slots",
+        "put_slots",
+    )
+}
+#: The compensated method by the arithmetic that a dtype needs (``_arrays.py``).
+_COMPENSATED: dict[str, dict[str, Any]] = {
     "byte": NARROW | _byte_sums(),
     "narrow": NARROW | _sums(steps.plain, steps.plain),
     "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
@@ -108,6 +147,109 @@ REDUCTIONS: dict[str, dict[str, Any]] = {
     | _sums(steps.carried, steps.general)
     | {"start_quick": pivots.start_above, "sure": pivots.sure_double},
 }
+
+
+#: Words of an exact state by arithmetic.
+EXACT_WORDS = {name: sizes.LONG if name == "double" else sizes.SHORT for name in _COMPENSATED}
+
+
+def _words(words: sizes.Words, words_of_lane: int) -> dict[str, Any]:
+    return {
+        "ROWS_OF_STATE": words.rows,
+        "SQUARE_WORDS": sizes.SUM_WORDS + words.sum_count,
+        "SUM_OFFSET": sizes.SUM_POINT - sizes.WORD_BITS * words.sum_first,
+        "SQUARE_OFFSET": sizes.SQUARE_POINT - sizes.WORD_BITS * words.square_first,
+        "WORDS_OF_LANE": words_of_lane,
+    }
+
+
+def _float(bits: int, fraction: int) -> dict[str, int]:
+    bias = 2 ** (bits - 2 - fraction) - 1 + fraction
+    return {"FRACTION": fraction, "HIDDEN": 1 << fraction, "MAGNITUDE": 2 ** (bits - 1) - 1, "EXPONENT_BIAS": bias}
+
+
+EXACT: dict[str, Any] = {"TOTALS": sizes.EXACT_TOTALS, "OTHERS": sizes.EXACT_OTHERS} | {
+    name: getattr(module, function)
+    for module, name, function in (
+        *((exact, name, name) for name in COMPENSATED if hasattr(tiles, name) and name.islower()),
+        (exact, "close_tile", "close_tile"),
+        (limbs, "join", "join_limbs"),
+        (limbs, "close_channels", "close_limbs"),
+    )
+}
+EXACT_INTEGERS: dict[str, Any] = (
+    EXACT
+    | INTEGERS
+    | {
+        "pick": exact.pick_none,
+        "is_stray": floors.stray_never,
+        "floor_quick": floors.floor_none,
+        "floor_careful": floors.floor_none,
+        "first_start": floors.values_none,
+        "square_start": pivots.bias_narrow,
+        "rest_start": floors.rest_none,
+        "carry_start": floors.carry_careful,
+    }
+    | _words(sizes.SHORT, 6)
+)
+EXACT_FLOATS: dict[str, Any] = (
+    EXACT
+    | FLOATS
+    | {
+        "is_stray": floors.stray_below,
+        "square_start": pivots.bias_above,
+        "carry_start": floors.carry_careful,
+    }
+)
+
+
+#: The exact method by arithmetic.
+_EXACT: dict[str, dict[str, Any]] = {
+    "byte": EXACT_INTEGERS | _byte_sums(),
+    "narrow": EXACT_INTEGERS | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact),
+    "integer": EXACT_INTEGERS
+    | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact)
+    | {"square_start": floors.squares_integer},
+    "wide": EXACT_INTEGERS
+    | _sums(exact_steps.exact_wide, exact_steps.exact_wide, lanes.accumulate_exact)
+    | {
+        "first_start": floors.values_wide,
+        "square_start": floors.squares_wide,
+        "rest_start": floors.rest_wide,
+        "carry_start": floors.carry_always,
+    }
+    | _words(sizes.SHORT, 9),
+    "single": EXACT_FLOATS
+    | _sums(exact_steps.exact_single, exact_steps.exact_single_careful, lanes.accumulate_exact)
+    | {
+        "floor_quick": floors.floor_single_quick,
+        "floor_careful": floors.floor_single_careful,
+        "first_start": floors.values_single,
+        "rest_start": floors.rest_none,
+    }
+    | _words(sizes.SHORT, 6)
+    | _float(32, 23),
+    "double": EXACT_FLOATS
+    | _sums(exact_steps.exact_double, exact_steps.exact_double_careful, lanes.accumulate_exact)
+    | {
+        "floor_quick": floors.floor_double_quick,
+        "floor_careful": floors.floor_double_careful,
+        "first_start": floors.values_double,
+        "rest_start": floors.rest_double,
+    }
+    | _words(sizes.LONG, 9)
+    | _float(64, 52),
+}
+
+#: Reductions by method and arithmetic ...
+REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "compensated": {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()},
+    "exact": _EXACT,
+}
+#: ... the modules whose functions they bind for the walks, in the order in which they need each other ...
+METHOD_MODULES = {"compensated": (extremes, folds, tiles), "exact": (extremes, folds, limbs, floors, exact)}
+#: ... and the dtype of the words of their states.
+STATE_DTYPES = {"compensated": np.dtype(np.float64), "exact": np.dtype(np.int64)}
 
 #: What a map computes, and how it reads its input.
 TRANSFORMS: dict[str, dict[str, Any]] = {

@@ -1,29 +1,12 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-# C types of walks.py; `number` is the dtype of the data.
-
-@cython.locals(low="number *", high="number *", near="number *", deep=Py_ssize_t)
-cdef void survey(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
-    number *ends
-) noexcept nogil
+# C types of walks.py; `number` is the dtype of the data, `word` that of a state.
 
 @cython.locals(deep=Py_ssize_t)
 cdef void accumulate(
     const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
     double *acc, Py_ssize_t ahead, bint quick
-) noexcept nogil
-
-@cython.locals(row=Py_ssize_t, k=Py_ssize_t)
-cdef void copy_slots(
-    double *into, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count
-) noexcept nogil
-
-@cython.locals(k=Py_ssize_t)
-cdef void deliver(
-    bint first, double *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count,
-    number *least, number *greatest, Py_ssize_t end, const number *lows, const number *highs
 ) noexcept nogil
 
 @cython.locals(
@@ -32,31 +15,38 @@ cdef void deliver(
 )
 cdef void sum_pieces(
     const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t length, Py_ssize_t ahead,
-    double *scratch, number *ends, Py_ssize_t slot
+    double *scratch, number *ends, Py_ssize_t slot, word *partials, Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 
 @cython.locals(
     acc="double *", slots="double *", low="number *", high="number *", near="number *", lows="number *",
     highs="number *", full=Py_ssize_t, rest=Py_ssize_t, lanes=Py_ssize_t, quick=bint, group=Py_ssize_t,
-    count=Py_ssize_t, last=Py_ssize_t, c=Py_ssize_t,
+    count=Py_ssize_t, last=Py_ssize_t, c=Py_ssize_t, first="double *",
 )
 cdef void sum_columns(
     const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t width, Py_ssize_t inner,
-    Py_ssize_t repeat, Py_ssize_t ahead, double *scratch, number *ends
+    Py_ssize_t repeat, Py_ssize_t ahead, double *scratch, number *ends, word *partials, Py_ssize_t at,
+    Py_ssize_t channels
 ) noexcept nogil
 
 @cython.locals(half=Py_ssize_t)
 cdef void close_batch(Py_ssize_t filled, double *slots, double *terms, number *lows, number *highs) noexcept nogil
 
+@cython.locals(k=Py_ssize_t)
+cdef void deliver(
+    Py_ssize_t turn, word *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count,
+    number *least, number *greatest, Py_ssize_t end, const number *lows, const number *highs
+) noexcept nogil
+
 @cython.locals(
     slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
     tiles=Py_ssize_t, stride=Py_ssize_t, pieces=Py_ssize_t, run=Py_ssize_t, runs=Py_ssize_t, ahead=Py_ssize_t,
     unit=Py_ssize_t, channel=Py_ssize_t, segment=Py_ssize_t, first_tile=Py_ssize_t, last_tile=Py_ssize_t,
-    at=Py_ssize_t, end_at=Py_ssize_t, filled=Py_ssize_t, first=bint, tile=Py_ssize_t, offset=Py_ssize_t,
-    piece=Py_ssize_t, base=Py_ssize_t, length=Py_ssize_t,
+    at=Py_ssize_t, end_at=Py_ssize_t, tile=Py_ssize_t, offset=Py_ssize_t, piece=Py_ssize_t, base=Py_ssize_t,
+    length=Py_ssize_t, count=Py_ssize_t, turn=Py_ssize_t, slot=Py_ssize_t,
 )
 cdef void walk_rows(
-    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, double *partials,
+    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 
@@ -64,28 +54,26 @@ cdef void walk_rows(
     slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
     tiles=Py_ssize_t, stride=Py_ssize_t, inner=Py_ssize_t, block=Py_ssize_t, repeat=Py_ssize_t, tile_rows=Py_ssize_t,
     unit=Py_ssize_t, segment=Py_ssize_t, channel=Py_ssize_t, width=Py_ssize_t, first_tile=Py_ssize_t, at=Py_ssize_t,
-    end_at=Py_ssize_t, tile=Py_ssize_t, rows=Py_ssize_t, base=Py_ssize_t,
+    end_at=Py_ssize_t, tile=Py_ssize_t, rows=Py_ssize_t, base=Py_ssize_t, ahead=Py_ssize_t, turn=Py_ssize_t,
 )
 cdef void walk_columns(
-    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, double *partials,
+    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 
 @cython.locals(size=Py_ssize_t, count=Py_ssize_t, half=Py_ssize_t, g=Py_ssize_t)
 cdef void combine(
-    double *partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end,
+    word *partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end,
     number *least, number *greatest
 ) noexcept nogil
 
 cdef void absorb(
-    double *partials, const double *part, Py_ssize_t channels, number *least, number *greatest,
+    word *partials, const word *part, Py_ssize_t channels, number *least, number *greatest,
     const number *low, const number *high
 ) noexcept nogil
 
-cdef number positive_zero(number v) noexcept nogil
-
-@cython.locals(c=Py_ssize_t, row=Py_ssize_t, v=double)
+@cython.locals(c=Py_ssize_t)
 cdef void conclude(
-    double *partials, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, number *least, number *greatest,
+    word *partials, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, number *least, number *greatest,
     double *scratch
 ) noexcept nogil

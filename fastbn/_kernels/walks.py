@@ -2,11 +2,12 @@
 
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
-``_layout.py`` computed. A variant binds ``survey_deep`` and ``survey_single`` (``lanes.survey``), ``quick_deep``,
-``quick_single``, ``careful_deep`` and ``careful_single`` (``lanes.accumulate``), what ``tiles.py`` needs, and
-``close_tile``, ``join`` and ``close_channels`` (``states.py``).
+``_layout.py`` computed. The walks do not know what is summed or how: a method binds what ``tiles.py`` and
+``states.py`` (compensated) or ``exact.py`` say under the same names.
 """
 
+from .extremes import fold_extremes, join_extremes, positive_zero, start_extremes, survey
+from .folds import clear_totals
 from .machine import load, store, window
 from .sizes import (
     ACC,
@@ -23,10 +24,8 @@ from .sizes import (
     OUTER,
     OUTER_STRIDE,
     PIECES,
-    PITCH,
     REPEAT,
     ROWS,
-    ROWS_OF_STATE,
     RUN,
     RUNS,
     SEGMENTS,
@@ -37,22 +36,10 @@ from .sizes import (
     TILE_ROWS,
     TILES,
 )
-from .states import join_extremes
-from .sums import M2_TAIL, MEAN, NAN, healthy, rescue
-from .tiles import clear_totals, fold_extremes, fold_totals, gather, start_extremes, start_lanes, start_slots
-
-
-def survey(x, base, rows, stride, lanes, rest, ends):
-    """Extremes of the lanes over ``rows`` full rows and ``rest`` values of one more."""
-    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
-    deep = rows - rows % DEPTH
-    survey_deep(x, base, deep // DEPTH, stride, lanes, low, high, near)
-    survey_single(x, base + deep * stride, rows - deep, stride, lanes, low, high, near)
-    survey_single(x, base + rows * stride, 1, 0, rest, low, high, near)
 
 
 def accumulate(x, base, rows, stride, lanes, rest, acc, ahead, quick):
-    """Sums of the lanes over the same."""
+    """Sums of the lanes over ``rows`` full rows and ``rest`` values of one more."""
     deep = rows - rows % DEPTH
     if quick:
         quick_deep(x, base, deep // DEPTH, stride, lanes, acc, ahead)
@@ -64,26 +51,7 @@ def accumulate(x, base, rows, stride, lanes, rest, acc, ahead, quick):
         careful_single(x, base + rows * stride, 1, 0, rest, acc, ahead)
 
 
-def copy_slots(into, at, channels, slots, count):
-    """The first tiles of a segment begin its state."""
-    for row in range(ROWS_OF_STATE):
-        for k in range(count):
-            into[at + row * channels + k] = slots[row * PITCH + k]
-
-
-def deliver(first, partials, at, channels, slots, count, least, greatest, end, lows, highs):
-    """Put ``count`` slots into a segment's state: as they are if they are its first, else joined to it."""
-    if first:
-        copy_slots(partials, at, channels, slots, count)
-        for k in range(count):
-            least[end + k] = lows[k]
-            greatest[end + k] = highs[k]
-    else:
-        join(partials, at, channels, slots, 0, PITCH, count)
-        join_extremes(least, greatest, end, lows, highs, 0, count)
-
-
-def sum_pieces(x, base, pieces, step, length, ahead, scratch, ends, slot):
+def sum_pieces(x, base, pieces, step, length, ahead, scratch, ends, slot, partials, at, channels):
     """One tile along rows: ``pieces`` runs of one channel, ``step`` apart, into a slot."""
     acc, slots = window(scratch, ACC), window(scratch, SLOTS)
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
@@ -93,19 +61,21 @@ def sum_pieces(x, base, pieces, step, length, ahead, scratch, ends, slot):
     start_extremes(x, base, 1, LANES, 1, low, high, near)
     for i in range(pieces):
         survey(x, base + i * step, rows, LANES, LANES, rest, ends)
+    keep_lanes(ends, LANES)
     fold_extremes(1, LANES, 1, low, high, near)
-    quick = start_slots(1, LANES, pieces * length, slots, slot, low, high, near, lows, highs)
+    quick = start_slots(1, LANES, 1, pieces * length, slots, slot, ends, lows, highs)
     start_lanes(1, LANES, 1, acc, slots, slot, lows, highs, quick)
     for i in range(pieces):
         accumulate(x, base + i * step, rows, LANES, LANES, rest, acc, ahead, quick)
     clear_totals(acc, LANES)
     gather(acc, LANES)
     fold_totals(acc, 1, LANES, 1, slots, slot)
-    if not healthy(slots[PITCH + slot], lows[slot], highs[slot]):
-        rescue(x, base, pieces, step, length, slots, slot, lows, highs)
+    settle(x, base, pieces, step, length, acc, slots, slot, lows, highs, partials, at, channels)
+    for i in range(pieces):
+        pick(x, base + i * step, rows, LANES, LANES, rest, 1, LANES, acc, ends, partials, at, channels)
 
 
-def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, ends):
+def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels):
     """One tile of columns: ``rows`` rows of ``width`` channels, ``repeat`` of them side by side, into as many slots."""
     acc, slots = window(scratch, ACC), window(scratch, SLOTS)
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
@@ -115,8 +85,9 @@ def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, end
     lanes = repeat * width * inner
     start_extremes(x, base, width, inner, repeat, low, high, near)
     survey(x, base, full, repeat * stride, lanes, rest, ends)
+    keep_lanes(ends, lanes)
     fold_extremes(width, inner, repeat, low, high, near)
-    quick = start_slots(width, inner, rows * inner, slots, 0, low, high, near, lows, highs)
+    quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs)
     clear_totals(acc, lanes)
     for group in range(0, max(full, 1), ROWS):
         count = min(ROWS, full - group)
@@ -126,8 +97,9 @@ def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, end
         gather(acc, lanes)
     fold_totals(acc, width, inner, repeat, slots, 0)
     for c in range(width):
-        if not healthy(slots[PITCH + c], lows[c], highs[c]):
-            rescue(x, base + c * inner, rows, stride, inner, slots, c, lows, highs)
+        first = window(acc, c * inner)
+        settle(x, base + c * inner, rows, stride, inner, first, slots, c, lows, highs, partials, at + c, channels)
+    pick(x, base, full, repeat * stride, lanes, rest, width, inner, acc, ends, partials, at, channels)
 
 
 def close_batch(filled, slots, terms, lows, highs):
@@ -135,9 +107,20 @@ def close_batch(filled, slots, terms, lows, highs):
     close_tile(slots, filled, terms)
     while filled > 1:
         half = (filled + 1) // 2
-        join(slots, 0, PITCH, slots, half, PITCH, filled - half)
+        join_slots(slots, half, filled - half)
         join_extremes(lows, highs, 0, lows, highs, half, filled - half)
         filled = half
+
+
+def deliver(turn, partials, at, channels, slots, count, least, greatest, end, lows, highs):
+    """Put ``count`` slots into a segment's state: at the first turn as they are, later joined to it."""
+    put_slots(turn, partials, at, channels, slots, count)
+    if turn == 0:
+        for k in range(count):
+            store(least, end + k, load(lows, k))
+            store(greatest, end + k, load(highs, k))
+    else:
+        join_extremes(least, greatest, end, lows, highs, 0, count)
 
 
 def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends):
@@ -154,20 +137,18 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
         last_tile = tiles * (segment + 1) // segments
         at = segment * ROWS_OF_STATE * channels + channel
         end_at = segment * channels + channel
-        filled = 0
-        first = True
         for tile in range(first_tile, last_tile):
             offset = (tile % runs) * run
             piece = (tile // runs) * pieces
             base = piece * stride + channel * geometry[CHANNEL_STRIDE] + offset
             length = min(run, geometry[INNER] - offset)
-            sum_pieces(x, base, min(pieces, geometry[OUTER] - piece), stride, length, ahead, scratch, ends, filled)
-            filled += 1
-            if filled == BATCH or tile == last_tile - 1:
-                close_batch(filled, slots, terms, lows, highs)
-                deliver(first, partials, at, channels, slots, 1, least, greatest, end_at, lows, highs)
-                first = False
-                filled = 0
+            count = min(pieces, geometry[OUTER] - piece)
+            turn = (tile - first_tile) // BATCH
+            slot = (tile - first_tile) % BATCH
+            sum_pieces(x, base, count, stride, length, ahead, scratch, ends, slot, partials, at, channels)
+            if slot == BATCH - 1 or tile == last_tile - 1:
+                close_batch(slot + 1, slots, terms, lows, highs)
+                deliver(turn, partials, at, channels, slots, 1, least, greatest, end_at, lows, highs)
 
 
 def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, ends):
@@ -187,9 +168,11 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
         for tile in range(first_tile, tiles * (segment + 1) // segments):
             rows = min(tile_rows, geometry[OUTER] - tile * tile_rows)
             base = tile * tile_rows * stride + channel * geometry[CHANNEL_STRIDE]
-            sum_columns(x, base, rows, stride, width, inner, repeat, tile_rows * stride, scratch, ends)
+            ahead = tile_rows * stride
+            sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels)
             close_tile(slots, width, terms)
-            deliver(tile == first_tile, partials, at, channels, slots, width, least, greatest, end_at, lows, highs)
+            turn = tile - first_tile
+            deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs)
 
 
 def combine(partials, segments, channels, begin, end, least, greatest):
@@ -212,18 +195,9 @@ def absorb(partials, part, channels, least, greatest, low, high):
     join_extremes(least, greatest, 0, low, high, 0, channels)
 
 
-def positive_zero(v):
-    """The value, but +0 for -0."""
-    return v if v != 0 else v - v
-
-
 def conclude(partials, channels, begin, end, least, greatest, scratch):
-    """Turn the combined result of channels ``begin`` to ``end`` into their moments."""
+    """Bring the combined result of channels ``begin`` to ``end`` into its last form."""
     for c in range(begin, end):
         store(least, c, positive_zero(load(least, c)))
         store(greatest, c, positive_zero(load(greatest, c)))
     close_channels(partials, channels, begin, end, window(scratch, SLOTS), window(scratch, TERMS))
-    for row in range(MEAN, M2_TAIL + 1):
-        for c in range(begin, end):
-            v = partials[row * channels + c]
-            partials[row * channels + c] = v if v == v else NAN  # the sign of a NaN is the compiler's choice

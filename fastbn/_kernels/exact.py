@@ -1,0 +1,166 @@
+"""The exact method: sums of tiles without any rounding, added to integers (``limbs.py``).
+
+Lanes sum what ``exact_steps.py`` says, from values as large as the largest of a tile down to a ``floor``. Smaller ones
+are left out and added to the integers one by one; there are few of them in most data. Which form of the step is taken,
+and the floor, depend on the extremes of the tile alone (docs/exact.md has the bounds): the quick form, with a high
+floor, unless more than an eighth of the lanes have values below it; else the careful form, with a low one. A tile with
+a NaN or an infinity is counted instead of summed.
+
+A variant binds ``is_stray``, ``floor_quick``, ``floor_careful``, ``first_start``, ``square_start``, ``rest_start``,
+``carry_start`` and the constants of ``limbs.py``.
+"""
+
+from .extremes import highest, lowest
+from .floors import INFINITY
+from .folds import add_others, fold_lanes
+from .limbs import carry, deposit_float, deposit_value
+from .machine import load, store
+from .pivots import largest
+from .sizes import (
+    COUNT,
+    EXACT_OTHERS,
+    EXACT_TOTALS,
+    FLOOR,
+    LANE_GREATEST,
+    LANE_KEPT,
+    LANE_LEAST,
+    LANE_NEAREST,
+    MINUS,
+    NANS,
+    PITCH,
+    PLUS,
+    STARTS,
+    SUM_WORDS,
+)
+
+CARRY_TURNS = 64  # tiles between two carries: each adds less than 2^52 to a word
+FEW = 8  # an eighth of the lanes
+
+
+def keep_lanes(ends, lanes):
+    """Remember the smallest size in each lane before lanes are folded."""
+    for j in range(lanes):
+        store(ends, LANE_KEPT + j, load(ends, LANE_NEAREST + j))
+
+
+def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
+    """Put the extremes into the slots; whether few lanes have values below the floor of the quick form."""
+    strays = 0
+    for c in range(channels):
+        least = load(ends, LANE_LEAST + c * inner)
+        greatest = load(ends, LANE_GREATEST + c * inner)
+        store(lows, slot + c, least)
+        store(highs, slot + c, greatest)
+        floor = floor_quick(largest(least, greatest, 0.0))
+        for r in range(repeat):
+            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
+                if is_stray(load(ends, LANE_KEPT + j), floor):
+                    strays += 1
+    return strays * FEW <= channels * inner * repeat
+
+
+def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
+    """Give the lanes the beginnings of their sums, and their floor."""
+    for c in range(channels):
+        span = largest(lows[slot + c], highs[slot + c], 0.0)
+        floor = floor_quick(span) if quick else floor_careful(span)
+        if floor == INFINITY:
+            span = 0.0
+        values = first_start(span, quick)
+        squares = square_start(span)
+        rests = rest_start(squares)
+        for r in range(repeat):
+            at = (r * channels + c) * inner
+            start_words(acc, at, inner, 0, values, carry_start(values, quick))
+            start_words(acc, at, inner, 3 * PITCH, squares, carry_start(squares, quick))
+            start_words(acc, at, inner, 6 * PITCH, rests, carry_start(rests, quick))
+            for j in range(at, at + inner):
+                store(acc, FLOOR + j, floor)
+
+
+def start_words(acc, at, count, row, first, second):
+    """Beginnings of a group of three words in ``count`` lanes."""
+    for j in range(at, at + count):
+        store(acc, row + j, first)
+        store(acc, row + PITCH + j, second)
+        store(acc, row + 2 * PITCH + j, 0.0)
+        store(acc, STARTS + row + j, first)
+        store(acc, STARTS + row + PITCH + j, second)
+
+
+def gather(acc, lanes):
+    """Add the sums of the lanes to their totals."""
+    for row in range(0, WORDS_OF_LANE * PITCH, 3 * PITCH):
+        for j in range(row, row + lanes):
+            store(acc, EXACT_OTHERS + j, load(acc, j) - load(acc, STARTS + j))
+            store(acc, EXACT_OTHERS + PITCH + j, load(acc, PITCH + j) - load(acc, STARTS + PITCH + j))
+            store(acc, EXACT_OTHERS + 2 * PITCH + j, load(acc, 2 * PITCH + j))
+    add_others(acc, lanes)
+
+
+def fold_totals(acc, channels, inner, repeat, slots, slot):
+    """Add up a channel's lanes."""
+    fold_lanes(acc, channels, inner, repeat)
+
+
+def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
+    """Add the totals in the first lane of a channel to its state, or count what is not finite."""
+    partials[at + COUNT * channels] += pieces * run
+    total = load(acc, EXACT_TOTALS)
+    if total - total == 0.0:
+        to = at + SUM_WORDS * channels
+        for row in range(3):
+            deposit_float(partials, to, channels, load(acc, EXACT_TOTALS + row * PITCH), SUM_OFFSET)
+        to = at + SQUARE_WORDS * channels
+        for row in range(3, WORDS_OF_LANE):
+            deposit_float(partials, to, channels, load(acc, EXACT_TOTALS + row * PITCH), SQUARE_OFFSET)
+    else:
+        count_special(x, base, pieces, step, run, slot, lows, highs, partials, at, channels)
+
+
+def count_special(x, base, pieces, step, run, slot, lows, highs, partials, at, channels):
+    """Count NaN and infinities of a channel, and look for its extremes again."""
+    low = load(x, base)
+    high = low
+    for i in range(pieces):
+        for j in range(base + i * step, base + i * step + run):
+            v = load(x, j)
+            d = 1.0 * v
+            low = lowest(low, v)
+            high = highest(high, v)
+            if d != d:
+                partials[at + NANS * channels] += 1
+            elif d - d != 0.0:
+                partials[at + (PLUS if d > 0.0 else MINUS) * channels] += 1
+    store(lows, slot, low)
+    store(highs, slot, high)
+
+
+def pick(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
+    """Add the values that were left out, one by one, from the lanes that have some."""
+    for j in range(lanes):
+        floor = load(acc, FLOOR + j)
+        if is_stray(load(ends, LANE_KEPT + j), floor):
+            to = at + (j // inner) % width
+            for r in range(rows + (1 if j < rest else 0)):
+                v = load(x, base + r * stride + j)
+                if is_stray(v, floor):
+                    deposit_value(partials, to, channels, v)
+
+
+def pick_none(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
+    """Nothing was left out."""
+
+
+def close_tile(slots, count, terms):
+    """The sums are in the state already."""
+
+
+def join_slots(slots, distance, count):
+    """The sums are in the state already."""
+
+
+def put_slots(turn, partials, at, channels, slots, count):
+    """The sums are in the state already: see to its carries."""
+    if turn % CARRY_TURNS == CARRY_TURNS - 1:
+        carry(partials, at, channels, count)

@@ -1,0 +1,67 @@
+"""Extremes of lanes, tiles and segments. A variant binds ``nearest``, ``survey_deep`` and ``survey_single``."""
+
+from .machine import greater, lesser, load, store, window
+from .sizes import DEPTH, LANE_GREATEST, LANE_LEAST, LANE_NEAREST
+
+
+def start_extremes(x, base, channels, inner, repeat, low, high, near):
+    """Extremes begin with their channel's first value."""
+    for r in range(repeat):
+        for c in range(channels):
+            v = load(x, base + c * inner)
+            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
+                store(low, j, v)
+                store(high, j, v)
+                store(near, j, v)
+
+
+def survey(x, base, rows, stride, lanes, rest, ends):
+    """Extremes of the lanes over ``rows`` full rows and ``rest`` values of one more."""
+    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
+    deep = rows - rows % DEPTH
+    survey_deep(x, base, deep // DEPTH, stride, lanes, low, high, near)
+    survey_single(x, base + deep * stride, rows - deep, stride, lanes, low, high, near)
+    survey_single(x, base + rows * stride, 1, 0, rest, low, high, near)
+
+
+def join_ends(low, high, near, at, distance, count):
+    """Extremes of ``count`` lanes take those of the lanes at a distance."""
+    for j in range(at, at + count):
+        store(low, j, lesser(load(low, j + distance), load(low, j)))
+        store(high, j, greater(load(high, j + distance), load(high, j)))
+        store(near, j, nearest(load(near, j + distance), load(near, j)))
+
+
+def fold_extremes(channels, inner, repeat, low, high, near):
+    """Leave a channel's extremes in its first lane."""
+    lanes = channels * inner
+    for r in range(1, repeat):
+        join_ends(low, high, near, 0, r * lanes, lanes)
+    size = inner
+    while size > 1:
+        half = (size + 1) // 2
+        for c in range(channels):
+            join_ends(low, high, near, c * inner, half, size - half)
+        size = half
+
+
+def lowest(a, b):
+    """The smaller, or NaN if there is one."""
+    return b if a == a and not b >= a else a
+
+
+def highest(a, b):
+    """The larger, or NaN if there is one."""
+    return b if a == a and not b <= a else a
+
+
+def join_extremes(least, greatest, i, low, high, j, count):
+    """Fold ``count`` slots of extremes into as many others."""
+    for k in range(count):
+        store(least, i + k, lowest(load(least, i + k), load(low, j + k)))
+        store(greatest, i + k, highest(load(greatest, i + k), load(high, j + k)))
+
+
+def positive_zero(v):
+    """The value, but +0 for -0."""
+    return v if v != 0 else v - v

@@ -1,0 +1,83 @@
+"""Exact sums: integers in int64 words of 32 bits, two's complement, the bits above being carries that are still to go.
+
+A deposit adds less than 2^33 to a word, so up to 2^30 of them may come before a ``carry``. Words of a channel are
+``channels`` places apart. A variant binds ``FRACTION`` (explicit bits of a significand of the data), ``HIDDEN``,
+``MAGNITUDE`` and ``EXPONENT_BIAS`` with it, ``SUM_OFFSET`` and ``SQUARE_OFFSET`` (bits of a state below 1),
+``SQUARE_WORDS`` (its first row of squares) and ``ROWS_OF_STATE``.
+"""
+
+from .machine import pattern, sum_pattern
+from .sizes import SUM_WORDS, WORD_BITS
+
+MASK = (1 << WORD_BITS) - 1
+DOUBLE_FRACTION = 52
+DOUBLE_HIDDEN = 1 << DOUBLE_FRACTION
+DOUBLE_BIAS = 1075  # a float64 is its significand times 2 to its exponent field less this
+HALF = 27  # bits of the lower part of a significand to be squared
+LOWER = (1 << HALF) - 1
+
+
+def deposit(state, at, channels, m, p):
+    """Add the integer ``m``, smaller than 2^54, times ``2^p`` to the words from ``at`` on."""
+    sign = 1 if m >= 0 else -1
+    size = m * sign
+    shift = p & (WORD_BITS - 1)
+    low = (size & MASK) << shift
+    high = (size >> WORD_BITS) << shift
+    w = at + (p >> 5) * channels
+    state[w] += sign * (low & MASK)
+    state[w + channels] += sign * ((low >> WORD_BITS) + (high & MASK))
+    state[w + 2 * channels] += sign * (high >> WORD_BITS)
+
+
+def deposit_float(state, at, channels, v, offset):
+    """Add a finite float64 to words which have ``offset`` bits below 1."""
+    b = sum_pattern(v)
+    e = (b >> DOUBLE_FRACTION) & 2047
+    m = b & (DOUBLE_HIDDEN - 1)
+    if e > 0:
+        m += DOUBLE_HIDDEN
+    if m > 0:
+        deposit(state, at, channels, m if b >= 0 else -m, max(e, 1) - DOUBLE_BIAS + offset)
+
+
+def deposit_value(state, at, channels, v):
+    """Add a finite value and its square, from its bits: no float arithmetic may flush it to 0."""
+    b = pattern(v)
+    e = (b & MAGNITUDE) >> FRACTION
+    m = b & (HIDDEN - 1)
+    if e > 0:
+        m += HIDDEN
+    k = max(e, 1) - EXPONENT_BIAS
+    deposit(state, at + SUM_WORDS * channels, channels, m if b >= 0 else -m, k + SUM_OFFSET)
+    upper = m >> HALF
+    lower = m & LOWER
+    p = 2 * k + SQUARE_OFFSET
+    to = at + SQUARE_WORDS * channels
+    if upper > 0:
+        deposit(state, to, channels, upper * upper, p + 2 * HALF)
+        deposit(state, to, channels, 2 * upper * lower, p + HALF)
+    deposit(state, to, channels, lower * lower, p)
+
+
+def carry(state, at, channels, count):
+    """Bring all words but the highest, which keeps the sign, of ``count`` channels into [0, 2^32)."""
+    for row in range(SUM_WORDS, ROWS_OF_STATE - 1):
+        if row != SQUARE_WORDS - 1:
+            for k in range(at + row * channels, at + row * channels + count):
+                v = state[k]
+                state[k + channels] += v >> WORD_BITS
+                state[k] = v & MASK
+
+
+def join_limbs(into, i, i_row, part, j, j_row, count):
+    """Add ``count`` states to as many others."""
+    for row in range(ROWS_OF_STATE):
+        for k in range(count):
+            into[i + row * i_row + k] += part[j + row * j_row + k]
+    carry(into, i, i_row, count)
+
+
+def close_limbs(state, channels, begin, end, words, terms):
+    """Leave no carries in channels ``begin`` to ``end``."""
+    carry(state, begin, channels, end - begin)
