@@ -8,6 +8,7 @@ from . import _merging
 from ._arrays import Operand, transform_of
 from ._backends import Moments, current
 from ._channel_stats import ChannelStats
+from ._exact import ExactState
 from ._layout import Axes
 
 #: What ``on_constant`` means for the factor on ``x - mean``, and for the width under ``x - min``.
@@ -23,12 +24,28 @@ def reduce(operand: Operand, axes: Axes) -> Moments:
     return current().reduce_moments(operand, axes)
 
 
+def statistics_of(operand: Operand, axes: Axes, method: str) -> ChannelStats:
+    """Statistics of a checked array by a method."""
+    if method == "compensated":
+        return wrap(reduce(operand, axes), axes.shape, operand.original)
+    if operand.stored.size == 0:
+        least, greatest = _merging.no_extremes(axes.shape, operand.original)
+        return ChannelStats(ExactState.empty(axes.channels), least, greatest)
+    sums = current().reduce_exact(operand, axes)
+    least, greatest = (_as_original(end, operand.original).reshape(axes.shape) for end in (sums.least, sums.greatest))
+    return ChannelStats(ExactState.of(sums), least, greatest)
+
+
+def _as_original(end: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if end.dtype == dtype:
+        return end
+    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+        return end.astype(dtype)
+
+
 def wrap(moments: Moments, shape: tuple[int, ...], dtype: np.dtype) -> ChannelStats:
     """A backend's result as a public value."""
-    least, greatest = moments.least, moments.greatest
-    if least.dtype != dtype:
-        with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-            least, greatest = least.astype(dtype), greatest.astype(dtype)
+    least, greatest = (_as_original(end, dtype) for end in (moments.least, moments.greatest))
     return ChannelStats(moments.state.reshape(5, *shape), least.reshape(shape), greatest.reshape(shape))
 
 

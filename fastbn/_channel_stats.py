@@ -16,6 +16,7 @@ from . import _display, _merging, _records
 from ._algebra import root, variance
 from ._arrays import number_dtype
 from ._backends import Moments
+from ._exact import ExactState
 from ._layout import ChannelAxis
 from ._scalars import check_ddof
 
@@ -28,7 +29,8 @@ class ChannelStats:
 
     Made by `channel_stats`, `ChannelStats.empty`, `ChannelStats.from_moments`, `ChannelStats.from_dict` or
     `ChannelStats.load`. Mean and sum of squared deviations are held in two float64 words each, so that a million
-    merges do not drift. Equality (``==``) is equality of every bit, names included.
+    merges do not drift; exact statistics hold the sums of the values and of their squares as integers. Equality
+    (``==``) is equality of every bit, names and method included.
 
     Examples
     --------
@@ -40,19 +42,27 @@ class ChannelStats:
     """
 
     __module__ = "fastbn.statistics"  # its public place, for pickles and documentation
-    __slots__ = ("_greatest", "_least", "_names", "_state")
+    __slots__ = ("_exact", "_greatest", "_least", "_names", "_rounded")
 
-    _state: Floats  # (5, *shape): count, mean, its tail, m2 (sum of squared deviations), its tail
+    _rounded: Floats | None  # (5, *shape): count, mean, its tail, m2 (sum of squared deviations), its tail
+    _exact: ExactState | None  # of the same channels, flat; then _rounded is made from it when it is asked for
     _least: np.ndarray
     _greatest: np.ndarray
     _names: tuple[str, ...] | None
 
     def __init__(
-        self, state: Floats, least: np.ndarray, greatest: np.ndarray, names: tuple[str, ...] | None = None
+        self,
+        state: Floats | ExactState,
+        least: np.ndarray,
+        greatest: np.ndarray,
+        names: tuple[str, ...] | None = None,
     ) -> None:
-        for array in (state, least, greatest):
-            array.setflags(write=False)
-        for name, value in (("_state", state), ("_least", least), ("_greatest", greatest), ("_names", names)):
+        exact, rounded = (state, None) if isinstance(state, ExactState) else (None, state)
+        for array in (rounded, least, greatest):
+            if array is not None:
+                array.setflags(write=False)
+        values = {"_exact": exact, "_rounded": rounded, "_least": least, "_greatest": greatest, "_names": names}
+        for name, value in values.items():
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -62,7 +72,23 @@ class ChannelStats:
         raise AttributeError(f"ChannelStats is immutable: cannot delete {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (np.array(self._state), np.array(self._least), np.array(self._greatest), self._names)
+        state = np.array(self._state) if self._exact is None else self._exact
+        return type(self), (state, np.array(self._least), np.array(self._greatest), self._names)
+
+    @property
+    def _state(self) -> Floats:
+        if self._rounded is None:
+            assert self._exact is not None
+            state: Floats = self._exact.moments().reshape(5, *self.shape)
+            state.setflags(write=False)
+            object.__setattr__(self, "_rounded", state)
+            return state
+        return self._rounded
+
+    @property
+    def _counts(self) -> np.ndarray:
+        """Values counted, of either method's type."""
+        return np.asarray(self._state[0] if self._exact is None else self._exact.counts[0].reshape(self.shape))
 
     # What it says
 
@@ -72,9 +98,14 @@ class ChannelStats:
         return self._least.shape
 
     @property
+    def method(self) -> str:
+        """How they were computed: "compensated", or "exact" (correctly rounded, the same in whatever order)."""
+        return "compensated" if self._exact is None else "exact"
+
+    @property
     def count(self) -> npt.NDArray[np.int64]:
         """Values counted (int64)."""
-        return np.asarray(self._state[0].astype(np.int64))
+        return np.asarray(self._counts.astype(np.int64))
 
     @property
     def n_missing(self) -> npt.NDArray[np.int64]:
@@ -84,7 +115,7 @@ class ChannelStats:
     @property
     def weight(self) -> Floats:
         """Sum of weights (float64): the count, as nothing is weighted."""
-        return np.array(self._state[0])
+        return np.asarray(self._counts.astype(np.float64))
 
     @property
     def mean(self) -> Floats:
@@ -127,6 +158,8 @@ class ChannelStats:
         >>> fastbn.channel_stats([1, 2, 6], None).var(ddof=1)
         array(7.)
         """
+        if self._exact is not None:
+            return self._exact.variance(check_ddof(ddof)).reshape(self.shape)
         return self._variance(ddof)[0]
 
     def std(self, ddof: int = 0) -> Floats:
@@ -148,6 +181,8 @@ class ChannelStats:
         >>> fastbn.channel_stats([[2.0], [4.0]]).std()
         array([1.])
         """
+        if self._exact is not None:
+            return self._exact.deviation(check_ddof(ddof)).reshape(self.shape)
         with np.errstate(all="ignore"):
             return np.asarray(root(*self._variance(ddof))[0])
 
@@ -161,11 +196,11 @@ class ChannelStats:
         return np.asarray(head), np.asarray(tail)
 
     def _any_empty(self) -> bool:
-        return bool((self._state[0] == 0).any())
+        return bool((self._counts == 0).any())
 
     def _extreme(self, values: np.ndarray) -> np.ndarray:
         if values.dtype.kind == "f" and self._any_empty():
-            return np.asarray(np.where(self._state[0] > 0, values, values.dtype.type(np.nan)))
+            return np.asarray(np.where(self._counts > 0, values, values.dtype.type(np.nan)))
         return values.copy()
 
     # Merging
@@ -247,8 +282,10 @@ class ChannelStats:
         Returns
         -------
         ChannelStats
-            ``a.merge(b) == b.merge(a)``, bit for bit; many are merged in a balanced tree. `min` and `max` have the
-            common dtype that NumPy gives, but integers stay integers: int64 with uint64 gives the one that holds all.
+            ``a.merge(b) == b.merge(a)``, bit for bit; many are merged in a balanced tree. Exact statistics with exact
+            ones are exact, in whatever order they are merged; with compensated ones they are compensated (`method`).
+            `min` and `max` have the common dtype that NumPy gives, but integers stay integers: int64 with uint64 gives
+            the one that holds all.
 
         Raises
         ------
@@ -273,8 +310,12 @@ class ChannelStats:
         names = {part._names for part in parts if part._names is not None}
         if len(names) > 1:
             raise ValueError(f"merge: got channel names {' and '.join(map(str, sorted(names)))}; wants the same names")
-        state, least, greatest = _merging.union([(part._state, part._least, part._greatest) for part in parts])
-        return ChannelStats(state, least, greatest, *names)
+        least, greatest = _merging.union_of_extremes([(part._counts, part._least, part._greatest) for part in parts])
+        filled = [part for part in parts if (part._counts > 0).any()] or parts
+        exact = [part._exact for part in filled if part._exact is not None]
+        if len(exact) == len(filled):
+            return ChannelStats(ExactState.merged(exact), least, greatest, *names)
+        return ChannelStats(_merging.union([part._state for part in filled]), least, greatest, *names)
 
     def __add__(self, other: object) -> "ChannelStats":
         if not isinstance(other, ChannelStats):
@@ -285,7 +326,12 @@ class ChannelStats:
         return self if isinstance(other, int) and other == 0 else NotImplemented  # sum() starts with 0
 
     def update(
-        self, x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy: str = "propagate"
+        self,
+        x: npt.ArrayLike,
+        channel_axis: ChannelAxis = 1,
+        *,
+        nan_policy: str = "propagate",
+        method: str | None = None,
     ) -> "ChannelStats":
         """Return ``self + channel_stats(x, ...)``.
 
@@ -293,6 +339,8 @@ class ChannelStats:
         ----------
         x, channel_axis, nan_policy
             As in `channel_stats`.
+        method : {"compensated", "exact"}, optional
+            As in `channel_stats`; that of these statistics if not given.
 
         Returns
         -------
@@ -306,7 +354,7 @@ class ChannelStats:
         """
         from .statistics import channel_stats  # which makes values of this class
 
-        return self + channel_stats(x, channel_axis, nan_policy=nan_policy)
+        return self + channel_stats(x, channel_axis, nan_policy=nan_policy, method=method or self.method)
 
     # Names and subsets
 
@@ -338,7 +386,8 @@ class ChannelStats:
         >>> fastbn.channel_stats([[1.0, 2.0]]).with_names(["red", "green"]).select("green").mean
         array(2.)
         """
-        return ChannelStats(self._state, self._least, self._greatest, _records.checked_names(names, self.shape))
+        state = self._state if self._exact is None else self._exact
+        return ChannelStats(state, self._least, self._greatest, _records.checked_names(names, self.shape))
 
     def select(self, index: Any) -> "ChannelStats":
         """Return the statistics of some of the channels.
@@ -373,7 +422,11 @@ class ChannelStats:
         names = None
         if self._names is not None and least.ndim == 1:
             names = _records.checked_names(np.array(self._names, dtype=object)[index], least.shape)
-        return ChannelStats(np.array(self._state[(slice(None), *where)]), least, np.array(self._greatest[where]), names)
+        greatest = np.array(self._greatest[where])
+        if self._exact is None:
+            return ChannelStats(np.array(self._state[(slice(None), *where)]), least, greatest, names)
+        flat = np.arange(self._least.size).reshape(self.shape)[where]
+        return ChannelStats(self._exact.select(np.asarray(flat).reshape(-1)), least, greatest, names)
 
     # To and from files
 
@@ -392,7 +445,7 @@ class ChannelStats:
         >>> fastbn.ChannelStats.from_dict(stats.to_dict()) == stats
         True
         """
-        return _records.to_dict(self._state, self._least, self._greatest, self._names)
+        return _records.to_dict(self._state, self._least, self._greatest, self._names, self._exact)
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> Self:
@@ -474,10 +527,11 @@ class ChannelStats:
         return hash(self._key())
 
     def _key(self) -> tuple[Any, ...]:
-        filled = self._state[0] > 0
+        filled = self._counts > 0
         ends = (np.where(filled, end, end.dtype.type(0)) for end in (self._least, self._greatest))
-        arrays = [_records.canonical(array) for array in (self._state, *ends)]
-        return self.shape, self._least.dtype.str, self._names, *(array.tobytes() for array in arrays)
+        state = (_records.canonical(self._state).tobytes(),) if self._exact is None else self._exact.key()
+        extremes = (_records.canonical(end).tobytes() for end in ends)
+        return self.shape, self._least.dtype.str, self._names, self.method, state, *extremes
 
     def __repr__(self) -> str:
         return _display.table(self)

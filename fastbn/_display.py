@@ -14,6 +14,7 @@ def table(stats: "ChannelStats") -> str:
     """A line per channel: count, mean, std, min, max."""
     channels = int(np.prod(stats.shape, dtype=np.int64))
     head = f"ChannelStats: {channels} channel{'s' * (channels != 1)}, shape {stats.shape}, {stats.min.dtype} data"
+    head += ", exact" * (stats.method == "exact")
     columns = [c.reshape(-1) for c in (stats.count, stats.mean, stats.std(), stats.min, stats.max)]
     picked = list(range(channels))
     if channels > _SHOWN:

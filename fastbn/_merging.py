@@ -11,6 +11,7 @@ from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
 Part = tuple[Floats, np.ndarray, np.ndarray]  # state (5, *shape), least, greatest
+Ends = tuple[np.ndarray, np.ndarray, np.ndarray]  # values counted, least, greatest
 
 
 def no_extremes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -78,22 +79,27 @@ def _common_dtype(ends: list[np.ndarray], counted: list[npt.NDArray[np.bool_]]) 
     )
 
 
-def union(parts: list[Part]) -> Part:
-    """Merge parts of the same shape in a balanced tree."""
-    filled = [part for part in parts if (part[0][0] > 0).any()] or parts
-    dtype = _common_dtype([part[end] for end in (1, 2) for part in filled], [part[0][0] > 0 for part in filled] * 2)
+def union_of_extremes(parts: list[Ends]) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum and maximum of parts of the same shape, given what each of them counted."""
+    filled = [part for part in parts if (part[0] > 0).any()] or parts
+    dtype = _common_dtype([part[end] for end in (1, 2) for part in filled], [part[0] > 0 for part in filled] * 2)
     nothing = no_extremes(filled[0][1].shape, dtype)
     least, greatest = (
-        np.stack([np.where(part[0][0] > 0, part[end].astype(dtype), nothing[end - 1]) for part in filled])
+        np.stack([np.where(part[0] > 0, part[end].astype(dtype), nothing[end - 1]) for part in filled])
         for end in (1, 2)
     )
-    states = np.stack([part[0] for part in filled], axis=1)
+    return np.minimum.reduce(least), np.maximum.reduce(greatest)
+
+
+def union(parts: list[Floats]) -> Floats:
+    """Merge states of the same shape in a balanced tree."""
+    states = np.stack(parts, axis=1)
     with np.errstate(all="ignore"):
         while (count := states.shape[1]) > 1:
             even = count - count % 2
             merged = _merge_ordered(states[:, 0:even:2], states[:, 1:even:2])
             states = np.concatenate([merged, states[:, even:]], axis=1)
-    return np.ascontiguousarray(states[:, 0]), np.minimum.reduce(least), np.maximum.reduce(greatest)
+    return np.ascontiguousarray(states[:, 0])
 
 
 def _merge_ordered(a: Floats, b: Floats) -> Floats:

@@ -7,26 +7,46 @@ from typing import Any
 import numpy as np
 
 from ._arrays import number_dtype
+from ._exact import ExactState, Integers
+from ._kernels.sizes import LONG, SQUARE_POINT, SUM_POINT, WORD_BITS
 
 _FORMAT = "fastbn.ChannelStats"
-_VERSION = 1
+_VERSION, _EXACT_VERSION = 1, 2
+_COUNTS = ("nan", "plus_infinity", "minus_infinity")
+_UNITS = {"sum_unit": f"2**-{SUM_POINT}", "sum_of_squares_unit": f"2**-{SQUARE_POINT}"}
 _ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
+_DIGITS = LONG.square_count * WORD_BITS // 4  # of the largest sum of squares there can be
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def to_dict(
-    state: np.ndarray, least: np.ndarray, greatest: np.ndarray, names: tuple[str, ...] | None
+    state: np.ndarray,
+    least: np.ndarray,
+    greatest: np.ndarray,
+    names: tuple[str, ...] | None,
+    exact: ExactState | None,
 ) -> dict[str, Any]:
-    """Describe statistics with what strict JSON can hold; Python's float repr is read back bit for bit."""
+    """Describe statistics with what strict JSON can hold; Python's float repr is read back bit for bit.
+
+    Exact ones are described by the same numbers for who reads no more than these, and by their integers.
+    """
     columns = dict(zip(_ROWS, state, strict=True)) | {"min": least, "max": greatest}
     return {
         "format": _FORMAT,
-        "version": _VERSION,
+        "version": _VERSION if exact is None else _EXACT_VERSION,
         "shape": list(least.shape),
         "dtype": least.dtype.name,
         "names": None if names is None else list(names),
         **{name: [_plain(v) for v in column.reshape(-1).tolist()] for name, column in columns.items()},
+        **({} if exact is None else {"exact": _exact_to_dict(exact)}),
     }
+
+
+def _exact_to_dict(exact: ExactState) -> dict[str, Any]:
+    """Integers as hexadecimal strings, because JSON readers may take long numbers for floats."""
+    counts = {name: row.tolist() for name, row in zip(_COUNTS, exact.counts[1:], strict=True)}
+    sums = {"sum": exact.total.values(), "sum_of_squares": exact.squares.values()}
+    return counts | {name: [hex(v) for v in values] for name, values in sums.items()} | _UNITS
 
 
 def _plain(value: Any) -> Any:
@@ -62,15 +82,17 @@ def _size(value: Any) -> int:
     return value
 
 
-def from_dict(d: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...] | None]:
+def from_dict(
+    d: Mapping[str, Any],
+) -> tuple[np.ndarray | ExactState, np.ndarray, np.ndarray, tuple[str, ...] | None]:
     """Check and read what `to_dict` wrote."""
     if not (hasattr(d, "get") and d.get("format") == _FORMAT):
         raise ValueError(f"not statistics of fastbn (no format {_FORMAT!r})")
     version = d.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"version: got {version!r}; wants an int from 1 to {_VERSION}")
-    if version > _VERSION:
-        raise ValueError(f"version: got {version}; this fastbn reads up to {_VERSION}: upgrade fastbn")
+        raise ValueError(f"version: got {version!r}; wants an int from 1 to {_EXACT_VERSION}")
+    if version > _EXACT_VERSION:
+        raise ValueError(f"version: got {version}; this fastbn reads up to {_EXACT_VERSION}: upgrade fastbn")
     try:
         shape = tuple(_size(n) for n in _list(d["shape"]))
         if not isinstance(d["dtype"], str):
@@ -84,9 +106,32 @@ def from_dict(d: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray,
             raise ValueError("count: wants whole numbers from 0 to 2^53")
         if (m2 < 0).any():
             raise ValueError("m2: wants numbers >= 0")
+        exact = _exact_from_dict(d["exact"], count.reshape(-1)) if version == _EXACT_VERSION else None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"damaged statistics: {type(error).__name__}: {error}") from None
-    return state, ends[0], ends[1], names
+    return state if exact is None else exact, ends[0], ends[1], names
+
+
+def _exact_from_dict(d: Any, count: np.ndarray) -> ExactState:
+    """Check and read the integers of exact statistics."""
+    if not isinstance(d, Mapping) or any(d[name] != unit for name, unit in _UNITS.items()):
+        raise TypeError(f"exact: wants sums in the units {', '.join(_UNITS.values())}")
+    rows = [count.astype(np.int64)]
+    rows += [np.array([_size(v) for v in _list(d[name])], np.int64).reshape(count.shape) for name in _COUNTS]
+    sums = [[_integer(v) for v in _list(d[name])] for name in ("sum", "sum_of_squares")]
+    if any(len(values) != count.size for values in sums) or (np.sum(rows[1:], axis=0) > rows[0]).any():
+        raise ValueError("exact: got counts and sums that do not fit each other")
+    finite = np.where(np.any(rows[1:], axis=0), 0, rows[0])
+    for n, total, squares in zip(finite.tolist(), *sums, strict=True):
+        if squares < 0 or n * squares < total * total or (squares and not n):
+            raise ValueError("exact: got sums that are those of no data")
+    return ExactState(np.stack(rows), *(Integers.of(values) for values in sums))
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, str) or len(value) > _DIGITS:
+        raise TypeError(f"exact: got {str(value)[:40]!r}; wants a hexadecimal integer of at most {_DIGITS} characters")
+    return int(value, 16)
 
 
 def checked_names(names: Iterable[str] | None, shape: tuple[int, ...]) -> tuple[str, ...] | None:

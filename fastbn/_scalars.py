@@ -6,11 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 _NAN_POLICIES = ("propagate",)
+_METHODS = ("compensated", "exact")
 
 
 def check_nan_policy(nan_policy: Any) -> None:
     """Refuse an unknown ``nan_policy``."""
     check_choice("nan_policy", nan_policy, _NAN_POLICIES)
+
+
+def check_method(method: Any) -> None:
+    """Refuse an unknown ``method``."""
+    check_choice("method", method, _METHODS)
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import apply, fit_apply, wrap
+from ._apply import apply, fit_apply, statistics_of, wrap
 from ._arrays import as_operand, channel_vector, check_separate, overlap, prepare_output
 from ._backends import Moments, current
 from ._layout import Axes, ChannelAxis, split_axes
-from ._scalars import check_eps, check_nan_policy, check_number
+from ._scalars import check_eps, check_method, check_nan_policy, check_number
 
 __all__ = ["batch_norm"]
 
@@ -26,6 +26,7 @@ def batch_norm(
     eps: float = 1e-5,
     channel_axis: ChannelAxis = 1,
     nan_policy: str = "propagate",
+    method: str = "compensated",
     return_stats: bool = False,
     out: np.ndarray | None = None,
 ) -> Any:
@@ -51,6 +52,8 @@ def batch_norm(
         The axis (or axes) that is kept.
     nan_policy : {"propagate"}
         A NaN makes its channel NaN, and its running statistics too.
+    method : {"compensated", "exact"}, default "compensated"
+        How the statistics of the batch are computed, as in `channel_stats`.
     return_stats : bool, default False
         Return ``(y, stats)``; in evaluation these are the running statistics, as those of a count of 1.
     out : ndarray, optional
@@ -86,6 +89,7 @@ def batch_norm(
     (array([0.2]), array([1.1]))
     """
     check_nan_policy(nan_policy)
+    check_method(method)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
     eps = check_eps(eps)
@@ -95,10 +99,16 @@ def batch_norm(
     if training and axes.values == 1 and operand.stored.size:
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
+    stats = None
     if training:
         others = {"x": operand.stored} if out is None else {"x": operand.stored, "out": y}
         _check_apart({"running_mean": running_mean, "running_var": running_var}, others)
-        moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
+        if method == "exact":
+            stats = statistics_of(operand, axes, method)
+            moments = stats.moments()
+            apply(operand, axes, moments, scale, shift, eps, 0, "zero", target)
+        else:
+            moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
         if operand.stored.size and running_mean is not None and running_var is not None:
             _update(running_mean, running_var, moments, weight)
     else:
@@ -108,7 +118,9 @@ def batch_norm(
         apply(operand, axes, moments, scale, shift, eps, 0, "zero", target)
     if not return_stats:
         return y
-    return y, wrap(moments, axes.shape, operand.original if training else moments.least.dtype)
+    if stats is None:
+        stats = wrap(moments, axes.shape, operand.original if training else moments.least.dtype)
+    return y, stats
 
 
 def _as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:

@@ -6,13 +6,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit_apply, reduce, refuse_constant, wrap
+from ._apply import (
+    CONSTANT_FACTOR,
+    CONSTANT_WIDTH,
+    apply,
+    fit_apply,
+    reduce,
+    refuse_constant,
+    statistics_of,
+    wrap,
+)
 from ._arrays import as_operand, channel_vector, prepare_output, transform_of
 from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_extremes, check_stats
 from ._layout import ChannelAxis, split_axes
-from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_nan_policy
+from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_method, check_nan_policy
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
 
@@ -27,6 +36,7 @@ def zscore(
     eps: float = 0.0,
     stats: ChannelStats | None = None,
     nan_policy: str = "propagate",
+    method: str = "compensated",
     on_constant: str = "zero",
     return_stats: bool = False,
     out: Array | None = None,
@@ -48,6 +58,8 @@ def zscore(
         Taken instead of the statistics of `x` (fit on one set, apply to another).
     nan_policy : {"propagate"}
         A NaN makes its channel NaN.
+    method : {"compensated", "exact"}, default "compensated"
+        How the statistics of `x` are computed, as in `channel_stats`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
         What becomes of a channel whose variance is exactly 0 (with ``eps == 0``): 0, NaN, or a ValueError.
     return_stats : bool, default False
@@ -84,6 +96,7 @@ def zscore(
            [ 1.,  0.]])
     """
     check_nan_policy(nan_policy)
+    check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_FACTOR)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
@@ -92,6 +105,8 @@ def zscore(
         check_stats(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
     gamma, beta = channel_vector(None, "gamma", axes.shape, 1.0), channel_vector(None, "beta", axes.shape, 0.0)
+    if stats is None and method == "exact":
+        stats = statistics_of(operand, axes, method)
     if stats is None and on_constant != "raise":
         moments = fit_apply(operand, axes, gamma, beta, eps, ddof, CONSTANT_FACTOR[on_constant], target)
     else:
@@ -223,6 +238,7 @@ def minmax_scale(
     clip: bool = False,
     stats: ChannelStats | None = None,
     nan_policy: str = "propagate",
+    method: str = "compensated",
     on_constant: str = "zero",
     return_stats: bool = False,
     out: Array | None = None,
@@ -245,6 +261,8 @@ def minmax_scale(
         Taken instead of the statistics of `x`.
     nan_policy : {"propagate"}
         A NaN makes its channel NaN.
+    method : {"compensated", "exact"}, default "compensated"
+        How the statistics of `x` are computed, as in `channel_stats`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
         What becomes of a channel with ``min == max``: `lo`, NaN, or a ValueError.
     return_stats, out, dtype
@@ -268,6 +286,7 @@ def minmax_scale(
            [1. , 0. ]], dtype=float32)
     """
     check_nan_policy(nan_policy)
+    check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_WIDTH)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
@@ -275,6 +294,8 @@ def minmax_scale(
     if stats is not None:
         check_extremes(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
+    if stats is None and method == "exact":
+        stats = statistics_of(operand, axes, method)
     moments = reduce(operand, axes) if stats is None else stats.moments()
     if on_constant == "raise":
         constant = (moments.least == moments.greatest) & np.isfinite(moments.least)

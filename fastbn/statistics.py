@@ -2,16 +2,18 @@
 
 import numpy.typing as npt
 
-from ._apply import reduce, wrap
+from ._apply import statistics_of
 from ._arrays import as_operand
 from ._channel_stats import ChannelStats
 from ._layout import ChannelAxis, split_axes
-from ._scalars import check_nan_policy
+from ._scalars import check_method, check_nan_policy
 
 __all__ = ["ChannelStats", "channel_stats"]
 
 
-def channel_stats(x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy: str = "propagate") -> ChannelStats:
+def channel_stats(
+    x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy: str = "propagate", method: str = "compensated"
+) -> ChannelStats:
     """Count, mean, variance, minimum and maximum of every channel, in one pass.
 
     Parameters
@@ -22,6 +24,10 @@ def channel_stats(x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy
         The axis (or axes) that is *kept*; all others are reduced. None: the whole array is one channel.
     nan_policy : {"propagate"}
         A NaN makes its channel's mean, variance, min and max NaN.
+    method : {"compensated", "exact"}, default "compensated"
+        "exact": mean, variance and standard deviation are the correctly rounded values of those of the stored numbers,
+        so neither order nor layout, cut or merge can change a bit, and there is no limit of range. It takes about the
+        same time for float32 and 1.2 to 1.4 times as long for float64; small arrays take 10 times as long.
 
     Returns
     -------
@@ -31,7 +37,7 @@ def channel_stats(x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy
     Raises
     ------
     ValueError
-        If `channel_axis` does not fit the shape of `x`, or `nan_policy` is unknown.
+        If `channel_axis` does not fit the shape of `x`, or `nan_policy` or `method` is unknown.
     TypeError
         If the dtype is not supported.
 
@@ -57,6 +63,6 @@ def channel_stats(x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy
     array([  2., 200.])
     """
     check_nan_policy(nan_policy)
+    check_method(method)
     operand = as_operand(x)
-    axes = split_axes(operand.stored.shape, channel_axis)
-    return wrap(reduce(operand, axes), axes.shape, operand.original)
+    return statistics_of(operand, split_axes(operand.stored.shape, channel_axis), method)

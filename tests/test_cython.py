@@ -15,7 +15,7 @@ if not {info.name: info.available for info in fastbn.backends()}["cython"]:
     pytest.skip("the extension is not installed", allow_module_level=True)
 
 from fastbn._arrays import as_operand
-from fastbn._backends import _cython_driver, cython_cpu, host
+from fastbn._backends import _cython_driver, cython_cpu
 from fastbn._layout import direct_view, split_axes
 
 COMPUTE = """
@@ -74,13 +74,14 @@ def test_other_threads_run_meanwhile():
     """A kernel lets go of the interpreter: this thread goes on while another is in one call of one kernel."""
     x = as_operand(np.ones(2**26, np.float32))
     view = direct_view(x.stored, split_axes(x.stored.shape, None))
-    part = host._Partials(view.cut.segments, 1, x.storage)
+    reduction = cython_cpu.backend._reduction("compensated", x.arithmetic, x.storage)
+    part = reduction.partials(view.cut)
     started, finished = threading.Event(), threading.Event()
 
     def compute():
-        cython_cpu.backend._reduce_units(x, view, part, 0, 1)  # whatever is imported or made once
+        reduction.units(view, part, 0, 1)  # whatever is imported or made once
         started.set()
-        cython_cpu.backend._reduce_units(x, view, part, 0, view.cut.segments)
+        reduction.units(view, part, 0, view.cut.segments)
         finished.set()
 
     interval = sys.getswitchinterval()

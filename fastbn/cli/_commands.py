@@ -38,7 +38,7 @@ def run_stats(args: Namespace) -> None:
             check_output(out, overwrite=args.overwrite)
     if args.plot is not None:
         require("matplotlib.figure", "matplotlib", "--plot")
-    stats = stream.measure()
+    stats = stream.measure(args.method)
     with ExitStack() as outputs:  # both are made before the first appears under its name
         if args.output is not None:
             stats.save(outputs.enter_context(atomic_output(args.output, overwrite=args.overwrite)))

@@ -83,6 +83,10 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 def _add_stats(parser: argparse.ArgumentParser) -> None:
     _add_input(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="stats.json", help="save the statistics, to the last bit")
+    parser.add_argument(
+        "--exact", dest="method", action="store_const", const="exact", default="compensated",
+        help="mean, variance and standard deviation correctly rounded, the same bits in whatever order and pieces",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--plot", type=_picture, metavar="P.png", help=f"draw the statistics ({', '.join(PICTURES)})")
     _add_overwrite(parser)

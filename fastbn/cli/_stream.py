@@ -41,13 +41,13 @@ class Stream:
         sample_stats = channel_stats(sample, self.channel_axis)
         return sample.dtype if transform is None else transform(sample, stats=sample_stats).dtype
 
-    def measure(self) -> ChannelStats:
-        """Compute the statistics of the whole array."""
+    def measure(self, method: str = "compensated") -> ChannelStats:
+        """Compute the statistics of the whole array. Exact ones do not depend on the memory that was allowed."""
         # The kept axes are never cut: the statistics hold all channels at once anyway.
         axes = [axis for axis in self.source.slowest_first if axis in self.axes.reduced]
         pieces = self._pieces(axes, self.source.array.itemsize, "statistics")
         _, first = next(pieces)
-        stats = channel_stats(first, self.channel_axis)
+        stats = channel_stats(first, self.channel_axis, method=method)
         for _, piece in pieces:
             stats = stats.update(piece, self.channel_axis)
         return stats
