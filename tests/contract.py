@@ -79,3 +79,23 @@ def assert_spread(var: float, std: float, moments: oracle.Moments, ddof: int, ex
         target = Fraction(oracle.rounded(value)) if exactly and not isinstance(value, float) else value
         miss = oracle.ulps(found, target)
         assert miss <= bound, f"{where}: {name} {found!r} is {float(miss)} ulp from {oracle.rounded(value)!r}"
+
+
+def assert_exact(stats, expected: list[oracle.Moments], dtype) -> None:
+    """Every number is the correctly rounded one, whatever the data; only NaN and infinities follow IEEE 754."""
+    assert stats.method == "exact"
+    assert (stats.min.dtype, stats.max.dtype) == (np.dtype(dtype).newbyteorder("="),) * 2
+    assert stats.count.ravel().tolist() == [moments.count for moments in expected]
+    for name, values, exact in (
+        ("mean", stats.mean, [moments.mean for moments in expected]),
+        *((f"var({d})", stats.var(d), [moments.var(d) for moments in expected]) for d in (0, 1)),
+        *((f"std({d})", stats.std(d), [moments.std(d) for moments in expected]) for d in (0, 1)),
+    ):
+        assert values.shape == stats.shape
+        for channel, (found, right) in enumerate(zip(values.ravel().tolist(), map(oracle.rounded, exact), strict=True)):
+            where = f"channel {channel}: {name} {found!r} for {right!r}"
+            assert found == right or (found != found and right != right), where
+            assert found != 0 or math.copysign(1, found) > 0, where
+    for channel, moments in enumerate(expected):
+        low, high = (end.ravel()[channel].item() for end in (stats.min, stats.max))
+        assert_extremes(low, high, moments, f"channel {channel}")
