@@ -3,8 +3,10 @@ from libc.stdint cimport int64_t
 
 # C types of limbs.py; `number` is the dtype of the data.
 
-@cython.locals(sign=int64_t, size=int64_t, shift=int64_t, low=int64_t, high=int64_t, w=Py_ssize_t)
-cdef void deposit(int64_t *state, Py_ssize_t at, Py_ssize_t channels, int64_t m, int64_t p) noexcept nogil
+@cython.locals(shift=int64_t, low=int64_t, high=int64_t, w=Py_ssize_t)
+cdef void deposit(
+    int64_t *state, Py_ssize_t at, Py_ssize_t channels, int64_t size, int64_t p, int64_t sign
+) noexcept nogil
 
 @cython.locals(b=int64_t, e=int64_t, m=int64_t)
 cdef void deposit_float(
@@ -12,7 +14,8 @@ cdef void deposit_float(
 ) noexcept nogil
 
 @cython.locals(
-    b=int64_t, e=int64_t, m=int64_t, k=int64_t, upper=int64_t, lower=int64_t, p=int64_t, to=Py_ssize_t
+    b=int64_t, e=int64_t, m=int64_t, k=int64_t, upper=int64_t, lower=int64_t, mixed=int64_t, first=int64_t,
+    second=int64_t, to=Py_ssize_t,
 )
 cdef void deposit_value(int64_t *state, Py_ssize_t at, Py_ssize_t channels, number v) noexcept nogil
 

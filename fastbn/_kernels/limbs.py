@@ -15,12 +15,11 @@ DOUBLE_HIDDEN = 1 << DOUBLE_FRACTION
 DOUBLE_BIAS = 1075  # a float64 is its significand times 2 to its exponent field less this
 HALF = 27  # bits of the lower part of a significand to be squared
 LOWER = (1 << HALF) - 1
+LOWER_SQUARE = 1 << (2 * HALF)
 
 
-def deposit(state, at, channels, m, p):
-    """Add the integer ``m``, smaller than 2^54, times ``2^p`` to the words from ``at`` on."""
-    sign = 1 if m >= 0 else -1
-    size = m * sign
+def deposit(state, at, channels, size, p, sign):
+    """Add ``sign * size * 2^p``, with ``size`` from 0 to 2^54, to the words from ``at`` on."""
     shift = p & (WORD_BITS - 1)
     low = (size & MASK) << shift
     high = (size >> WORD_BITS) << shift
@@ -38,7 +37,7 @@ def deposit_float(state, at, channels, v, offset):
     if e > 0:
         m += DOUBLE_HIDDEN
     if m > 0:
-        deposit(state, at, channels, m if b >= 0 else -m, max(e, 1) - DOUBLE_BIAS + offset)
+        deposit(state, at, channels, m, max(e, 1) - DOUBLE_BIAS + offset, 1 if b >= 0 else -1)
 
 
 def deposit_value(state, at, channels, v):
@@ -49,15 +48,16 @@ def deposit_value(state, at, channels, v):
     if e > 0:
         m += HIDDEN
     k = max(e, 1) - EXPONENT_BIAS
-    deposit(state, at + SUM_WORDS * channels, channels, m if b >= 0 else -m, k + SUM_OFFSET)
+    deposit(state, at + SUM_WORDS * channels, channels, m, k + SUM_OFFSET, 1 if b >= 0 else -1)
     upper = m >> HALF
     lower = m & LOWER
-    p = 2 * k + SQUARE_OFFSET
+    mixed = 2 * upper * lower
+    first = lower * lower + ((mixed & LOWER) << HALF)
+    second = upper * upper + (mixed >> HALF) + (first >> (2 * HALF))
     to = at + SQUARE_WORDS * channels
-    if upper > 0:
-        deposit(state, to, channels, upper * upper, p + 2 * HALF)
-        deposit(state, to, channels, 2 * upper * lower, p + HALF)
-    deposit(state, to, channels, lower * lower, p)
+    deposit(state, to, channels, first & (LOWER_SQUARE - 1), 2 * k + SQUARE_OFFSET, 1)
+    if second > 0:
+        deposit(state, to, channels, second, 2 * k + 2 * HALF + SQUARE_OFFSET, 1)
 
 
 def carry(state, at, channels, count):
