@@ -8,6 +8,7 @@ import pytest
 
 import fastbn
 import oracle
+from fastbn._kernels.sizes import LONG, SHORT
 from rational import MAPS
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -97,6 +98,15 @@ def test_with_out_nothing_of_full_size_is_allocated(name, layout):
     grown = resident() - before
     assert traced <= limit(x, axis)
     assert grown <= limit(x, axis) + 4 * MIB  # pages of the heap that others freed, stacks of threads
+
+
+@pytest.mark.parametrize("layout", ["nchw", "table", "one channel", "many channels", "reversed", "big-endian table", "int64"])
+def test_exact_statistics_hold_their_state(layout):
+    x, axis = ARRAYS[layout]()
+    fastbn.channel_stats(x, axis, method="exact")  # compiles
+    words = LONG if x.dtype.itemsize == 8 and x.dtype.kind == "f" else SHORT
+    state = 8 * words.rows * int(np.prod(oracle.kept_shape(x, axis), dtype=int))
+    assert traced_peak(lambda: fastbn.channel_stats(x, axis, method="exact")) <= limit(x, axis) + 4 * MIB + 2 * state
 
 
 @pytest.mark.parametrize("layout", ["table", "int16"])

@@ -8,8 +8,8 @@ from .machine import greater, pattern
 from .pivots import CARRY_FACTOR, start_above
 
 INFINITY = float("inf")
-SINGLE_QUICK, SINGLE_CAREFUL, SINGLE_LEAST = 2.0**-19, 2.0**-38, 2.0**-126
-DOUBLE_QUICK, DOUBLE_CAREFUL, DOUBLE_LEAST, DOUBLE_MOST = 2.0**-17, 2.0**-34, 2.0**-450, 2.0**480
+SINGLE_QUICK, SINGLE_CAREFUL, SINGLE_LEAST = 2.0**-19, 2.0**-36, 2.0**-126
+DOUBLE_QUICK, DOUBLE_CAREFUL, DOUBLE_LEAST, DOUBLE_MOST = 2.0**-17, 2.0**-33, 2.0**-450, 2.0**480
 INTEGER_SQUARES = 1.5 * 2.0**74  # more than 257 squares of 32-bit integers
 WIDE_VALUES, WIDE_SQUARES = 2.0**75, 2.0**138  # the same of 64-bit integers
 DOUBLE_REST, WIDE_REST = 2.0**-53, 2.0**-50  # where the sum of the rests of squares starts, of that of the squares
