@@ -120,6 +120,8 @@ class ChannelStats:
     @property
     def mean(self) -> Floats:
         """Mean (float64); NaN where nothing was counted."""
+        if self._exact is not None:
+            return self._exact.mean[0].reshape(self.shape).copy()
         mean = self._state[1] + 0.0
         return np.asarray(np.where(self._state[0] > 0, mean, np.nan) if self._any_empty() else mean)
 

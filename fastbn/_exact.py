@@ -37,47 +37,57 @@ class Integers(NamedTuple):
     first: int
     words: npt.NDArray[np.int64]  # (words, channels), all but the highest in [0, 2^32)
 
-    def trimmed(self) -> Self:
-        """Without carries, and without words that say nothing."""
-        used = np.flatnonzero(self.words.any(axis=1))
-        if not used.size:
-            return self._replace(first=0, words=np.zeros((1, self.words.shape[1]), np.int64))
-        low = int(used[0])
-        words = self.words[low : used[-1] + 3].copy()  # with room for carries
+    def carried(self) -> Self:
+        """With all words but the highest in [0, 2^32), trimmed."""
+        words = np.concatenate([self.words, np.zeros((2, self.words.shape[1]), np.int64)])
         for i in range(len(words) - 1):
             words[i + 1] += words[i] >> WORD_BITS
             words[i] &= _MASK
-        high = len(words)
-        while high - low > 1 and (words[high - 1] == -(words[high - 2] >> (WORD_BITS - 1))).all():
-            high -= 1  # this word only repeats the sign of the next
-            words[high - 1] += words[high] << WORD_BITS
-        return self._replace(first=self.first + low, words=words[:high])
+        return self._replace(words=words).trimmed()
+
+    def trimmed(self) -> Self:
+        """Without words that say nothing: zeros below, and repetitions of the sign above."""
+        used = np.flatnonzero(self.words.any(axis=1))
+        if not used.size:
+            return self._replace(first=0, words=np.zeros((1, self.words.shape[1]), np.int64))
+        low, words = int(used[0]), self.words[used[0] :]
+        sign = words[-1]
+        if ((sign == 0) | (sign == -1)).all():
+            needed = np.flatnonzero((words[:-1] != sign & _MASK).any(axis=1))
+            high = int(needed[-1]) + 1 if needed.size else 0
+            words = words[: high + 1].copy()
+            words[-1] = sign
+            if high and (words[-2] >> (WORD_BITS - 1) == -sign).all():  # the next says the sign, too
+                words = words[:-1]
+                words[-1] += sign << WORD_BITS
+        return self._replace(first=self.first + low, words=words)
 
     def sizes(self) -> tuple[Self, npt.NDArray[np.bool_]]:
         """Absolute values, and which were negative."""
         negative = self.words[-1] < 0
         if not negative.any():
             return self, negative
-        return self._replace(words=np.where(negative, -self.words, self.words)).trimmed(), negative
+        return self._replace(words=np.where(negative, -self.words, self.words)).carried(), negative
 
     def values(self) -> list[int]:
         """As Python's integers."""
+        return [v << WORD_BITS * self.first for v in self.multiples()]
+
+    def multiples(self) -> list[int]:
+        """The same in units of the first word."""
         rows = np.ascontiguousarray((self.words & _MASK).astype("<u4").T)
         size = rows.shape[1] * (WORD_BITS // 8)
         raw = rows.tobytes()
-        shift = WORD_BITS * self.first
-        return [
-            int.from_bytes(raw[i : i + size], "little", signed=True) << shift for i in range(0, len(raw), size or 1)
-        ]
+        return [int.from_bytes(raw[i : i + size], "little", signed=True) for i in range(0, len(raw), size or 1)]
 
     @classmethod
-    def of(cls, values: list[int]) -> Self:
-        """From Python's integers."""
-        count = max((v.bit_length() for v in values), default=0) // WORD_BITS + 2
-        raw = b"".join(v.to_bytes(count * WORD_BITS // 8, "little", signed=True) for v in values)
-        words = np.frombuffer(raw, "<u4").reshape(len(values), count).T.astype(np.int64)
+    def of(cls, multiples: list[int], first: int = 0) -> Self:
+        """From Python's integers in units of the first word."""
+        count = max((v.bit_length() for v in multiples), default=0) // WORD_BITS + 2
+        raw = b"".join(v.to_bytes(count * WORD_BITS // 8, "little", signed=True) for v in multiples)
+        words = np.frombuffer(raw, "<u4").reshape(len(multiples), count).T.astype(np.int64)
         words[-1] -= (words[-1] >> (WORD_BITS - 1)) << WORD_BITS
-        return cls(0, words).trimmed()
+        return cls(first, words).trimmed()
 
     @classmethod
     def sum(cls, parts: list[Self]) -> Self:
@@ -87,7 +97,7 @@ class Integers(NamedTuple):
         words = np.zeros((last - first + 1, parts[0].words.shape[1]), np.int64)
         for part in parts:
             words[part.first - first : part.first - first + len(part.words)] += part.words
-        return cls(first, words).trimmed()
+        return cls(first, words).carried()
 
     def leading(self) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
         """Non-negative integers as two float64 words, right to 2^-100, times a power of two."""
@@ -163,8 +173,10 @@ class ExactState:
         """``n sum(x^2) - sum(x)^2``, which is the count squared times the variance, in units of 2^-2176."""
         n = self.counts[COUNT]
         if n.size <= _FEW:
-            values = zip(n.tolist(), self.squares.values(), self.total.values(), strict=True)
-            return Integers.of([count * q - s * s for count, q, s in values])
+            base = min(2 * self.total.first, self.squares.first)
+            up, over = (WORD_BITS * (first - base) for first in (self.squares.first, 2 * self.total.first))
+            sums = zip(n.tolist(), self.squares.multiples(), self.total.multiples(), strict=True)
+            return Integers.of([(count * q << up) - (s * s << over) for count, q, s in sums], base)
         total, _ = self.total.sizes()
         s, q = total.words.astype(np.uint64), self.squares.words.astype(np.uint64)
         first = min(2 * total.first, self.squares.first)
@@ -182,7 +194,7 @@ class ExactState:
         for i in range(len(s)):
             for j in range(i + 1):
                 take(2 * total.first + i + j, s[i] * s[j], -1 if i == j else -2)
-        return Integers(first, words).trimmed()
+        return Integers(first, words).carried()
 
     # Results
 
@@ -190,6 +202,7 @@ class ExactState:
     def _special(self) -> npt.NDArray[np.bool_]:
         return np.asarray(self.counts[NANS:].any(axis=0))
 
+    @cached_property
     def mean(self) -> tuple[Floats, Floats]:
         """The mean, correctly rounded, and what it lacks; NaN or infinite by the rules of IEEE 754, NaN for nothing."""
         n, nans, plus, minus = self.counts
@@ -217,9 +230,9 @@ class ExactState:
     def moments(self) -> Floats:
         """Count, mean and m2 as compensated statistics have them: (5, channels), the last two in two words."""
         n = self.counts[COUNT]
-        mean, m2 = self.mean(), _quotients(_RATIO, self.deviations, SQUARE_POINT, n, np.ones_like(n))
+        m2 = _quotients(_RATIO, self.deviations, SQUARE_POINT, n, np.ones_like(n))
         rare = self._special
-        rows = (*mean, np.where(rare, np.nan, m2[0]), np.where(rare, 0.0, m2[1]))
+        rows = (*self.mean, np.where(rare, np.nan, m2[0]), np.where(rare, 0.0, m2[1]))
         return np.stack([n.astype(np.float64), *(np.where(n > 0, row, 0.0) for row in rows)])
 
 
@@ -289,6 +302,8 @@ def _quotients(
     if unsure.any():
         where = np.flatnonzero(unsure)
         picked = numbers._replace(words=numbers.words[:, where])
-        for k, value in zip(where.tolist(), picked.values(), strict=True):
-            head[k], tail[k] = form.integers(value, (int(n[k]) * int(m[k])) << point)
+        shift = point - WORD_BITS * numbers.first
+        up, down = max(-shift, 0), max(shift, 0)
+        for k, value in zip(where.tolist(), picked.multiples(), strict=True):
+            head[k], tail[k] = form.integers(value << up, int(n[k]) * int(m[k]) << down)
     return head, tail

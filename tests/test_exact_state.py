@@ -34,6 +34,7 @@ def exact(x, channel_axis=1):
 def test_integers_come_back(values):
     words = Integers.of(values)
     assert words.values() == values
+    assert Integers.of(values, 3).values() == [v << 3 * WORD_BITS for v in values]
     assert ((words.words[:-1] >= 0) & (words.words[:-1] < 2**WORD_BITS)).all()
     sizes, negative = words.sizes()
     assert sizes.values() == [abs(v) for v in values]
@@ -51,7 +52,7 @@ def test_carries_that_nearly_fill_a_word(column, first):
     """Words up to 2^62, as after 2^29 deposits; room for carries above them."""
     words = np.array([*column, 0, 0], np.int64)[:, np.newaxis]
     value = sum(v << WORD_BITS * (first + i) for i, v in enumerate(column))
-    assert Integers(first, words).trimmed().values() == [value]
+    assert Integers(first, words).carried().values() == [value]
 
 
 @pytest.mark.usefixtures("backend")
@@ -215,7 +216,7 @@ def test_missing_integers():
 
 
 def test_state_of_nothing():
-    assert ExactState.empty(3).mean()[0].tobytes() == np.full(3, np.nan).tobytes()
+    assert ExactState.empty(3).mean[0].tobytes() == np.full(3, np.nan).tobytes()
     assert ExactState.empty(3).moments().tolist() == np.zeros((5, 3)).tolist()
 
 

@@ -100,7 +100,9 @@ def test_with_out_nothing_of_full_size_is_allocated(name, layout):
     assert grown <= limit(x, axis) + 4 * MIB  # pages of the heap that others freed, stacks of threads
 
 
-@pytest.mark.parametrize("layout", ["nchw", "table", "one channel", "many channels", "reversed", "big-endian table", "int64"])
+@pytest.mark.parametrize(
+    "layout", ["nchw", "table", "one channel", "many channels", "reversed", "big-endian table", "int64"]
+)
 def test_exact_statistics_hold_their_state(layout):
     x, axis = ARRAYS[layout]()
     fastbn.channel_stats(x, axis, method="exact")  # compiles
