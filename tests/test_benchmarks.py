@@ -14,6 +14,7 @@ import pytest
 import backends
 import benchmarks
 import fastbn
+import methods
 import side_by_side
 from benchmarks import accuracy
 
@@ -92,3 +93,14 @@ def test_side_by_side_prints_its_tables(capsys):
     printed = capsys.readouterr().out
     assert printed.count("\n### ") == 4
     assert "| StandardScaler().fit_transform |" in printed
+
+
+def test_methods_prints_its_tables(capsys):
+    threads = fastbn.get_num_threads()
+    try:
+        methods.main(["--quick", "--threads", "1"])
+    finally:
+        fastbn.set_num_threads(threads)
+    printed = capsys.readouterr().out
+    assert printed.count("\n### ") == 4
+    assert "| 10^12 | 0 |" in printed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fastbn
 import oracle
-from contract import assert_statistics
+from contract import assert_exact, assert_statistics
 from fastbn.cli import main
 from fastbn.cli._chunks import chunks
 
@@ -171,6 +171,26 @@ def test_stats_prints_a_table_or_json_and_draws(run, tmp_path):
     assert fastbn.ChannelStats.from_dict(json.loads(printed)) == stats
     assert fastbn.ChannelStats.load(tmp_path / "s.json") == stats
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("dtype", "order", "shape", "axis"), LAYOUTS)
+def test_exact_statistics_do_not_depend_on_the_memory(run, tmp_path, dtype, order, shape, axis):
+    x = sample(shape, dtype, order)
+    path, axes = saved(tmp_path / "in.npy", x), "none" if axis is None else ",".join(map(str, np.atleast_1d(axis)))
+    for memory in (SMALL, "512MB"):
+        run("stats", path, "-o", tmp_path / f"{memory}.json", f"--channel-axis={axes}", "--memory", memory, "--exact")
+    found = {(tmp_path / f"{memory}.json").read_bytes() for memory in (SMALL, "512MB")}
+    assert len(found) == 1
+    stats = fastbn.ChannelStats.load(tmp_path / f"{SMALL}.json")
+    assert stats == fastbn.channel_stats(x, axis, method="exact")
+    assert_exact(stats, oracle.channel_moments(x, axis), x.dtype)
+
+
+def test_exact_says_so(run, tmp_path):
+    path = saved(tmp_path / "in.npy", sample((50, 3), "f4"))
+    assert "exact" in run("stats", path, "--exact").splitlines()[0]
+    assert json.loads(run("stats", path, "--exact", "--json"))["exact"]["nan"] == [0, 0, 0]
+    assert "exact" not in run("stats", path)
 
 
 def test_merge_gives_the_statistics_of_the_union(run, tmp_path):
