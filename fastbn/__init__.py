@@ -15,17 +15,21 @@ from ._backends import BackendInfo, BackendUnavailable, backends, set_backend, u
 from ._config import show_config
 from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
-from .batchnorm import batch_norm
+from .batchnorm import BatchNormGradients, batch_norm, batch_norm_backward
+from .layer import BatchNorm
 from .normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
 from .statistics import ChannelStats, channel_stats
 
 __all__ = [
     "BackendInfo",
     "BackendUnavailable",
+    "BatchNorm",
+    "BatchNormGradients",
     "ChannelStats",
     "__version__",
     "backends",
     "batch_norm",
+    "batch_norm_backward",
     "channel_stats",
     "denormalize",
     "get_num_threads",

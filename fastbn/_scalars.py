@@ -36,6 +36,17 @@ def check_ddof(ddof: Any) -> int:
     return value
 
 
+def check_count(name: str, value: Any) -> int:
+    """A positive number of things as an int."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants an int >= 1") from None
+    if count < 1:
+        raise ValueError(f"{name}: got {value!r}; wants an int >= 1")
+    return count
+
+
 def check_eps(eps: Any) -> float:
     """What is added to the variance as a float."""
     value = check_number("eps", eps)

@@ -1,17 +1,20 @@
 """Batch normalization of an array."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ._apply import apply, fit_apply, statistics_of, wrap
-from ._arrays import as_operand, channel_vector, check_separate, overlap, prepare_output
-from ._backends import Moments, current
-from ._layout import Axes, ChannelAxis, split_axes
-from ._scalars import check_eps, check_method, check_nan_policy, check_number
+from ._arrays import as_operand, channel_vector, overlap, prepare_output, transform_of
+from ._backends import current
+from ._channel_stats import ChannelStats
+from ._checks import check_stats
+from ._layout import ChannelAxis, split_axes
+from ._running import Default, as_moments, check_apart, check_convention, check_running, update_running, weights
+from ._scalars import check_eps, check_method, check_nan_policy
 
-__all__ = ["batch_norm"]
+__all__ = ["BatchNormGradients", "batch_norm", "batch_norm_backward"]
 
 
 def batch_norm(
@@ -22,15 +25,16 @@ def batch_norm(
     running_mean: np.ndarray | None = None,
     running_var: np.ndarray | None = None,
     training: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    momentum: float | Default = Default.CONVENTION,
+    eps: float | Default = Default.CONVENTION,
     channel_axis: ChannelAxis = 1,
+    convention: str = "torch",
     nan_policy: str = "propagate",
     method: str = "compensated",
     return_stats: bool = False,
     out: np.ndarray | None = None,
 ) -> Any:
-    """Batch normalization, as PyTorch does it: ``(x - mean) / sqrt(var + eps) * gamma + beta`` per channel.
+    """Batch normalization: ``(x - mean) / sqrt(var + eps) * gamma + beta`` per channel.
 
     Parameters
     ----------
@@ -39,17 +43,21 @@ def batch_norm(
     gamma, beta : array_like, optional
         Learnable scale and shift, of the shape of the kept axes; 1 and 0 if not given.
     running_mean, running_var : ndarray of float, optional
-        Running statistics, both or neither. In training they are updated in place, after every check, as
-        ``(1 - momentum) * running + momentum * batch``, the variance with the unbiased variance of the batch.
-        In evaluation they are required and only read.
+        Running statistics, both or neither. In training they are updated in place, after every check, as the
+        convention says. In evaluation they are required and only read.
     training : bool, default True
         Normalize with the mean and the biased variance of the batch; else with the running statistics.
-    momentum : float, default 0.1
-        Weight of the new value, in [0, 1].
-    eps : float, default 1e-5
+    momentum : float, optional
+        Weight of the new value (torch) or of the old one (keras, onnx), in [0, 1].
+    eps : float, optional
         Added to the variance.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
+    convention : {"torch", "keras", "onnx"}, default "torch"
+        Whose rules the running statistics follow, and whose defaults count:
+        torch: ``(1 - momentum) * running + momentum * batch`` with the unbiased variance; momentum 0.1, eps 1e-5.
+        keras: ``momentum * running + (1 - momentum) * batch`` with the biased variance; momentum 0.99, eps 1e-3.
+        onnx: as keras; momentum 0.9, eps 1e-5.
     nan_policy : {"propagate"}
         A NaN makes its channel NaN, and its running statistics too.
     method : {"compensated", "exact"}, default "compensated"
@@ -92,30 +100,29 @@ def batch_norm(
     check_method(method)
     operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
-    eps = check_eps(eps)
-    weight = _momentum(momentum)
+    rules = check_convention(convention, momentum, eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
-    _check_running({"running_mean": running_mean, "running_var": running_var}, axes, training)
+    check_running({"running_mean": running_mean, "running_var": running_var}, axes, training)
     if training and axes.values == 1 and operand.stored.size:
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
     stats = None
     if training:
         others = {"x": operand.stored} if out is None else {"x": operand.stored, "out": y}
-        _check_apart({"running_mean": running_mean, "running_var": running_var}, others)
+        check_apart({"running_mean": running_mean, "running_var": running_var}, others)
         if method == "exact":
             stats = statistics_of(operand, axes, method)
             moments = stats.moments()
-            apply(operand, axes, moments, scale, shift, eps, 0, "zero", target)
+            apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
         else:
-            moments = fit_apply(operand, axes, scale, shift, eps, 0, 0.0, target)
+            moments = fit_apply(operand, axes, scale, shift, rules.eps, 0, 0.0, target)
         if operand.stored.size and running_mean is not None and running_var is not None:
-            _update(running_mean, running_var, moments, weight)
+            update_running(running_mean, running_var, moments, *weights(rules), rules.ddof)
     else:
         assert running_mean is not None
         assert running_var is not None
-        moments = _as_moments(running_mean, running_var)
-        apply(operand, axes, moments, scale, shift, eps, 0, "zero", target)
+        moments = as_moments(running_mean, running_var)
+        apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
     if not return_stats:
         return y
     if stats is None:
@@ -123,62 +130,95 @@ def batch_norm(
     return y, stats
 
 
-def _as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
-    """Running statistics as the moments of one value per channel; their extremes are not known."""
-    state = np.zeros((5, mean.size))
-    state[0] = 1.0
-    state[1] = mean.reshape(-1)
-    state[3] = var.reshape(-1)
-    np.copyto(state[3], np.nan, where=state[3] < 0)
-    unknown = np.full(mean.size, np.nan)
-    return Moments(state, unknown, unknown)
+class BatchNormGradients(NamedTuple):
+    """What `batch_norm_backward` returns."""
+
+    dx: np.ndarray
+    dgamma: np.ndarray
+    dbeta: np.ndarray
 
 
-def _momentum(momentum: Any) -> float:
-    value = check_number("momentum", momentum)
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f"momentum: got {momentum!r}; wants a number in [0, 1]")
-    return value
+def batch_norm_backward(
+    dy: npt.ArrayLike,
+    x: npt.ArrayLike,
+    stats: ChannelStats,
+    gamma: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+    training: bool = True,
+    channel_axis: ChannelAxis = 1,
+    out: np.ndarray | None = None,
+) -> BatchNormGradients:
+    """Gradients of batch normalization.
 
+    Parameters
+    ----------
+    dy : array_like of float
+        Gradient of the loss with respect to the output, of the shape of `x`.
+    x : array_like
+        The batch that was normalized.
+    stats : ChannelStats
+        What `batch_norm` returned with ``return_stats=True``.
+    gamma : array_like, optional
+        As it was used.
+    eps, training, channel_axis
+        As they were used.
+    out : ndarray, optional
+        Receives `dx`: of the shape and dtype of `dy`; `x` or `dy` itself, or without overlap.
 
-def _check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
-    """Refuse running statistics which are not two vectors of these channels."""
-    missing = [name for name, running in pair.items() if running is None]
-    if len(missing) == 1:
-        raise ValueError(f"{missing[0]}: got None; wants both running_mean and running_var, or neither")
-    if missing and not training:
-        raise ValueError(f"{missing[0]}: got None; wants running statistics when training=False")
-    for name, running in pair.items() if not missing else ():
-        if not isinstance(running, np.ndarray) or isinstance(running, np.ma.MaskedArray):
-            raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
-        if running.dtype.kind != "f" or running.dtype.itemsize > 8:
-            raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
-        if running.shape != axes.shape:
-            raise ValueError(f"{name}: got shape {running.shape}; wants {axes.shape}, one number per channel")
-        if training and not running.flags.writeable:
-            raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
-        if training:
-            check_separate(name, running)
+    Returns
+    -------
+    BatchNormGradients
+        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 and one number per channel.
 
+    Raises
+    ------
+    ValueError
+        If an argument does not fit `x`. Nothing is written then.
+    TypeError
+        If a dtype is not supported.
 
-def _check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:
-    """Refuse running statistics that share memory with each other or with the data."""
-    seen = dict(others)
-    for name, array in running.items():
-        if array is None:
-            continue
-        for other, memory in seen.items():
-            if overlap(array, memory):
-                raise ValueError(f"{name}: got an array that overlaps {other}; wants memory of its own")
-        seen[name] = array
+    Notes
+    -----
+    With n values per channel, ``xhat = (x - mean) / sqrt(var + eps)``: ``dbeta = sum(dy)``, ``dgamma = sum(dy xhat)``
+    and, in training, ``dx = gamma / sqrt(var + eps) (dy - dbeta / n - xhat dgamma / n)`` [1]_. In evaluation mean and
+    variance do not depend on `x`, and ``dx = dy gamma / sqrt(var + eps)``. Sums are compensated.
 
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+       covariate shift", ICML 2015.
 
-def _update(running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, weight: float) -> None:
-    """Move running statistics of any float dtype towards the batch, in float64."""
-    pair = running_mean, running_var
-    mean, var = (np.ascontiguousarray(running, np.float64) for running in pair)  # themselves if they can be
-    current().update_running(moments, weight, mean.reshape(-1), var.reshape(-1))
-    for running, updated in zip(pair, (mean, var), strict=True):
-        if updated is not running:
-            with np.errstate(over="ignore"):  # of float16
-                running[...] = updated.reshape(running.shape)
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> x = np.array([[1.0], [2.0], [6.0]])
+    >>> y, stats = fastbn.batch_norm(x, return_stats=True)
+    >>> dx, dgamma, dbeta = fastbn.batch_norm_backward(np.array([[1.0], [0.0], [0.0]]), x, stats)
+    >>> dbeta, dgamma.round(3)
+    (array([1.]), array([-0.926]))
+    """
+    operand, gradient = as_operand(x), as_operand(dy, "dy")
+    if gradient.original.kind != "f":
+        raise TypeError(f"dy: got dtype {gradient.original}; wants float16, float32 or float64")
+    if gradient.stored.shape != operand.stored.shape:
+        raise ValueError(f"dy: got shape {gradient.stored.shape}; wants {operand.stored.shape}, that of x")
+    axes = split_axes(operand.stored.shape, channel_axis)
+    check_stats(stats, axes)
+    eps = check_eps(eps)
+    scale = channel_vector(gamma, "gamma", axes.shape, 1.0)
+    dx, target = prepare_output(dy, gradient, out, None)
+    if out is not None and out is not x and overlap(out, operand.stored):
+        raise ValueError("out: got an array that overlaps x; wants x or dy itself or separate memory")
+    if not operand.stored.size:
+        return BatchNormGradients(dx, np.zeros(axes.shape), np.zeros(axes.shape))
+    backend, moments = current(), stats.moments()
+    sums = backend.backward(operand, gradient, axes, moments, scale, eps, target if training else None)
+    if not training:
+        fixed = moments.state.copy()
+        fixed[1:3] = 0.0  # the mean: a gradient is only scaled
+        shift = channel_vector(None, "beta", axes.shape, 0.0)
+        coefficients = backend.standardize(moments._replace(state=fixed), scale, shift, eps, 0, 0.0)
+        backend.map_channels(gradient, axes, transform_of(target.output), coefficients, target)
+    dgamma, dbeta = (vector.reshape(axes.shape) for vector in sums)
+    return BatchNormGradients(dx, dgamma, dbeta)

@@ -41,6 +41,9 @@ def answers(x, channel_axis=1):
                 x, gamma, beta, running_mean=mean, running_var=var, channel_axis=channel_axis
             )
             found |= {"running_mean": mean, "running_var": var}
+            gradient = fastbn.zscore(x, channel_axis, eps=1.0)[::-1] if x.ndim else x
+            if gradient.dtype.kind == "f":
+                found |= fastbn.batch_norm_backward(gradient, x, stats, gamma, channel_axis=channel_axis)._asdict()
         ends = np.full(shape, np.inf)
         flat = fastbn.ChannelStats.from_moments(stats.count, ends, ends, min=ends, max=ends)
         found["infinite"] = fastbn.minmax_unscale(x, flat, channel_axis)

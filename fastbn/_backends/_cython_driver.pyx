@@ -43,7 +43,24 @@ ctypedef void (*unscale_kernel)(
     const double *, Py_ssize_t, const double *, const double *, const double *, const double *, double, double,
     double *
 ) noexcept nogil
-ctypedef void (*update_running_kernel)(const double *, Py_ssize_t, double, double *, double *) noexcept nogil
+ctypedef void (*update_running_kernel)(
+    const double *, Py_ssize_t, double, double, double, double *, double *
+) noexcept nogil
+
+ctypedef void (*gradient_units_kernel)(
+    const void *, const int64_t *, const void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *,
+    double *
+) noexcept nogil
+ctypedef void (*combine_gradients_kernel)(double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+ctypedef void (*absorb_gradients_kernel)(double *, const double *, Py_ssize_t) noexcept nogil
+ctypedef void (*gradient_coefficients_kernel)(
+    const double *, const double *, Py_ssize_t, const double *, double, double *, double *, double *, Py_ssize_t,
+    Py_ssize_t
+) noexcept nogil
+ctypedef void (*gradient_map_kernel)(
+    const void *, const int64_t *, const void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t,
+    Py_ssize_t, double *
+) noexcept nogil
 
 
 def variants():
@@ -183,9 +200,72 @@ def unscale(
         )
 
 
-def update_running(size_t kernel, state, Py_ssize_t channels, double weight, mean, var):
+def update_running(size_t kernel, state, Py_ssize_t channels, double keep, double take, double ddof, mean, var):
     cdef const double *state_ = <const double *>memory(state)
     cdef double *mean_ = <double *>memory(mean)
     cdef double *var_ = <double *>memory(var)
     with nogil:
-        (<update_running_kernel>kernel)(state_, channels, weight, mean_, var_)
+        (<update_running_kernel>kernel)(state_, channels, keep, take, ddof, mean_, var_)
+
+
+def gradient_units(
+    size_t kernel, x, x_geometry, y, y_geometry, state, Py_ssize_t begin, Py_ssize_t end, partials, scratch
+):
+    cdef const void *x_ = memory(x)
+    cdef const int64_t *x_geometry_ = <const int64_t *>memory(x_geometry)
+    cdef const void *y_ = memory(y)
+    cdef const int64_t *y_geometry_ = <const int64_t *>memory(y_geometry)
+    cdef const double *state_ = <const double *>memory(state)
+    cdef double *partials_ = <double *>memory(partials)
+    cdef double *scratch_ = <double *>memory(scratch)
+    with nogil:
+        (<gradient_units_kernel>kernel)(x_, x_geometry_, y_, y_geometry_, state_, begin, end, partials_, scratch_)
+
+
+def combine_gradients(
+    size_t kernel, partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end
+):
+    cdef double *partials_ = <double *>memory(partials)
+    with nogil:
+        (<combine_gradients_kernel>kernel)(partials_, segments, channels, begin, end)
+
+
+def absorb_gradients(size_t kernel, partials, part, Py_ssize_t channels):
+    cdef double *partials_ = <double *>memory(partials)
+    cdef const double *part_ = <const double *>memory(part)
+    with nogil:
+        (<absorb_gradients_kernel>kernel)(partials_, part_, channels)
+
+
+def gradient_coefficients(
+    size_t kernel, partials, state, Py_ssize_t channels, gamma, double eps, dgamma, dbeta, coefficients,
+    Py_ssize_t begin, Py_ssize_t end
+):
+    cdef const double *partials_ = <const double *>memory(partials)
+    cdef const double *state_ = <const double *>memory(state)
+    cdef const double *gamma_ = <const double *>memory(gamma)
+    cdef double *dgamma_ = <double *>memory(dgamma)
+    cdef double *dbeta_ = <double *>memory(dbeta)
+    cdef double *coefficients_ = <double *>memory(coefficients)
+    with nogil:
+        (<gradient_coefficients_kernel>kernel)(
+            partials_, state_, channels, gamma_, eps, dgamma_, dbeta_, coefficients_, begin, end
+        )
+
+
+def gradient_map(
+    size_t kernel, x, x_geometry, y, y_geometry, out, out_geometry, coefficients, Py_ssize_t begin, Py_ssize_t end,
+    expanded
+):
+    cdef const void *x_ = memory(x)
+    cdef const int64_t *x_geometry_ = <const int64_t *>memory(x_geometry)
+    cdef const void *y_ = memory(y)
+    cdef const int64_t *y_geometry_ = <const int64_t *>memory(y_geometry)
+    cdef void *out_ = memory(out)
+    cdef const int64_t *out_geometry_ = <const int64_t *>memory(out_geometry)
+    cdef const double *coefficients_ = <const double *>memory(coefficients)
+    cdef double *expanded_ = <double *>memory(expanded)
+    with nogil:
+        (<gradient_map_kernel>kernel)(
+            x_, x_geometry_, y_, y_geometry_, out_, out_geometry_, coefficients_, begin, end, expanded_
+        )

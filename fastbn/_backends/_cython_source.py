@@ -24,7 +24,7 @@ import numpy as np
 
 from .. import _algebra
 from .._arrays import kernel_dtypes
-from .._kernels import coefficients, machine, maps, variants, walks
+from .._kernels import coefficients, gradients, machine, maps, variants, walks
 
 _HEADER = """\
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
@@ -59,6 +59,8 @@ def _c_type(dtype: np.dtype) -> str:
 def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     """Every module of entries with the variant and dtypes it is compiled for, and what a backend calls these."""
     yield coefficients, (), _Form({}, {})
+    for dtype in variants.GRADIENT_DTYPES:
+        yield gradients, (dtype.name,), _Form(variants.GRADIENTS, {"number": _c_type(dtype)})
     inputs, outputs = kernel_dtypes()
     for arithmetic, dtype in inputs:
         for method, bindings in variants.REDUCTIONS.items():

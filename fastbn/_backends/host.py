@@ -20,6 +20,7 @@ from .._kernels.sizes import KNOBS, PITCH, SCRATCH
 from .._kernels.variants import EXACT_WORDS
 from .._layout import Axes, Block, View, blocks, direct_view, same_cut
 from . import MOMENT_ROWS, ExactSums, Interval, Moments
+from .backward import Backward
 from .blocks import as_channels, staged, waves
 from .reduction import Reduction
 from .scratch import scratch
@@ -36,6 +37,7 @@ class CompiledKernels(Protocol):
     def map(
         self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype, place: str
     ) -> SimpleNamespace: ...
+    def gradients(self, dtype: np.dtype) -> SimpleNamespace: ...
     @property
     def coefficients(self) -> SimpleNamespace: ...
 
@@ -96,9 +98,13 @@ class Host:
         self._kernels.coefficients.unscale(moments.state[0], moments.least.size, *low, *high, *interval, coefficients)
         return coefficients
 
-    def update_running(self, moments: Moments, weight: float, mean: np.ndarray, var: np.ndarray) -> None:
+    def update_running(
+        self, moments: Moments, keep: float, take: float, ddof: int, mean: np.ndarray, var: np.ndarray
+    ) -> None:
         """Move float64 running statistics towards the batch, in place."""
-        self._kernels.coefficients.update_running(moments.state.reshape(-1), mean.size, weight, mean, var)
+        self._kernels.coefficients.update_running(
+            moments.state.reshape(-1), mean.size, keep, take, float(ddof), mean, var
+        )
 
     def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
         """Apply a transform of ``variants.TRANSFORMS`` with one set of coefficients per channel."""
@@ -154,6 +160,14 @@ class Host:
 
         _threads.run(source.cut.blocks, size, work)
         return partials.result(MOMENT_ROWS)
+
+    def backward(
+        self, x: Operand, dy: Operand, axes: Axes, moments: Moments, gamma: np.ndarray, eps: float, out: Operand | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gradients of gamma and beta, and that of x into ``out`` (as in training; not at all if it is None)."""
+        work = Backward(self._kernels.gradients, moments, gamma, eps)
+        work.run(x, dy, axes, out, 3 * _SLAB, _GROUP)
+        return work.dgamma, work.dbeta
 
     def _map_units(
         self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int

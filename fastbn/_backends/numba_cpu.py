@@ -26,6 +26,8 @@ from .._kernels import (
     coefficients,
     exact_steps,
     extremes,
+    folds,
+    gradients,
     machine,
     maps,
     operands,
@@ -156,6 +158,18 @@ class NumbaKernels:
     def _map(self, transform: str, arithmetic: str, place: str) -> SimpleNamespace:
         label, bindings = variants.map_bindings(transform, arithmetic, place)
         return _bind(maps, label, _shared(), bindings)
+
+    def gradients(self, dtype: np.dtype) -> SimpleNamespace:  # noqa: ARG002
+        """The entries of the backward pass."""
+        return self._gradients
+
+    @functools.cached_property
+    def _gradients(self) -> SimpleNamespace:
+        known = _shared()
+        for module in (coefficients, folds):
+            made = vars(_bind(module, "gradients", known, variants.GRADIENTS))
+            known = known | {value: made[name] for name, value in vars(module).items() if _made_in(module, value)}
+        return _bind(gradients, "gradients", known, variants.GRADIENTS)
 
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:

@@ -48,5 +48,5 @@ cdef void unscale(
 
 @cython.locals(c=Py_ssize_t, v=double, _=double)
 cdef void update_running(
-    const double *state, Py_ssize_t channels, double weight, double *mean, double *var
+    const double *state, Py_ssize_t channels, double keep, double take, double ddof, double *mean, double *var
 ) noexcept nogil

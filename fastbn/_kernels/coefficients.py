@@ -97,9 +97,9 @@ def any_number(v):
     return v if v == v else NAN
 
 
-def update_running(state, channels, weight, mean, var):
-    """Running mean and variance move by ``weight`` towards the batch's mean and unbiased variance."""
+def update_running(state, channels, keep, take, ddof, mean, var):
+    """Running mean and variance become ``keep`` times themselves and ``take`` times the batch's."""
     for c in range(channels):
-        v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], 1)
-        mean[c] = any_number((1.0 - weight) * mean[c] + weight * state[MEAN * channels + c])
-        var[c] = any_number((1.0 - weight) * var[c] + weight * v)
+        v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
+        mean[c] = any_number(keep * mean[c] + take * state[MEAN * channels + c])
+        var[c] = any_number(keep * var[c] + take * v)

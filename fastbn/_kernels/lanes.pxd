@@ -35,3 +35,12 @@ cdef void accumulate_exact(
     const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
     Py_ssize_t ahead
 ) noexcept nogil
+
+@cython.locals(
+    i=Py_ssize_t, first=Py_ssize_t, second=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, s=double, c=double,
+    q=double, f=double, d=double, e=double, v=double, r=double, p=double, b=double, a=double,
+)
+cdef void accumulate_gradients(
+    const number *x, Py_ssize_t at, Py_ssize_t x_stride, const number *y, Py_ssize_t to, Py_ssize_t y_stride,
+    Py_ssize_t groups, Py_ssize_t lanes, double *acc
+) noexcept nogil

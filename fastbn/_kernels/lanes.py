@@ -4,8 +4,9 @@ They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers
 0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` or ``step`` (``steps.py``).
 """
 
+from .._algebra import two_prod, two_sum
 from .machine import greater, lesser, load, prefetch, single, store
-from .sizes import FLOOR, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
+from .sizes import FLOOR, GRADIENT_PIVOT, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
 
 
 def survey(x, base, groups, stride, lanes, low, high, near):
@@ -89,3 +90,26 @@ def accumulate_bytes(x, base, groups, stride, lanes, acc, ahead):
                 q += d * d
             store(acc, S + j, load(acc, S + j) + s)
             store(acc, Q + j, load(acc, Q + j) + q)
+
+
+def accumulate_gradients(x, at, x_stride, y, to, y_stride, groups, lanes, acc):
+    """Sums of ``y`` and of ``y (x - mean)`` of every lane over ``groups * DEPTH`` rows, each in two words."""
+    for i in range(groups):
+        first = at + i * DEPTH * x_stride
+        second = to + i * DEPTH * y_stride
+        for j in range(lanes):
+            pivot = load(acc, GRADIENT_PIVOT + j)
+            s, c = load(acc, S + j), load(acc, C + j)
+            q, f = load(acc, Q + j), load(acc, F + j)
+            for k in range(DEPTH):
+                d, e = two_sum(1.0 * load(x, first + k * x_stride + j), -pivot)
+                v = 1.0 * load(y, second + k * y_stride + j)
+                s, r = two_sum(s, v)
+                p, b = two_prod(v, d)
+                q, a = two_sum(q, p)
+                c += r
+                f += a + (b + v * e)
+            store(acc, S + j, s)
+            store(acc, C + j, c)
+            store(acc, Q + j, q)
+            store(acc, F + j, f)

@@ -19,6 +19,7 @@ from . import (
     extremes,
     floors,
     folds,
+    gradients,
     lanes,
     limbs,
     machine,
@@ -38,6 +39,15 @@ ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
     coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running"),
+    gradients: (
+        "gradient_rows",
+        "gradient_columns",
+        "combine_gradients",
+        "absorb_gradients",
+        "gradient_coefficients",
+        "gradient_map_rows",
+        "gradient_map_columns",
+    ),
 }
 
 
@@ -250,6 +260,16 @@ REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
 METHOD_MODULES = {"compensated": (extremes, folds, tiles), "exact": (extremes, folds, limbs, floors, exact)}
 #: ... and the dtype of the words of their states.
 STATE_DTYPES = {"compensated": np.dtype(np.float64), "exact": np.dtype(np.int64)}
+
+#: The backward pass, and the dtypes that it reads and writes in place.
+GRADIENTS: dict[str, Any] = {
+    "TOTALS": 0,
+    "OTHERS": sizes.OTHERS,
+    "WORDS_OF_LANE": gradients.ROWS_OF_GRADIENTS,
+    "sum_deep": Made(lanes, f"gradients-{DEPTH}", {"DEPTH": DEPTH}, "accumulate_gradients"),
+    "sum_single": Made(lanes, "gradients-1", {"DEPTH": 1}, "accumulate_gradients"),
+}
+GRADIENT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 #: What a map computes, and how it reads its input.
 TRANSFORMS: dict[str, dict[str, Any]] = {

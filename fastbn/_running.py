@@ -1,0 +1,110 @@
+"""Running statistics of batch normalization: what frameworks agree on, and what not."""
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._arrays import check_separate, overlap
+from ._backends import Moments, current
+from ._layout import Axes
+from ._scalars import check_choice, check_eps, check_number
+
+
+class Default(Enum):
+    """Stands for an argument that was not given, where None means something."""
+
+    CONVENTION = "the convention's"
+
+    def __repr__(self) -> str:
+        return f"<{self.value}>"
+
+
+class Convention(NamedTuple):
+    """How a framework defines batch normalization."""
+
+    momentum: float
+    eps: float
+    of_old: bool  # whether momentum weighs the old value, else the new one
+    ddof: int  # of the variance that enters the running one
+
+
+CONVENTIONS = {
+    "torch": Convention(0.1, 1e-5, of_old=False, ddof=1),
+    "keras": Convention(0.99, 1e-3, of_old=True, ddof=0),
+    "onnx": Convention(0.9, 1e-5, of_old=True, ddof=0),
+}
+
+
+def check_convention(name: Any, momentum: Any, eps: Any) -> Convention:
+    """A convention, with momentum and eps of its own where they are given."""
+    check_choice("convention", name, CONVENTIONS)
+    chosen = CONVENTIONS[name]
+    if momentum is not Default.CONVENTION:
+        value = check_number("momentum", momentum)
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"momentum: got {momentum!r}; wants a number in [0, 1]")
+        chosen = chosen._replace(momentum=value)
+    return chosen if eps is Default.CONVENTION else chosen._replace(eps=check_eps(eps))
+
+
+def weights(convention: Convention) -> tuple[float, float]:
+    """What the old value and the new one are multiplied by."""
+    other = 1.0 - convention.momentum
+    return (convention.momentum, other) if convention.of_old else (other, convention.momentum)
+
+
+def as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
+    """Running statistics as the moments of one value per channel; their extremes are not known."""
+    state = np.zeros((5, mean.size))
+    state[0] = 1.0
+    state[1] = mean.reshape(-1)
+    state[3] = var.reshape(-1)
+    np.copyto(state[3], np.nan, where=state[3] < 0)
+    unknown = np.full(mean.size, np.nan)
+    return Moments(state, unknown, unknown)
+
+
+def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
+    """Refuse running statistics which are not two vectors of these channels."""
+    missing = [name for name, running in pair.items() if running is None]
+    if len(missing) == 1:
+        raise ValueError(f"{missing[0]}: got None; wants both running_mean and running_var, or neither")
+    if missing and not training:
+        raise ValueError(f"{missing[0]}: got None; wants running statistics when training=False")
+    for name, running in pair.items() if not missing else ():
+        if not isinstance(running, np.ndarray) or isinstance(running, np.ma.MaskedArray):
+            raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
+        if running.dtype.kind != "f" or running.dtype.itemsize > 8:
+            raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
+        if running.shape != axes.shape:
+            raise ValueError(f"{name}: got shape {running.shape}; wants {axes.shape}, one number per channel")
+        if training and not running.flags.writeable:
+            raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
+        if training:
+            check_separate(name, running)
+
+
+def check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:
+    """Refuse running statistics that share memory with each other or with the data."""
+    seen = dict(others)
+    for name, array in running.items():
+        if array is None:
+            continue
+        for other, memory in seen.items():
+            if overlap(array, memory):
+                raise ValueError(f"{name}: got an array that overlaps {other}; wants memory of its own")
+        seen[name] = array
+
+
+def update_running(
+    running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, keep: float, take: float, ddof: int
+) -> None:
+    """Running statistics of any float dtype become ``keep`` times themselves and ``take`` times the batch's."""
+    pair = running_mean, running_var
+    mean, var = (np.ascontiguousarray(running, np.float64) for running in pair)  # themselves if they can be
+    current().update_running(moments, keep, take, ddof, mean.reshape(-1), var.reshape(-1))
+    for running, updated in zip(pair, (mean, var), strict=True):
+        if updated is not running:
+            with np.errstate(over="ignore"):  # of float16
+                running[...] = updated.reshape(running.shape)

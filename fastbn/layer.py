@@ -1,0 +1,290 @@
+"""Batch normalization as a layer: parameters, running statistics, and a backward pass."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import number_dtype
+from ._channel_stats import ChannelStats
+from ._layout import split_axes
+from ._running import Default, check_convention
+from ._scalars import check_count
+from .batchnorm import batch_norm, batch_norm_backward
+from .statistics import channel_stats
+
+__all__ = ["BatchNorm"]
+
+
+class BatchNorm:
+    """A batch normalization layer for NumPy arrays, with PyTorch's behaviour and names of states.
+
+    Parameters
+    ----------
+    num_channels : int
+        Channels of the arrays it will see.
+    channel_axis : int, default 1
+        The axis that counts channels.
+    momentum : float or None, optional
+        As in `batch_norm`. None: running statistics are the plain average over all batches seen.
+    eps : float, optional
+        Added to the variance.
+    affine : bool, default True
+        Whether there are `gamma` (at first 1) and `beta` (at first 0).
+    track_running_stats : bool, default True
+        Whether there are running statistics. Without them the layer always normalizes with those of the batch.
+    convention : {"torch", "keras", "onnx"}, default "torch"
+        As in `batch_norm`.
+    dtype : dtype, default float32
+        Of parameters and running statistics: float16, float32 or float64. Outputs have the dtype that `batch_norm`
+        gives.
+
+    Attributes
+    ----------
+    gamma, beta : ndarray or None
+        Parameters, to be written to by an optimizer.
+    grad_gamma, grad_beta : ndarray or None
+        Their gradients, set anew by each `backward`.
+    running_mean, running_var : ndarray or None
+        Running statistics.
+    num_batches_tracked : int
+        Batches that entered them.
+    training : bool
+        Whether the layer normalizes with the statistics of the batch (at first True); see `train` and `eval`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> layer = fastbn.BatchNorm(2)
+    >>> x = np.array([[1.0, 10.0], [3.0, 30.0]], dtype=np.float32)
+    >>> layer(x).round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    >>> layer.running_mean
+    array([0.2, 2. ], dtype=float32)
+    >>> layer.backward(np.ones_like(x)).shape, layer.grad_beta
+    ((2, 2), array([2., 2.], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        num_channels: int,
+        *,
+        channel_axis: int = 1,
+        momentum: float | Default | None = Default.CONVENTION,
+        eps: float | Default = Default.CONVENTION,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        convention: str = "torch",
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self.num_channels = check_count("num_channels", num_channels)
+        self.channel_axis = channel_axis
+        rules = check_convention(convention, Default.CONVENTION if momentum is None else momentum, eps)
+        self.convention = convention
+        self.momentum = None if momentum is None else rules.momentum
+        self.eps = rules.eps
+        self.affine, self.track_running_stats = bool(affine), bool(track_running_stats)
+        self.dtype = number_dtype(dtype, "dtype")
+        if self.dtype.kind != "f":
+            raise TypeError(f"dtype: got {self.dtype}; wants float16, float32 or float64")
+        self.training = True
+        self.gamma = np.ones(num_channels, self.dtype) if affine else None
+        self.beta = np.zeros(num_channels, self.dtype) if affine else None
+        self.grad_gamma: np.ndarray | None = None
+        self.grad_beta: np.ndarray | None = None
+        self.running_mean = np.zeros(num_channels, self.dtype) if track_running_stats else None
+        self.running_var = np.ones(num_channels, self.dtype) if track_running_stats else None
+        self.num_batches_tracked = 0
+        self._seen: tuple[npt.ArrayLike, ChannelStats, bool] | None = None
+
+    def __repr__(self) -> str:
+        shown = {"channel_axis": 1, "affine": True, "track_running_stats": True, "convention": "torch"}
+        changed = [f"{name}={getattr(self, name)!r}" for name, usual in shown.items() if getattr(self, name) != usual]
+        numbers = [f"eps={self.eps!r}", f"momentum={self.momentum!r}"]
+        return f"BatchNorm({', '.join([str(self.num_channels), *numbers, *changed, f'dtype={self.dtype.name}'])})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_seen": None}  # the batch of the last forward pass stays behind
+
+    def train(self, mode: bool = True) -> Self:
+        """Normalize with the statistics of the batch from now on, or not; return the layer."""
+        self.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Normalize with the running statistics from now on; return the layer."""
+        return self.train(False)
+
+    def __call__(self, x: npt.ArrayLike) -> np.ndarray:
+        """As `forward`."""
+        return self.forward(x)
+
+    def forward(self, x: npt.ArrayLike) -> np.ndarray:
+        """Normalize a batch; in training, update the running statistics.
+
+        Parameters
+        ----------
+        x : array_like
+            The batch. It is kept, not copied, for `backward`.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `batch_norm`; nothing is changed then.
+        """
+        x = np.asarray(x)
+        by_batch = self.training or not self.track_running_stats
+        channels = split_axes(x.shape, self.channel_axis).shape
+        if channels != (self.num_channels,):
+            raise ValueError(f"x: got {channels[0]} channels in shape {x.shape}; wants {self.num_channels}")
+        y, stats = batch_norm(
+            x,
+            self.gamma,
+            self.beta,
+            running_mean=self.running_mean,
+            running_var=self.running_var,
+            training=by_batch,
+            momentum=self._momentum(),
+            eps=self.eps,
+            channel_axis=self.channel_axis,
+            convention=self.convention,
+            return_stats=True,
+        )
+        if self.training and self.track_running_stats and x.size:
+            self.num_batches_tracked += 1
+        self._seen = x, stats, by_batch
+        return np.asarray(y)
+
+    def _momentum(self) -> float:
+        """The given one, or what makes the running statistics the average of all batches."""
+        if self.momentum is not None:
+            return self.momentum
+        new = 1.0 / (self.num_batches_tracked + 1)
+        return 1.0 - new if check_convention(self.convention, Default.CONVENTION, self.eps).of_old else new
+
+    def backward(self, dy: npt.ArrayLike) -> np.ndarray:
+        """Gradient with respect to the last batch; sets `grad_gamma` and `grad_beta`.
+
+        Parameters
+        ----------
+        dy : array_like of float
+            Gradient with respect to the output of the last `forward`.
+
+        Returns
+        -------
+        ndarray
+            Of the shape and dtype of `dy`.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing went forward yet.
+        ValueError, TypeError
+            As in `batch_norm_backward`.
+        """
+        if self._seen is None:
+            raise RuntimeError("backward: nothing went forward yet; call the layer first")
+        x, stats, by_batch = self._seen
+        dx, dgamma, dbeta = batch_norm_backward(
+            dy, x, stats, self.gamma, eps=self.eps, training=by_batch, channel_axis=self.channel_axis
+        )
+        if self.affine:
+            with np.errstate(over="ignore"):  # of float16
+                self.grad_gamma, self.grad_beta = dgamma.astype(self.dtype), dbeta.astype(self.dtype)
+        return dx
+
+    def reset_running_stats(self) -> None:
+        """Forget the running statistics: mean 0, variance 1, no batches."""
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean[...] = 0
+            self.running_var[...] = 1
+        self.num_batches_tracked = 0
+
+    def recalibrate(self, batches: Iterable[npt.ArrayLike]) -> ChannelStats:
+        """Replace the running statistics by the exact ones of all batches together.
+
+        Averages over batches forget how large these were, and how far apart their means.
+
+        Parameters
+        ----------
+        batches : iterable of array_like
+            The data, in pieces of any size.
+
+        Returns
+        -------
+        ChannelStats
+            Of all of it.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no running statistics, there are no values, or a batch has other channels.
+        """
+        if self.running_mean is None or self.running_var is None:
+            raise ValueError("recalibrate: this layer has no running statistics; wants track_running_stats=True")
+        total = ChannelStats.empty(self.num_channels)
+        count = 0
+        for count, batch in enumerate(batches, 1):  # noqa: B007 - counted after the loop
+            total = total + channel_stats(batch, self.channel_axis, method="exact")
+        if not (total.count > 0).all():
+            raise ValueError(f"batches: got {count} with no values; wants some of each channel")
+        ddof = check_convention(self.convention, Default.CONVENTION, self.eps).ddof
+        var = np.where(total.count > ddof, total.var(ddof), total.var())
+        with np.errstate(over="ignore"):
+            self.running_mean[...] = total.mean
+            self.running_var[...] = var
+        self.num_batches_tracked = count
+        return total
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of parameters and running statistics, under PyTorch's names.
+
+        Returns
+        -------
+        dict of ndarray
+            ``weight``, ``bias``, ``running_mean``, ``running_var``, ``num_batches_tracked``, as far as there are such.
+        """
+        state = {name: array.copy() for name, array in self._arrays().items()}
+        if self.track_running_stats:
+            state["num_batches_tracked"] = np.array(self.num_batches_tracked, np.int64)
+        return state
+
+    def load_state_dict(self, d: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, or a ``torch.nn.BatchNorm`` module's own (of CPU tensors).
+
+        Parameters
+        ----------
+        d : mapping of array_like
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unknown, or a shape does not fit. Nothing is changed then.
+        """
+        arrays = self._arrays()
+        wanted = {*arrays, *(["num_batches_tracked"] if self.track_running_stats else [])}
+        if set(d) - {"num_batches_tracked"} != wanted - {"num_batches_tracked"} or set(d) - wanted:
+            raise ValueError(f"d: got {sorted(d)}; wants {sorted(wanted)}")
+        given = {name: np.asarray(d[name]) for name in arrays}
+        for name, array in given.items():
+            if array.shape != arrays[name].shape or array.dtype.kind not in "biuf":
+                raise ValueError(f"d: got {name} of {array.dtype} and shape {array.shape}; wants {arrays[name].shape}")
+        tracked = int(np.asarray(d.get("num_batches_tracked", 0)))  # older files of PyTorch have none
+        for name, array in given.items():
+            arrays[name][...] = array
+        self.num_batches_tracked = tracked
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        named = {
+            "weight": self.gamma,
+            "bias": self.beta,
+            "running_mean": self.running_mean,
+            "running_var": self.running_var,
+        }
+        return {name: array for name, array in named.items() if array is not None}
