@@ -18,6 +18,7 @@ from ._version import __version__
 from .batchnorm import BatchNormGradients, batch_norm, batch_norm_backward
 from .layer import BatchNorm
 from .normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
+from .relatives import group_norm, instance_norm, layer_norm
 from .statistics import ChannelStats, channel_stats
 
 __all__ = [
@@ -33,6 +34,9 @@ __all__ = [
     "channel_stats",
     "denormalize",
     "get_num_threads",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
     "minmax_scale",
     "minmax_unscale",
     "normalize",
