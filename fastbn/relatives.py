@@ -29,7 +29,7 @@ def instance_norm(
     Parameters
     ----------
     x : array_like
-        (N, C, ...) with the samples along axis 0, and `channel_axis` elsewhere; or, with ``channel_axis=0``, one sample.
+        (N, C, ...) with the samples along axis 0 and `channel_axis` elsewhere; with ``channel_axis=0`` one sample.
     gamma, beta : array_like, optional
         Scale and shift, of shape (C,).
     eps : float, default 1e-5
@@ -90,7 +90,7 @@ def group_norm(
     Parameters
     ----------
     x : array_like
-        (N, C, ...) with the samples along axis 0, and `channel_axis` elsewhere; or, with ``channel_axis=0``, one sample.
+        (N, C, ...) with the samples along axis 0 and `channel_axis` elsewhere; with ``channel_axis=0`` one sample.
     num_groups : int
         Groups; a divisor of C.
     gamma, beta : array_like, optional
@@ -125,9 +125,8 @@ def group_norm(
     scale, shift = _per_channel(gamma, "gamma", channels, 1.0), _per_channel(beta, "beta", channels, 0.0)
     eps = check_eps(eps)
     shape = operand.stored.shape
-    grouped = operand._replace(
-        stored=operand.stored.reshape(*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
-    )
+    split = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
+    grouped = operand._replace(stored=operand.stored.reshape(split))  # one axis cut in two is always a view
     of_groups = split_axes(grouped.stored.shape, (0, axis) if axis else (0,))
     kept = split_axes(shape, (0, axis) if axis else (0,))
     _check_values(operand, of_groups.values)
@@ -182,7 +181,10 @@ def layer_norm(
            [-1.,  2.]])
     """
     operand = as_operand(x)
-    normalized = split_axes(operand.stored.shape, axis)
+    try:
+        normalized = split_axes(operand.stored.shape, axis)
+    except (TypeError, ValueError) as error:  # the user knows the argument by another name
+        raise type(error)(str(error).replace("channel_axis", "axis")) from None
     kept = split_axes(operand.stored.shape, normalized.reduced)
     scale = channel_vector(gamma, "gamma", normalized.shape, 1.0)
     shift = channel_vector(beta, "beta", normalized.shape, 0.0)
