@@ -117,7 +117,7 @@ def test_errors():
     ):
         with pytest.raises(ValueError, match="got"):
             call()
-    with pytest.raises(ValueError, match="^axis: got 3"):
+    with pytest.raises(ValueError, match=r"^axis: got 3"):
         fastbn.layer_norm(x, axis=3)
     for call in (
         lambda: fastbn.group_norm(x, 2.5),
