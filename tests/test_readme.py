@@ -11,7 +11,7 @@ import pytest
 import fastbn
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/guide.md", "docs/exact.md", "docs/index.md", "CONTRIBUTING.md"]
+DOCUMENTS = ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md", "docs/index.md", "CONTRIBUTING.md"]
 SNIPPET = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\s*^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE
 )
@@ -22,7 +22,7 @@ def read(document):
     return (ROOT / document).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/exact.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md"])
 def test_snippets_print_what_is_shown(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = read(document)

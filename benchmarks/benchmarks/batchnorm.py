@@ -1,4 +1,6 @@
-"""Batch normalization, forward."""
+"""Batch normalization, forward and backward."""
+
+import numpy as np
 
 import fastbn
 
@@ -14,4 +16,12 @@ class BatchNorm(common.Calls):
         "eval": lambda d: fastbn.batch_norm(
             d.x, d.gamma, d.beta, **d.running, training=False, channel_axis=d.channel_axis, out=d.out
         ),
+        "backward": lambda d: (
+            fastbn.batch_norm_backward(d.dy, d.x, d.stats, d.gamma, channel_axis=d.channel_axis, out=d.out).dx
+        ),
     }
+
+    def prepare(self, layout, dtype, backend):
+        """Make a gradient, too."""
+        super().prepare(layout, dtype, backend)
+        self.dy = np.ones_like(self.out)
