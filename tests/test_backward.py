@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastbn
@@ -35,6 +35,7 @@ class Exactly:
         self.mean, self.var = moments.mean, moments.var(0)
 
 
+@example("float16", [(0, 0), (4, 1)], 0.5, 1e-5)
 @given(
     st.sampled_from(FLOATS),
     st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=2, max_size=12),
@@ -51,8 +52,10 @@ def test_formula_in_rational_arithmetic(dtype, pairs, gamma, eps):
     size = sum(abs(Fraction(a)) * abs(b) for a, b in zip(dy.tolist(), x.tolist(), strict=True)) + 1
     assert abs(Fraction(float(found.dgamma[0])) - dgamma) <= size / 2**50
     terms = max(abs(Fraction(v)) for v in dy.tolist()) * abs(Fraction(gamma)) * 400
+    info = np.finfo(dtype)
+    slack = terms / 2**49 + Fraction(float(info.smallest_subnormal))
     for value, right in zip(found.dx[:, 0].tolist(), dx, strict=True):
-        assert abs(Fraction(value) - right) <= abs(right) * Fraction(float(np.finfo(dtype).eps)) + terms / 2**49
+        assert abs(Fraction(value) - right) <= abs(right) * Fraction(float(info.eps)) + slack
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -6,7 +6,7 @@ Sum2 and Dot2) and folded in three words in a fixed order. A variant binds ``sum
 """
 
 from .._algebra import add, divide_words, multiply, multiply_words
-from .coefficients import deviation
+from .coefficients import any_number, deviation
 from .folds import clear_totals, fold_lanes
 from .machine import load, store
 from .sizes import (
@@ -146,9 +146,9 @@ def gradient_coefficients(partials, state, channels, gamma, eps, dgamma, dbeta, 
         p, e = multiply(s, t, -state[MEAN_TAIL * channels + c])
         q, f = add(q, f, p, e)
         r, u = deviation(state, channels, c, eps, 0.0)
-        dbeta[c] = s + t
+        dbeta[c] = any_number(s + t)
         p, e = divide_words(q, f, r, u)
-        dgamma[c] = p + e
+        dgamma[c] = any_number(p + e)
         a, b = divide_words(gamma[c], 0.0, r, u)
         p, e = divide_words(p, e, r, u)
         p, e = multiply_words(p, e, a, b)
@@ -164,7 +164,7 @@ def map_gradient(x, at, y, to, out, into, count, centre, tail, slope, tilt, offs
     """A run of one channel."""
     for i in range(count):
         d = (1.0 * load(x, at + i) - centre) - tail
-        store(out, into + i, slope * load(y, to + i) + (tilt * d + offset))
+        store(out, into + i, any_number(slope * load(y, to + i) + (tilt * d + offset)))
 
 
 def gradient_map_rows(x, x_geometry, y, y_geometry, out, out_geometry, k, begin, end, expanded):
@@ -198,7 +198,7 @@ def map_gradient_row(x, at, y, to, out, into, lanes, k):
     for j in range(lanes):
         d = (1.0 * load(x, at + j) - load(k, CENTRE * PITCH + j)) - load(k, CENTRE_TAIL * PITCH + j)
         v = load(k, TILT * PITCH + j) * d + load(k, OFFSET * PITCH + j)
-        store(out, into + j, load(k, SLOPE * PITCH + j) * load(y, to + j) + v)
+        store(out, into + j, any_number(load(k, SLOPE * PITCH + j) * load(y, to + j) + v))
 
 
 def gradient_map_columns(x, x_geometry, y, y_geometry, out, out_geometry, k, begin, end, expanded):
