@@ -121,7 +121,7 @@ class ChannelStats:
     def mean(self) -> Floats:
         """Mean (float64); NaN where nothing was counted."""
         if self._exact is not None:
-            return self._exact.mean[0].reshape(self.shape).copy()
+            return self._exact.mean.reshape(self.shape).copy()
         mean = self._state[1] + 0.0
         return np.asarray(np.where(self._state[0] > 0, mean, np.nan) if self._any_empty() else mean)
 
@@ -286,8 +286,8 @@ class ChannelStats:
         ChannelStats
             ``a.merge(b) == b.merge(a)``, bit for bit; many are merged in a balanced tree. Exact statistics with exact
             ones are exact, in whatever order they are merged; with compensated ones they are compensated (`method`).
-            `min` and `max` have the common dtype that NumPy gives, but integers stay integers: int64 with uint64 gives
-            the one that holds all.
+            `min` and `max` have the common dtype that NumPy gives, which for three different dtypes may depend on
+            their order; but integers stay integers: int64 with uint64 gives the one that holds all.
 
         Raises
         ------
@@ -356,7 +356,9 @@ class ChannelStats:
         """
         from .statistics import channel_stats  # which makes values of this class
 
-        return self + channel_stats(x, channel_axis, nan_policy=nan_policy, method=method or self.method)
+        return self + channel_stats(
+            x, channel_axis, nan_policy=nan_policy, method=self.method if method is None else method
+        )
 
     # Names and subsets
 

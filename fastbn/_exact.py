@@ -6,7 +6,7 @@ a multiple of these. They are held in words of 32 bits, the lowest first, all ch
 that are 0 in all channels.
 
 Results are formed for all channels at once in two float64 words. Where that leaves open which way to round (about one
-channel in 2^44), or a result is not a normal number, Python's integers decide. Few channels take Python's integers at
+channel in 2^42), or a result is not a normal number, Python's integers decide. Few channels take Python's integers at
 once.
 """
 
@@ -24,6 +24,7 @@ from ._kernels.sizes import COUNT, NANS, SQUARE_POINT, SUM_POINT, SUM_WORDS, WOR
 
 Floats = npt.NDArray[np.float64]
 
+MOST_VALUES = 2**53  # of a channel: counts are exact in float64, too
 _MASK = (1 << WORD_BITS) - 1
 _FEW = 40  # channels up to which Python's integers are faster
 _LEADING = 5  # words of a number that are looked at: at least 129 bits
@@ -118,6 +119,8 @@ class ExactState:
     """Exact statistics of a flat vector of channels."""
 
     def __init__(self, counts: npt.NDArray[np.int64], total: Integers, squares: Integers) -> None:
+        for array in (counts, total.words, squares.words):
+            array.setflags(write=False)
         self.counts = counts  # (4, channels): all values, NaN, infinities of either sign
         self.total = total
         self.squares = squares
@@ -148,6 +151,8 @@ class ExactState:
         """Statistics of the union of the data."""
         parts = list(states)
         counts = np.sum([part.counts for part in parts], axis=0)
+        if (np.sum([part.counts[COUNT] for part in parts], axis=0, dtype=np.float64) > MOST_VALUES).any():
+            raise ValueError("merge: got more than 2^53 values in a channel; wants fewer")
         special = counts[NANS:].any(axis=0)
         sums = []
         for name in ("total", "squares"):
@@ -203,16 +208,14 @@ class ExactState:
         return np.asarray(self.counts[NANS:].any(axis=0))
 
     @cached_property
-    def mean(self) -> tuple[Floats, Floats]:
-        """The mean, correctly rounded, and what it lacks; NaN or infinite by the rules of IEEE 754, NaN for nothing."""
+    def mean(self) -> Floats:
+        """The mean, correctly rounded; NaN or infinite by the rules of IEEE 754, NaN for nothing."""
         n, nans, plus, minus = self.counts
         sizes, negative = self.total.sizes()
-        head, tail = _quotients(_RATIO, sizes, SUM_POINT, n, np.ones_like(n))
-        sign = np.where(negative, -1.0, 1.0)
+        sizes_of_means = _quotients(_RATIO, sizes, SUM_POINT, n, np.ones_like(n))
         undefined = (nans > 0) | ((plus > 0) & (minus > 0))
         special = np.where(undefined, np.nan, np.where(plus > 0, np.inf, -np.inf))
-        rare = self._special
-        return np.where(rare, special, sign * head + 0.0), np.where(rare, 0.0, sign * tail + 0.0)
+        return np.where(self._special, special, np.where(negative, -sizes_of_means, sizes_of_means) + 0.0)
 
     def variance(self, ddof: int) -> Floats:
         """The variance, correctly rounded; NaN where there are not more than ``ddof`` values."""
@@ -224,15 +227,18 @@ class ExactState:
 
     def _spread(self, form: "_Form", ddof: int) -> Floats:
         n = self.counts[COUNT]
-        head, _ = _quotients(form, self.deviations, SQUARE_POINT, n, n - ddof)
-        return np.where(self._special, np.nan, head)
+        spread = _quotients(form, self.deviations, SQUARE_POINT, n, n - ddof)
+        return np.where(self._special, np.nan, spread)
 
     def moments(self) -> Floats:
-        """Count, mean and m2 as compensated statistics have them: (5, channels), the last two in two words."""
-        n = self.counts[COUNT]
-        m2 = _quotients(_RATIO, self.deviations, SQUARE_POINT, n, np.ones_like(n))
-        rare = self._special
-        rows = (*self.mean, np.where(rare, np.nan, m2[0]), np.where(rare, 0.0, m2[1]))
+        """Count, mean and m2 as compensated statistics have them: (5, channels), the last two in two words.
+
+        All tails are those of integers, so that they do not depend on how many channels there are.
+        """
+        n, ones = self.counts[COUNT], np.ones_like(self.counts[COUNT])
+        m2 = np.where(self._special, np.nan, _quotients(_RATIO, self.deviations, SQUARE_POINT, n, ones))
+        tails = _tails(self.total, SUM_POINT, n, self.mean), _tails(self.deviations, SQUARE_POINT, n, m2)
+        rows = self.mean, tails[0], m2, tails[1]
         return np.stack([n.astype(np.float64), *(np.where(n > 0, row, 0.0) for row in rows)])
 
 
@@ -241,34 +247,25 @@ class _Form(NamedTuple):
 
     words: Callable[[Floats, Floats], tuple[Floats, Floats]]
     power: int
-    integers: Callable[[int, int], tuple[float, float]]
+    integers: Callable[[int, int], float]
 
 
-def _divided(numerator: int, denominator: int) -> float:
-    """The quotient as a float: Python's division of integers is rounded correctly."""
+def _ratio(numerator: int, denominator: int) -> float:
+    """The quotient: Python's division of integers is rounded correctly."""
     try:
         return numerator / denominator
     except OverflowError:
         return math.inf
 
 
-def _ratio(numerator: int, denominator: int) -> tuple[float, float]:
-    """The quotient, and what it lacks."""
-    head = _divided(numerator, denominator)
-    if head == math.inf:
-        return head, 0.0
-    p, q = head.as_integer_ratio()
-    return head, (numerator * q - p * denominator) / (denominator * q)
-
-
-def _root(numerator: int, denominator: int) -> tuple[float, float]:
+def _root(numerator: int, denominator: int) -> float:
     """The root of a quotient: of at least 129 bits of it, whose last bit says whether anything was left over."""
     s = max(0, (130 - numerator.bit_length() + denominator.bit_length() + 1) // 2)
     q, r = divmod(numerator << 2 * s, denominator)
     a = math.isqrt(q)
     if r or a * a != q:
         a |= 1
-    return _divided(a, 1 << s), 0.0
+    return _ratio(a, 1 << s)
 
 
 def _same(h: Floats, t: Floats) -> tuple[Floats, Floats]:
@@ -281,9 +278,9 @@ _ROOT = _Form(root, 2, _root)
 
 def _quotients(
     form: _Form, numbers: Integers, point: int, n: npt.NDArray[np.int64], m: npt.NDArray[np.int64]
-) -> tuple[Floats, Floats]:
-    """``numbers 2^-point / (n m)`` of a form, correctly rounded, and what it lacks; NaN where ``n m <= 0``."""
-    head, tail = np.full(n.size, np.nan), np.zeros(n.size)
+) -> Floats:
+    """``numbers 2^-point / (n m)`` of a form, correctly rounded; NaN where ``n m <= 0``."""
+    result = np.full(n.size, np.nan)
     defined = (n > 0) & (m > 0)
     unsure = defined
     if n.size > _FEW:
@@ -293,17 +290,34 @@ def _quotients(
             h, t = form.words(h, t)
             exponent = (exponent - point) // form.power
             error = _UNSURE * h
-            result = h + t
-            power = np.frexp(result)[1] + exponent
+            rounded = h + t
+            power = np.frexp(rounded)[1] + exponent
             sure = (h + (t - error) == h + (t + error)) & (power > _LEAST) & (power < _MOST) | (h == 0.0)
-            head = np.where(defined, np.ldexp(result, exponent), np.nan)
-            tail = np.where(defined, np.ldexp((h - result) + t, exponent), 0.0)
+            result = np.where(defined, np.ldexp(rounded, exponent), np.nan)
         unsure = defined & ~sure
-    if unsure.any():
-        where = np.flatnonzero(unsure)
-        picked = numbers._replace(words=numbers.words[:, where])
-        shift = point - WORD_BITS * numbers.first
-        up, down = max(-shift, 0), max(shift, 0)
-        for k, value in zip(where.tolist(), picked.multiples(), strict=True):
-            head[k], tail[k] = form.integers(value << up, int(n[k]) * int(m[k]) << down)
-    return head, tail
+    where = np.flatnonzero(unsure)
+    for k, numerator, denominator in zip(where.tolist(), *_fractions(numbers, point, n, m, where), strict=True):
+        result[k] = form.integers(numerator, denominator)
+    return result
+
+
+def _fractions(
+    numbers: Integers, point: int, n: npt.NDArray[np.int64], m: npt.NDArray[np.int64], where: npt.NDArray[np.intp]
+) -> tuple[list[int], list[int]]:
+    """Numerators and denominators of some channels."""
+    shift = point - WORD_BITS * numbers.first
+    up, down = max(-shift, 0), max(shift, 0)
+    picked = numbers._replace(words=numbers.words[:, where]).multiples()
+    counts = zip(n[where].tolist(), m[where].tolist(), strict=True)
+    return [v << up for v in picked], [a * b << down for a, b in counts]
+
+
+def _tails(numbers: Integers, point: int, n: npt.NDArray[np.int64], heads: Floats) -> Floats:
+    """What rounded quotients ``numbers 2^-point / n`` lack."""
+    tails = np.zeros(n.size)
+    where = np.flatnonzero((n > 0) & np.isfinite(heads))
+    fractions = _fractions(numbers, point, n, np.ones_like(n), where)
+    for k, numerator, denominator in zip(where.tolist(), *fractions, strict=True):
+        p, q = float(heads[k]).as_integer_ratio()
+        tails[k] = (numerator * q - p * denominator) / (denominator * q)
+    return tails

@@ -1,6 +1,7 @@
 """Statistics as records: JSON that loses no bit, channel names, and the key that equality compares."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ _VERSION, _EXACT_VERSION = 1, 2
 _COUNTS = ("nan", "plus_infinity", "minus_infinity")
 _UNITS = {"sum_unit": f"2**-{SUM_POINT}", "sum_of_squares_unit": f"2**-{SQUARE_POINT}"}
 _ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
-_DIGITS = LONG.square_count * WORD_BITS // 4  # of the largest sum of squares there can be
+_DIGITS = LONG.square_count * WORD_BITS // 4 + 3  # of the largest sum of squares there can be
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -106,14 +107,15 @@ def from_dict(
             raise ValueError("count: wants whole numbers from 0 to 2^53")
         if (m2 < 0).any():
             raise ValueError("m2: wants numbers >= 0")
-        exact = _exact_from_dict(d["exact"], count.reshape(-1)) if version == _EXACT_VERSION else None
+        exact = _exact_from_dict(d["exact"], state, ends) if version == _EXACT_VERSION else None
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"damaged statistics: {type(error).__name__}: {error}") from None
     return state if exact is None else exact, ends[0], ends[1], names
 
 
-def _exact_from_dict(d: Any, count: np.ndarray) -> ExactState:
-    """Check and read the integers of exact statistics."""
+def _exact_from_dict(d: Any, state: np.ndarray, ends: list[np.ndarray]) -> ExactState:
+    """Check and read the integers of exact statistics: they have to be those of the numbers beside them."""
+    count = state[0].reshape(-1)
     if not isinstance(d, Mapping) or any(d[name] != unit for name, unit in _UNITS.items()):
         raise TypeError(f"exact: wants sums in the units {', '.join(_UNITS.values())}")
     rows = [count.astype(np.int64)]
@@ -125,11 +127,25 @@ def _exact_from_dict(d: Any, count: np.ndarray) -> ExactState:
     for n, total, squares in zip(finite.tolist(), *sums, strict=True):
         if squares < 0 or n * squares < total * total or (squares and not n):
             raise ValueError("exact: got sums that are those of no data")
-    return ExactState(np.stack(rows), *(Integers.of(values) for values in sums))
+    exact = ExactState(np.stack(rows), *(Integers.of(values) for values in sums))
+    if canonical(exact.moments()).tobytes() != canonical(state.reshape(exact.moments().shape)).tobytes():
+        raise ValueError("exact: got integers whose mean and m2 are other ones")
+    if ends[0].dtype.kind != "f" and any(row.any() for row in rows[1:]):
+        raise ValueError(f"exact: got NaN or infinities in data of {ends[0].dtype}")
+    for n, total, low, high in zip(finite.tolist(), sums[0], *(end.reshape(-1).tolist() for end in ends), strict=True):
+        if n and not n * _in_units(low) <= total <= n * _in_units(high):
+            raise ValueError("exact: got a sum that minimum and maximum leave no room for")
+    return exact
+
+
+def _in_units(value: float) -> int:
+    """A finite number in units of the sums."""
+    numerator, denominator = value.as_integer_ratio()
+    return numerator * ((1 << SUM_POINT) // denominator)
 
 
 def _integer(value: Any) -> int:
-    if not isinstance(value, str) or len(value) > _DIGITS:
+    if not isinstance(value, str) or len(value) > _DIGITS or not re.fullmatch("-?0x[0-9a-f]+", value):
         raise TypeError(f"exact: got {str(value)[:40]!r}; wants a hexadecimal integer of at most {_DIGITS} characters")
     return int(value, 16)
 

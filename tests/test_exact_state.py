@@ -205,6 +205,43 @@ def test_damaged_integers(change):
         fastbn.ChannelStats.from_dict(d)
 
 
+@pytest.mark.parametrize(
+    "change", [{"mean": [2.0, 7.0]}, {"mean": [2.0, "NaN"]}, {"m2_tail": [0.0, 1e-30]}, {"min": [1.0, 3.5]}]
+)
+def test_integers_that_are_not_those_of_the_numbers(change):
+    d = exact(np.array([[1.0, 2.0], [3.0, 4.0]])).to_dict()
+    with pytest.raises(ValueError, match="damaged statistics"):
+        fastbn.ChannelStats.from_dict(d | change)
+
+
+@pytest.mark.parametrize("spelling", [" 0x{}", "{}", "0x_{}", "0x{}\n", "+0x{}"])
+def test_integers_are_spelt_in_one_way(spelling):
+    d = exact(np.array([[1.0], [3.0]])).to_dict()
+    d["exact"]["sum"] = [spelling.format(d["exact"]["sum"][0][2:])]
+    with pytest.raises(ValueError, match="damaged statistics"):
+        fastbn.ChannelStats.from_dict(d)
+
+
+def test_too_many_values():
+    stats = exact(np.array([[0.1], [0.7], [0.3]]))
+    for _ in range(51):
+        stats = stats + stats
+    assert stats.mean == exact(np.array([[0.1], [0.7], [0.3]])).mean
+    with pytest.raises(ValueError, match="2\\^53"):
+        stats + stats
+
+
+def test_nobody_writes_into_a_state():
+    stats = exact(np.ones((3, 2)))
+    for array in (stats._exact.counts, stats._exact.total.words, stats._exact.squares.words):
+        assert not array.flags.writeable
+
+
+def test_an_empty_method_is_no_method():
+    with pytest.raises(ValueError, match="method: got ''"):
+        fastbn.ChannelStats.empty(2).update(np.ones((3, 2)), method="")
+
+
 def test_missing_integers():
     d = exact(np.array([[1.0, 2.0], [3.0, 4.0]])).to_dict()
     for broken in (None, 3, {}, []):
@@ -216,7 +253,7 @@ def test_missing_integers():
 
 
 def test_state_of_nothing():
-    assert ExactState.empty(3).mean[0].tobytes() == np.full(3, np.nan).tobytes()
+    assert ExactState.empty(3).mean.tobytes() == np.full(3, np.nan).tobytes()
     assert ExactState.empty(3).moments().tolist() == np.zeros((5, 3)).tolist()
 
 
