@@ -9,6 +9,7 @@ from .._algebra import add, divide_words, multiply, multiply_words
 from .coefficients import any_number, deviation
 from .folds import clear_totals, fold_lanes
 from .machine import load, store
+from .operands import expand
 from .sizes import (
     BLOCK,
     CHANNEL_STRIDE,
@@ -215,11 +216,7 @@ def gradient_map_columns(x, x_geometry, y, y_geometry, out, out_geometry, k, beg
         channel = (unit // chunks) * block
         width = min(block, channels - channel)
         if channel != held:
-            for row in range(OFFSET + 1):
-                for r in range(repeat):
-                    for c in range(width):
-                        for i in range(inner):
-                            expanded[row * PITCH + (r * width + c) * inner + i] = k[row * channels + channel + c]
+            expand(k, channels, channel, width, inner, repeat, expanded)
             held = channel
         row = (unit % chunks) * rows
         last = min(outer, row + rows)

@@ -20,12 +20,6 @@ cdef void map_rows(
     Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil
 
-@cython.locals(k=Py_ssize_t, r=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t)
-cdef void expand(
-    const double *coefficients, Py_ssize_t channels, Py_ssize_t channel, Py_ssize_t width, Py_ssize_t inner,
-    Py_ssize_t repeat, double *expanded
-) noexcept nogil
-
 @cython.locals(j=Py_ssize_t, v=number)
 cdef void map_row(
     number *x, Py_ssize_t at, result *y, Py_ssize_t to, Py_ssize_t lanes, const double *k

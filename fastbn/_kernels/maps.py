@@ -5,12 +5,12 @@ A variant binds ``head``, ``tail`` (how a stored number is read), ``transform`` 
 """
 
 from .machine import load
+from .operands import expand
 from .sizes import (
     BLOCK,
     CHANNEL_STRIDE,
     CHANNELS,
     INNER,
-    KNOBS,
     MAP_ROWS,
     OUTER,
     OUTER_STRIDE,
@@ -46,15 +46,6 @@ def map_rows(x, x_geometry, y, y_geometry, coefficients, begin, end, expanded):
         at = piece * x_geometry[OUTER_STRIDE] + channel * x_geometry[CHANNEL_STRIDE] + start
         to = piece * y_geometry[OUTER_STRIDE] + channel * y_geometry[CHANNEL_STRIDE] + start
         map_run(x, at, y, to, min(run, x_geometry[INNER] - start), coefficients, channels, channel)
-
-
-def expand(coefficients, channels, channel, width, inner, repeat, expanded):
-    """Coefficients of a block of channels -> one per lane (repeat, channel, inner)."""
-    for k in range(KNOBS):
-        for r in range(repeat):
-            for c in range(width):
-                for i in range(inner):
-                    expanded[k * PITCH + (r * width + c) * inner + i] = coefficients[k * channels + channel + c]
 
 
 def map_row(x, at, y, to, lanes, k):

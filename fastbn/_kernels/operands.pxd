@@ -1,3 +1,5 @@
+cimport cython
+
 # C types of operands.py; `number` is the dtype of the data.
 
 cdef double head_plain(number v) noexcept nogil
@@ -7,3 +9,9 @@ cdef double tail_wide(number v) noexcept nogil
 
 cdef void put_apart(number *x, Py_ssize_t i, result *y, Py_ssize_t k, double v) noexcept nogil
 cdef void put_over(number *x, Py_ssize_t i, result *y, Py_ssize_t k, double v) noexcept nogil
+
+@cython.locals(k=Py_ssize_t, r=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t)
+cdef void expand(
+    const double *coefficients, Py_ssize_t channels, Py_ssize_t channel, Py_ssize_t width, Py_ssize_t inner,
+    Py_ssize_t repeat, double *expanded
+) noexcept nogil

@@ -1,9 +1,10 @@
-"""From and to memory: how a stored number becomes float64, and where the result of a map goes.
+"""From and to memory: how a stored number becomes float64, and how a map reads coefficients and where results go.
 
 It is taken as it is, or in two words for 64-bit integers, which float64 cannot hold.
 """
 
 from .machine import store
+from .sizes import KNOBS, PITCH
 
 
 def head_plain(v):
@@ -34,3 +35,12 @@ def put_apart(x, i, y, k, v):
 def put_over(x, i, y, k, v):
     """Into the place it came from: LLVM's own loop took 3 times as long where it met equal addresses as x and y."""
     store(x, i, v)
+
+
+def expand(coefficients, channels, channel, width, inner, repeat, expanded):
+    """Coefficients of a block of channels -> one per lane (repeat, channel, inner)."""
+    for k in range(KNOBS):
+        for r in range(repeat):
+            for c in range(width):
+                for i in range(inner):
+                    expanded[k * PITCH + (r * width + c) * inner + i] = coefficients[k * channels + channel + c]
