@@ -203,7 +203,11 @@ def _cut(sizes: _Sizes) -> Cut:
 
 
 def limit_segments(cut: Cut, size: int) -> Cut:
-    """As many segments as states of so many bytes per channel allow; only for results that no cut can change."""
+    """As many segments as states of so many bytes per channel allow.
+
+    This leaves every cut of the compensated method as it is (its states take 1 MiB at most), for a cut fixes its bits.
+    The exact method has larger states, and no cut can change its results.
+    """
     segments = max(1, min(cut.segments, _STATES // (size * cut.channels)))
     if segments == cut.segments:
         return cut
