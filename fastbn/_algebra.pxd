@@ -61,6 +61,12 @@ cdef double affine_wide(
     double shift_tail, double _unused, double _unused_too
 ) noexcept nogil
 
+@cython.locals(v=double)
+cdef double gradient(
+    double x, double dy, double mean, double mean_tail, double slope, double tilt, double offset, double _unused,
+    double _unused_too, double _unused_as_well
+) noexcept nogil
+
 @cython.locals(t=double, half=double, y=double)
 cdef double rescale(
     double head, double tail, double low, double low_tail, double factor, double width, double start, double stop,

@@ -193,6 +193,12 @@ def affine_wide(head, tail, pivot, pivot_tail, scale, scale_tail, shift, shift_t
     return affine_words(t, te + (e + re), 0.0, 0.0, scale, scale_tail, shift, shift_tail, 0.0, 0.0)
 
 
+def gradient(x, dy, mean, mean_tail, slope, tilt, offset, _unused, _unused_too, _unused_as_well):
+    """``slope dy + tilt (x - mean) + offset``, and one NaN for all: which of two comes out is the compiler's choice."""
+    v = slope * dy + (tilt * ((x - mean) - mean_tail) + offset)
+    return select(v == v, v, _NAN)
+
+
 def rescale(head, tail, low, low_tail, factor, width, start, stop, floor, ceiling):
     """``start + (x - low)/width (stop - start)``, exact at both ends, inside them for x inside, then clipped.
 

@@ -58,12 +58,17 @@ def fit_apply(
     ddof: int,
     constant: float,
     target: Operand,
+    groups: tuple[Operand, Axes] | None = None,
 ) -> Moments:
-    """Moments of checked data, and the data normalized with them."""
+    """Moments of checked data, and the data normalized with them.
+
+    ``groups`` is another view of the same data, in which neighbouring channels are one; they share moments then.
+    """
+    grouped, of_groups = groups or (operand, axes)
     if operand.stored.size == 0:
-        return reduce(operand, axes)
+        return reduce(grouped, of_groups)
     return current().normalize_batch(
-        operand, axes, transform_of(target.output), gamma, beta, eps, ddof, constant, target
+        operand, axes, grouped, of_groups, transform_of(target.output), gamma, beta, eps, ddof, constant, target
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ._kernels.operands import head_wide, tail_wide
+from ._kernels.operands import head_wide, low_bits
 
 _WORK = 10**6  # steps that looking for a common element may take: some 35 ms
 _FEW = 4096  # channels for which vectors of ones and zeros are kept ...
@@ -163,7 +163,7 @@ def transform_of(output: np.dtype) -> str:
 def two_words(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of any supported dtype as float64 plus float64, exact."""
     if value.dtype.kind in "iu" and value.dtype.itemsize == 8:
-        return head_wide(value), tail_wide(value)
+        return head_wide(value), low_bits(value)
     return value.astype(np.float64), np.zeros(value.shape)
 
 

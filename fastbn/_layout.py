@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.sizes import LANES, PLACES, ROWS, SEGMENTS, WIDTH
+from ._kernels.sizes import LANES, OUTER, PIECES, PLACES, ROWS, RUNS, SEGMENTS, TILE_ROWS, TILES, WIDTH
 
 ChannelAxis = int | tuple[int, ...] | None
 
 _REMEMBERED = 1024  # shapes and cuts kept from call to call
-_RUN = LANES * ROWS  # elements of a tile along rows
+_NARROW = (16, 32, LANES)  # lanes of a short channel, so many that ROWS terms of each hold it
+_SHORT_BLOCKS = 16  # blocks of short channels at least, to have enough units of parallel work
 _TILE = 1 << 16  # elements of a tile of columns: read twice, so it should fit the second-level cache
 _COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow
 _UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
@@ -87,9 +88,10 @@ class Cut(NamedTuple):
 
 
 class View(NamedTuple):
-    """An array as flat memory and the way it is cut."""
+    """An array, or a pair of them with one geometry, as flat memory and the way it is cut."""
 
     flat: np.ndarray
+    other: np.ndarray  # of a pair, else the same as flat
     cut: Cut
 
 
@@ -118,7 +120,15 @@ def direct_view(array: np.ndarray, axes: Axes) -> View | None:
         flat = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
     if not flags.writeable:
         flat = np.asarray(_Alias(flat))
-    return View(flat, cut)
+    return View(flat, flat, cut)
+
+
+def pair_view(arrays: tuple[np.ndarray, ...], axes: Axes) -> View | None:
+    """See two arrays of one shape and dtype as a pair, where the kernels can walk them with one geometry, else None."""
+    first, second = (direct_view(array, axes) for array in arrays)
+    if first is None or second is None or not np.array_equal(first.cut.geometry, second.cut.geometry):
+        return None
+    return View(first.flat, second.flat, first.cut)
 
 
 class _Alias:
@@ -178,11 +188,13 @@ def _cut(sizes: _Sizes) -> Cut:
     """Cut an (outer, channel, inner) array into tiles, segments and units."""
     outer, channels, inner, outer_stride, channel_stride = sizes
     if inner > WIDTH:
-        runs = -(-inner // _RUN)
-        run = -(-inner // (runs * LANES)) * LANES
-        pieces = max(1, _RUN // run) if runs == 1 else 1
+        lanes = next((n for n in _NARROW if outer * -(-inner // n) <= ROWS), LANES)
+        runs = -(-inner // (lanes * ROWS))
+        run = -(-inner // (runs * lanes)) * lanes
+        pieces = max(1, lanes * ROWS // run) if runs == 1 else 1
         tiles = -(-outer // pieces) * runs
-        block, repeat, tile_rows, map_rows = 1, 1, 1, 1
+        block = min(WIDTH // lanes, -(-channels // _SHORT_BLOCKS)) if tiles == 1 else 1
+        repeat, tile_rows, map_rows = 1, 1, 1
         chunks = outer * runs
     else:
         runs, run, pieces = 1, inner, 1
@@ -196,7 +208,7 @@ def _cut(sizes: _Sizes) -> Cut:
         chunks = -(-outer // map_rows)
     blocks = -(-channels // block)
     segments = min(tiles, max(1, _UNITS // blocks))
-    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows)
+    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes)
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
     return Cut(geometry, inner > WIDTH, channels, block, blocks, segments, chunks)
@@ -214,6 +226,19 @@ def limit_segments(cut: Cut, size: int) -> Cut:
     geometry = cut.geometry.copy()
     geometry[SEGMENTS] = segments
     return cut._replace(geometry=geometry, segments=segments)
+
+
+def long_tiles(cut: Cut) -> Cut:
+    """One tile per segment where that can be: for sums that are read once and have no bound on the terms of a lane."""
+    together = -(-cut.geometry[TILES] // cut.segments)
+    if together == 1 or cut.geometry[RUNS] > 1:
+        return cut
+    geometry = cut.geometry.copy()
+    tall = PIECES if cut.along_rows else TILE_ROWS
+    geometry[tall] *= together
+    geometry[TILES] = -(-geometry[OUTER] // geometry[tall])
+    geometry[SEGMENTS] = min(cut.segments, geometry[TILES])
+    return cut._replace(geometry=geometry, segments=int(geometry[SEGMENTS]))
 
 
 def _repeat(lanes: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import apply, fit_apply, reduce
+from ._apply import apply, fit_apply
 from ._arrays import Operand, as_operand, channel_vector, prepare_output
 from ._backends import Moments
 from ._layout import split_axes
@@ -131,10 +131,9 @@ def group_norm(
     kept = split_axes(shape, (0, axis) if axis else (0,))
     _check_values(operand, of_groups.values)
     y, target = prepare_output(x, operand, out, None)
-    if operand.stored.size:
-        moments = Moments(*(np.repeat(part, channels // groups, axis=-1) for part in reduce(grouped, of_groups)))
-        samples = kept.channels // channels
-        apply(operand, kept, moments, np.tile(scale, samples), np.tile(shift, samples), eps, 0, "zero", target)
+    samples = kept.channels // max(channels, 1)
+    shifts = np.tile(scale, samples), np.tile(shift, samples)
+    fit_apply(operand, kept, *shifts, eps, 0, 0.0, target, (grouped, of_groups))
     return y
 
 

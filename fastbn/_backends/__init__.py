@@ -70,6 +70,8 @@ class Backend(Protocol):
         self,
         x: Operand,
         axes: Axes,
+        grouped: Operand,
+        of_groups: Axes,
         transform: str,
         gamma: np.ndarray,
         beta: np.ndarray,

@@ -14,7 +14,7 @@ cdef extern from "processor.h" nogil:
     int has_v4 "fastbn_has_v4"() noexcept
 
 ctypedef void (*walk_kernel)(
-    const void *, const int64_t *, Py_ssize_t, Py_ssize_t, void *, void *, void *, double *, void *
+    const void *, const void *, const int64_t *, Py_ssize_t, Py_ssize_t, void *, void *, void *, double *, void *
 ) noexcept nogil
 ctypedef void (*combine_kernel)(
     void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *
@@ -26,11 +26,11 @@ ctypedef void (*conclude_kernel)(
     void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *, double *
 ) noexcept nogil
 ctypedef void (*map_kernel)(
-    void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *
+    void *, void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *
 ) noexcept nogil
 ctypedef void (*standardize_kernel)(
-    const double *, Py_ssize_t, const double *, const double *, double, double, double, double *, Py_ssize_t,
-    Py_ssize_t
+    const double *, Py_ssize_t, Py_ssize_t, const double *, const double *, double, double, double, double *,
+    Py_ssize_t, Py_ssize_t
 ) noexcept nogil
 ctypedef void (*destandardize_kernel)(
     const double *, Py_ssize_t, const double *, const double *, double, double, double *, Py_ssize_t, Py_ssize_t
@@ -46,20 +46,9 @@ ctypedef void (*unscale_kernel)(
 ctypedef void (*update_running_kernel)(
     const double *, Py_ssize_t, double, double, double, double *, double *
 ) noexcept nogil
-
-ctypedef void (*gradient_units_kernel)(
-    const void *, const int64_t *, const void *, const int64_t *, const double *, Py_ssize_t, Py_ssize_t, double *,
-    double *
-) noexcept nogil
-ctypedef void (*combine_gradients_kernel)(double *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
-ctypedef void (*absorb_gradients_kernel)(double *, const double *, Py_ssize_t) noexcept nogil
-ctypedef void (*gradient_coefficients_kernel)(
-    const double *, const double *, Py_ssize_t, const double *, double, double *, double *, double *, Py_ssize_t,
-    Py_ssize_t
-) noexcept nogil
-ctypedef void (*gradient_map_kernel)(
-    const void *, const int64_t *, const void *, const int64_t *, void *, const int64_t *, const double *, Py_ssize_t,
-    Py_ssize_t, double *
+ctypedef void (*differentiate_kernel)(
+    const double *, const double *, Py_ssize_t, Py_ssize_t, const double *, double, double *, double *, double *,
+    Py_ssize_t, Py_ssize_t
 ) noexcept nogil
 
 
@@ -82,9 +71,10 @@ cdef void *memory(object array) except NULL:
 
 
 def walk(
-    size_t kernel, x, geometry, Py_ssize_t begin, Py_ssize_t end, partials, least, greatest, scratch, ends
+    size_t kernel, x, y, geometry, Py_ssize_t begin, Py_ssize_t end, partials, least, greatest, scratch, ends
 ):
     cdef const void *x_ = memory(x)
+    cdef const void *y_ = memory(y)
     cdef const int64_t *geometry_ = <const int64_t *>memory(geometry)
     cdef void *partials_ = memory(partials)
     cdef void *least_ = memory(least)
@@ -92,7 +82,7 @@ def walk(
     cdef double *scratch_ = <double *>memory(scratch)
     cdef void *ends_ = memory(ends)
     with nogil:
-        (<walk_kernel>kernel)(x_, geometry_, begin, end, partials_, least_, greatest_, scratch_, ends_)
+        (<walk_kernel>kernel)(x_, y_, geometry_, begin, end, partials_, least_, greatest_, scratch_, ends_)
 
 
 def combine(
@@ -129,21 +119,22 @@ def conclude(
 
 
 def map_units(
-    size_t kernel, x, x_geometry, y, y_geometry, coefficients, Py_ssize_t begin, Py_ssize_t end, expanded
+    size_t kernel, x, y, geometry, out, out_geometry, coefficients, Py_ssize_t begin, Py_ssize_t end, expanded
 ):
     cdef void *x_ = memory(x)
-    cdef const int64_t *x_geometry_ = <const int64_t *>memory(x_geometry)
     cdef void *y_ = memory(y)
-    cdef const int64_t *y_geometry_ = <const int64_t *>memory(y_geometry)
+    cdef const int64_t *geometry_ = <const int64_t *>memory(geometry)
+    cdef void *out_ = memory(out)
+    cdef const int64_t *out_geometry_ = <const int64_t *>memory(out_geometry)
     cdef const double *coefficients_ = <const double *>memory(coefficients)
     cdef double *expanded_ = <double *>memory(expanded)
     with nogil:
-        (<map_kernel>kernel)(x_, x_geometry_, y_, y_geometry_, coefficients_, begin, end, expanded_)
+        (<map_kernel>kernel)(x_, y_, geometry_, out_, out_geometry_, coefficients_, begin, end, expanded_)
 
 
 def standardize(
-    size_t kernel, state, Py_ssize_t channels, gamma, beta, double eps, double ddof, double constant, coefficients,
-    Py_ssize_t begin, Py_ssize_t end
+    size_t kernel, state, Py_ssize_t groups, Py_ssize_t members, gamma, beta, double eps, double ddof,
+    double constant, coefficients, Py_ssize_t begin, Py_ssize_t end
 ):
     cdef const double *state_ = <const double *>memory(state)
     cdef const double *gamma_ = <const double *>memory(gamma)
@@ -151,7 +142,7 @@ def standardize(
     cdef double *coefficients_ = <double *>memory(coefficients)
     with nogil:
         (<standardize_kernel>kernel)(
-            state_, channels, gamma_, beta_, eps, ddof, constant, coefficients_, begin, end
+            state_, groups, members, gamma_, beta_, eps, ddof, constant, coefficients_, begin, end
         )
 
 
@@ -208,64 +199,17 @@ def update_running(size_t kernel, state, Py_ssize_t channels, double keep, doubl
         (<update_running_kernel>kernel)(state_, channels, keep, take, ddof, mean_, var_)
 
 
-def gradient_units(
-    size_t kernel, x, x_geometry, y, y_geometry, state, Py_ssize_t begin, Py_ssize_t end, partials, scratch
+def differentiate(
+    size_t kernel, sums, state, Py_ssize_t groups, Py_ssize_t members, gamma, double eps, dgamma, dbeta,
+    coefficients, Py_ssize_t begin, Py_ssize_t end
 ):
-    cdef const void *x_ = memory(x)
-    cdef const int64_t *x_geometry_ = <const int64_t *>memory(x_geometry)
-    cdef const void *y_ = memory(y)
-    cdef const int64_t *y_geometry_ = <const int64_t *>memory(y_geometry)
-    cdef const double *state_ = <const double *>memory(state)
-    cdef double *partials_ = <double *>memory(partials)
-    cdef double *scratch_ = <double *>memory(scratch)
-    with nogil:
-        (<gradient_units_kernel>kernel)(x_, x_geometry_, y_, y_geometry_, state_, begin, end, partials_, scratch_)
-
-
-def combine_gradients(
-    size_t kernel, partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end
-):
-    cdef double *partials_ = <double *>memory(partials)
-    with nogil:
-        (<combine_gradients_kernel>kernel)(partials_, segments, channels, begin, end)
-
-
-def absorb_gradients(size_t kernel, partials, part, Py_ssize_t channels):
-    cdef double *partials_ = <double *>memory(partials)
-    cdef const double *part_ = <const double *>memory(part)
-    with nogil:
-        (<absorb_gradients_kernel>kernel)(partials_, part_, channels)
-
-
-def gradient_coefficients(
-    size_t kernel, partials, state, Py_ssize_t channels, gamma, double eps, dgamma, dbeta, coefficients,
-    Py_ssize_t begin, Py_ssize_t end
-):
-    cdef const double *partials_ = <const double *>memory(partials)
+    cdef const double *sums_ = <const double *>memory(sums)
     cdef const double *state_ = <const double *>memory(state)
     cdef const double *gamma_ = <const double *>memory(gamma)
     cdef double *dgamma_ = <double *>memory(dgamma)
     cdef double *dbeta_ = <double *>memory(dbeta)
     cdef double *coefficients_ = <double *>memory(coefficients)
     with nogil:
-        (<gradient_coefficients_kernel>kernel)(
-            partials_, state_, channels, gamma_, eps, dgamma_, dbeta_, coefficients_, begin, end
-        )
-
-
-def gradient_map(
-    size_t kernel, x, x_geometry, y, y_geometry, out, out_geometry, coefficients, Py_ssize_t begin, Py_ssize_t end,
-    expanded
-):
-    cdef const void *x_ = memory(x)
-    cdef const int64_t *x_geometry_ = <const int64_t *>memory(x_geometry)
-    cdef const void *y_ = memory(y)
-    cdef const int64_t *y_geometry_ = <const int64_t *>memory(y_geometry)
-    cdef void *out_ = memory(out)
-    cdef const int64_t *out_geometry_ = <const int64_t *>memory(out_geometry)
-    cdef const double *coefficients_ = <const double *>memory(coefficients)
-    cdef double *expanded_ = <double *>memory(expanded)
-    with nogil:
-        (<gradient_map_kernel>kernel)(
-            x_, x_geometry_, y_, y_geometry_, out_, out_geometry_, coefficients_, begin, end, expanded_
+        (<differentiate_kernel>kernel)(
+            sums_, state_, groups, members, gamma_, eps, dgamma_, dbeta_, coefficients_, begin, end
         )

@@ -12,7 +12,6 @@ import ast
 import builtins
 import functools
 import inspect
-import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +23,7 @@ import numpy as np
 
 from .. import _algebra
 from .._arrays import kernel_dtypes
-from .._kernels import coefficients, gradients, machine, maps, variants, walks
+from .._kernels import coefficients, machine, maps, variants, walks
 
 _HEADER = """\
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
@@ -59,19 +58,16 @@ def _c_type(dtype: np.dtype) -> str:
 def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     """Every module of entries with the variant and dtypes it is compiled for, and what a backend calls these."""
     yield coefficients, (), _Form({}, {})
-    for dtype in variants.GRADIENT_DTYPES:
-        yield gradients, (dtype.name,), _Form(variants.GRADIENTS, {"number": _c_type(dtype)})
     inputs, outputs = kernel_dtypes()
-    for arithmetic, dtype in inputs:
-        for method, bindings in variants.REDUCTIONS.items():
-            types = {"number": _c_type(dtype), "word": _c_type(variants.STATE_DTYPES[method])}
-            yield walks, (method, arithmetic, dtype.name), _Form(bindings[arithmetic], types)
-        for transform, output, place in itertools.product(variants.TRANSFORMS, outputs, variants.PLACES):
-            if place == "over" and output != dtype:
-                continue
-            _, bindings = variants.map_bindings(transform, arithmetic, place)
-            types = {"number": _c_type(dtype), "result": _c_type(output)}
-            yield maps, (transform, arithmetic, dtype.name, output.name, place), _Form(bindings, types)
+    for method, by_arithmetic in variants.REDUCTIONS.items():
+        for arithmetic, dtype in inputs:
+            if arithmetic in by_arithmetic:
+                types = {"number": _c_type(dtype), "word": _c_type(variants.STATE_DTYPES[method])}
+                yield walks, (method, arithmetic, dtype.name), _Form(by_arithmetic[arithmetic], types)
+    for transform, arithmetic, dtype, output, place in variants.map_variants(inputs, outputs):
+        _, bindings = variants.map_bindings(transform, arithmetic, place)
+        types = {"number": _c_type(dtype), "result": _c_type(output)}
+        yield maps, (transform, arithmetic, dtype.name, output.name, place), _Form(bindings, types)
 
 
 @functools.cache

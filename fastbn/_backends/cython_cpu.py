@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .._kernels import coefficients, variants
 from . import BackendUnavailable
 from .host import Host
 
@@ -65,24 +66,10 @@ class CythonKernels:
         labels = transform, arithmetic, dtype.name, output.name, place
         return self._entries(*labels, map_rows=_driver.map_units, map_columns=_driver.map_units)
 
-    @functools.cache  # noqa: B019
-    def gradients(self, dtype: np.dtype) -> SimpleNamespace:
-        """The entries of the backward pass for the dtype of all its arrays."""
-        return self._entries(
-            dtype.name,
-            gradient_rows=_driver.gradient_units,
-            gradient_columns=_driver.gradient_units,
-            combine_gradients=_driver.combine_gradients,
-            absorb_gradients=_driver.absorb_gradients,
-            gradient_coefficients=_driver.gradient_coefficients,
-            gradient_map_rows=_driver.gradient_map,
-            gradient_map_columns=_driver.gradient_map,
-        )
-
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:
-        """standardize, destandardize, rescale, unscale and update_running."""
-        names = ("standardize", "destandardize", "rescale", "unscale", "update_running")
+        """What makes coefficients from states, for all variants."""
+        names = variants.ENTRIES[coefficients]
         return self._entries(**{name: getattr(_driver, name) for name in names})
 
     def _entries(self, *labels: str, **drivers: Callable[..., None]) -> SimpleNamespace:

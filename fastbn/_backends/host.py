@@ -3,12 +3,14 @@
 Design. A backend brings compiled kernels (``CompiledKernels``); this module walks them over an array. Where the array
 can be seen as (outer, channel, inner), kernels work on it in place. Where it cannot (odd or negative strides, kept
 axes which do not merge, byte-swapped or misaligned numbers, float16, which CPUs do not compute in), NumPy copies it
-block by block into a small buffer, and the same kernels work on that. ``normalize`` reduces and maps one group of
-channels after the other, so that the second read comes from cache (one read and one write of memory instead of two
-and one), where such a group fits there.
+block by block into a small buffer, and the same kernels work on that. ``normalize_batch`` and ``backward`` reduce and
+map one group of channels after the other, so that the second read comes from cache (one read and one write of memory
+instead of two and one), where such a group fits there.
 """
 
 import functools
+import math
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -16,18 +18,17 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand, two_words
-from .._kernels.sizes import KNOBS, PITCH, SCRATCH
+from .._kernels.sizes import KNOBS
+from .._kernels.sums import MEAN, MEAN_TAIL
 from .._kernels.variants import EXACT_WORDS
-from .._layout import Axes, Block, View, blocks, direct_view, same_cut
+from .._layout import Axes
 from . import MOMENT_ROWS, ExactSums, Interval, Moments
-from .backward import Backward
-from .blocks import as_channels, staged, waves
+from .mapping import Mapping, target_of
 from .reduction import Reduction
-from .scratch import scratch
+from .sources import pair, single
 
-_SLAB = 1 << 22  # bytes of a group of channels that may stay in cache between the two passes
+_SLAB = 1 << 22  # bytes per array of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 19  # small channels are handled together up to so many bytes, to save calls
-_MAP_WAVE = 1024  # staged blocks whose places are held at a time
 
 
 class CompiledKernels(Protocol):
@@ -37,7 +38,6 @@ class CompiledKernels(Protocol):
     def map(
         self, transform: str, arithmetic: str, dtype: np.dtype, output: np.dtype, place: str
     ) -> SimpleNamespace: ...
-    def gradients(self, dtype: np.dtype) -> SimpleNamespace: ...
     @property
     def coefficients(self) -> SimpleNamespace: ...
 
@@ -50,26 +50,40 @@ class Host:
 
     def reduce_moments(self, x: Operand, axes: Axes) -> Moments:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
-        return self._reduction("compensated", x.arithmetic, x.storage).whole(x, axes).result(MOMENT_ROWS)
+        return self._reduction("compensated", x.arithmetic, x.storage).whole(single(x), axes).result(MOMENT_ROWS)
 
     def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums:
         """Exact sums and extremes of every channel of a non-empty array."""
         words = EXACT_WORDS[x.arithmetic]
-        partials = self._reduction("exact", x.arithmetic, x.storage).whole(x, axes)
+        partials = self._reduction("exact", x.arithmetic, x.storage).whole(single(x), axes)
         return ExactSums(*partials.result(words.rows), words)
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def _reduction(self, method: str, arithmetic: str, storage: np.dtype) -> Reduction:
         return Reduction(self._kernels.reduction(method, arithmetic, storage), method, arithmetic, storage)
 
+    @functools.cache  # noqa: B019
+    def _mapping(self, transform: str, arithmetic: str, storage: np.dtype) -> Mapping:
+        return Mapping(functools.partial(self._kernels.map, transform, arithmetic, storage))
+
     def standardize(
-        self, moments: Moments, gamma: Any, beta: Any, eps: float, ddof: int, constant: float
+        self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int, constant: float
     ) -> np.ndarray:
         """Coefficients of ``(x - mean) gamma / sqrt(var + eps) + beta``."""
-        channels = moments.state.shape[1]
-        coefficients = np.empty(KNOBS * channels)
+        groups = moments.state.shape[1]
+        coefficients = np.empty(KNOBS * gamma.size)
         self._kernels.coefficients.standardize(
-            moments.state.reshape(-1), channels, gamma, beta, eps, ddof, constant, coefficients, 0, channels
+            moments.state.reshape(-1),
+            groups,
+            gamma.size // groups,
+            gamma,
+            beta,
+            eps,
+            ddof,
+            constant,
+            coefficients,
+            0,
+            groups,
         )
         return coefficients
 
@@ -108,21 +122,14 @@ class Host:
 
     def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
         """Apply a transform of ``variants.TRANSFORMS`` with one set of coefficients per channel."""
-        views = _common_views(x, out, axes)
-        if views is None:
-            self._map_staged(x, axes, transform, coefficients, out)
-            return
-        source, target = views
-        _threads.run(
-            source.cut.blocks * source.cut.chunks,
-            x.stored.nbytes + out.stored.nbytes,
-            lambda begin, end: self._map_units(x, source, target, transform, coefficients, begin, end),
-        )
+        self._mapping(transform, x.arithmetic, x.storage).whole(single(x), axes, coefficients, out)
 
     def normalize_batch(
         self,
         x: Operand,
         axes: Axes,
+        grouped: Operand,
+        of_groups: Axes,
         transform: str,
         gamma: np.ndarray,
         beta: np.ndarray,
@@ -132,90 +139,90 @@ class Host:
         out: Operand,
     ) -> Moments:
         """Reduce, and map with the result: group by group of channels where a group fits the cache."""
-        views = _common_views(x, out, axes)
-        size = x.stored.nbytes + out.stored.nbytes
-        if views is None or size // views[0].cut.blocks > 2 * _SLAB:
-            moments = self.reduce_moments(x, axes)
-            self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
-            return moments
-        source, target = views
-        group = max(1, _GROUP * source.cut.blocks // size)
+        source, members = single(x), axes.channels // of_groups.channels
         reduction = self._reduction("compensated", x.arithmetic, x.storage)
-        partials = reduction.partials(source.cut)
-        coefficients = np.empty(KNOBS * source.cut.channels)
+        mapping = self._mapping(transform, x.arithmetic, x.storage)
+        view, summed = source.view(axes), single(grouped).view(of_groups)
+        target = view and target_of(view, source, axes, out)
+        if view and summed and target:
+            partials = reduction.partials(summed.cut, None)
+            coefficients = np.empty(KNOBS * axes.channels)
 
-        def work(begin: int, end: int) -> None:
-            for first in range(begin, end, group):
-                last = min(first + group, end)
-                low, high = first * source.cut.block, min(last * source.cut.block, source.cut.channels)
-                reduction.units(source, partials, first * source.cut.segments, last * source.cut.segments)
-                reduction.combine(source, partials, first, last)
-                reduction.conclude(partials, low, high)
+            def work(low: int, high: int) -> None:
+                first, last = low // members, high // members
+                reduction.blocks(summed, partials, first // summed.cut.block, -(-last // summed.cut.block))
                 self._kernels.coefficients.standardize(
-                    partials.states, source.cut.channels, gamma, beta, eps, ddof, constant, coefficients, low, high
+                    partials.states,
+                    of_groups.channels,
+                    members,
+                    gamma,
+                    beta,
+                    eps,
+                    ddof,
+                    constant,
+                    coefficients,
+                    first,
+                    last,
                 )
-                self._map_units(
-                    x, source, target, transform, coefficients, first * source.cut.chunks, last * source.cut.chunks
-                )
+                mapping.blocks(view, target, coefficients, low // view.cut.block, -(-high // view.cut.block))
 
-        _threads.run(source.cut.blocks, size, work)
-        return partials.result(MOMENT_ROWS)
+            step = math.lcm(summed.cut.block * members, view.cut.block)
+            if _by_slabs(axes.channels, step, [*source.arrays, out.stored], work):
+                return partials.result(MOMENT_ROWS)
+        moments = self.reduce_moments(grouped, of_groups)
+        self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
+        return moments
 
     def backward(
         self, x: Operand, dy: Operand, axes: Axes, moments: Moments, gamma: np.ndarray, eps: float, out: Operand | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradients of gamma and beta, and that of x into ``out`` (as in training; not at all if it is None)."""
-        work = Backward(self._kernels.gradients, moments, gamma, eps)
-        work.run(x, dy, axes, out, 3 * _SLAB, _GROUP)
-        return work.dgamma, work.dbeta
+        """Gradients of gamma and beta, and that of x into ``out`` (as in training; not at all if it is None).
 
-    def _map_units(
-        self, x: Operand, source: View, target: View, transform: str, coefficients: np.ndarray, begin: int, end: int
-    ) -> None:
-        place = "over" if target is source else "apart"
-        kernels = self._kernels.map(transform, x.arithmetic, x.storage, target.flat.dtype, place)
-        (kernels.map_rows if source.cut.along_rows else kernels.map_columns)(
-            source.flat,
-            source.cut.geometry,
-            target.flat,
-            target.cut.geometry,
-            coefficients,
-            begin,
-            end,
-            scratch.lanes,
-        )
+        Moments are those of groups of neighbouring channels, which may be single ones.
+        """
+        groups, channels = moments.least.size, axes.channels
+        members = channels // groups
+        source, state = pair(x, dy), moments.state.reshape(-1)
+        reduction = self._reduction("gradients", source.arithmetic, source.storage)
+        mapping = self._mapping("gradient", source.arithmetic, source.storage)
+        centre = moments.state[[MEAN, MEAN_TAIL]].repeat(members, axis=1)
+        coefficients, dgamma, dbeta = np.empty(KNOBS * channels), np.empty(channels), np.empty(channels)
 
-    def _map_staged(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
-        """Map copies of blocks and copy the results out."""
-        knobs = coefficients.reshape(KNOBS, *axes.shape)
-        source = x.stored.transpose(axes.kept + axes.reduced)
-        target = out.stored.transpose(axes.kept + axes.reduced)
+        def differentiate(sums: np.ndarray, low: int, high: int) -> None:
+            results = dgamma, dbeta, coefficients
+            self._kernels.coefficients.differentiate(sums, state, groups, members, gamma, eps, *results, low, high)
 
-        def work(current: list[Block], begin: int, end: int) -> None:
-            for block in current[begin:end]:
-                piece = target[block.where]
-                result = np.empty(piece.shape, out.storage)
-                view = staged(source[block.where], x.storage, block.channels)
-                to = as_channels(result, block.channels)
-                knob = knobs[(slice(None), *block.kept)].ravel()
-                self._map_units(x, view, to, transform, knob, 0, view.cut.blocks * view.cut.chunks)
-                with np.errstate(all="ignore"):
-                    np.copyto(piece, result, casting="same_kind")
+        view = source.view(axes)
+        target = None if view is None or out is None else target_of(view, source, axes, out)
+        if view and out is not None and target:
+            summed = reduction.cut(view)
+            partials = reduction.partials(summed.cut, centre)
 
-        size = x.stored.nbytes + out.stored.nbytes
-        for current in waves(blocks(x.stored, axes), _MAP_WAVE):
-            _threads.run(len(current), size, functools.partial(work, current))
+            def work(low: int, high: int) -> None:
+                first, last = low // view.cut.block, -(-high // view.cut.block)
+                reduction.blocks(summed, partials, first, last)
+                differentiate(partials.states, low // members, high // members)
+                mapping.blocks(view, target, coefficients, first, last)
+
+            if _by_slabs(channels, math.lcm(view.cut.block, members), [*source.arrays, out.stored], work):
+                return dgamma, dbeta
+        differentiate(reduction.whole(source, axes, centre).states, 0, groups)
+        if out is not None:
+            mapping.whole(source, axes, coefficients, out)
+        return dgamma, dbeta
 
 
-def _common_views(x: Operand, out: Operand, axes: Axes) -> tuple[View, View] | None:
-    """Direct views of both arrays (one and the same in place), if the kernels can walk them together."""
-    if not (x.direct and out.direct):
-        return None
-    source = direct_view(x.stored, axes)
-    if source is None or out.stored is x.stored:
-        return source and (source, source)
-    target = direct_view(out.stored, axes)
-    return (source, target) if target and same_cut(source.cut, target.cut) else None
+def _by_slabs(channels: int, step: int, arrays: list[np.ndarray], work: Callable[[int, int], None]) -> bool:
+    """Do ``work`` for ranges of channels, multiples of ``step``, if what belongs to a step fits the cache."""
+    size = sum(array.nbytes for array in arrays)
+    steps = -(-channels // step)
+    if size // steps > len(arrays) * _SLAB:
+        return False
+    together = max(1, _GROUP * steps // size)
 
+    def run(begin: int, end: int) -> None:
+        for first in range(begin, end, together):
+            work(first * step, min(min(first + together, end) * step, channels))
 
-assert SCRATCH >= KNOBS * PITCH  # maps expand their coefficients into the same scratch
+    _threads.run(steps, size, run)
+    return True

@@ -26,8 +26,6 @@ from .._kernels import (
     coefficients,
     exact_steps,
     extremes,
-    folds,
-    gradients,
     machine,
     maps,
     operands,
@@ -159,21 +157,9 @@ class NumbaKernels:
         label, bindings = variants.map_bindings(transform, arithmetic, place)
         return _bind(maps, label, _shared(), bindings)
 
-    def gradients(self, dtype: np.dtype) -> SimpleNamespace:  # noqa: ARG002
-        """The entries of the backward pass."""
-        return self._gradients
-
-    @functools.cached_property
-    def _gradients(self) -> SimpleNamespace:
-        known = _shared()
-        for module in (coefficients, folds):
-            made = vars(_bind(module, "gradients", known, variants.GRADIENTS))
-            known = known | {value: made[name] for name, value in vars(module).items() if _made_in(module, value)}
-        return _bind(gradients, "gradients", known, variants.GRADIENTS)
-
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:
-        """standardize, destandardize, rescale, unscale and update_running."""
+        """What makes coefficients from states, for all variants."""
         return _bind(coefficients, "shared", _shared(), {})
 
 

@@ -1,7 +1,7 @@
 """The schedule of reductions: which unit leaves its result where, and how results are folded.
 
-Design. A method (compensated, exact) and the arithmetic of a dtype decide the kernels and the rows of a state; the
-schedule is the same for all.
+Design. A method (compensated, exact, gradients) and the arithmetic of a dtype decide the kernels and the rows of a
+state; the schedule is the same for all.
 """
 
 from types import SimpleNamespace
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from .. import _threads
-from .._arrays import Operand
 from .._kernels import variants
-from .._layout import Axes, Block, Cut, View, blocks, direct_view, limit_segments
+from .._kernels.sums import PIVOT, PIVOT_TAIL
+from .._layout import Axes, Block, Cut, View, limit_segments, long_tiles
 from . import Moments
-from .blocks import staged, waves
 from .scratch import scratch
+from .sources import Source
 
 _WAVE = 4  # staged blocks per thread between two rounds of joining
 
@@ -44,34 +44,52 @@ class Reduction:
     def __init__(self, kernels: SimpleNamespace, method: str, arithmetic: str, storage: np.dtype) -> None:
         self._kernels = kernels
         self._storage = storage
+        self._method = method
         self._word = variants.STATE_DTYPES[method]
-        self._rows = variants.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
+        self._rows: int = variants.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
 
-    def partials(self, cut: Cut) -> Partials:
-        """Room for the results of all units."""
-        return Partials(cut.segments, cut.channels, self._rows, self._word, self._storage)
+    def cut(self, view: View) -> View:
+        """The view as this method cuts it."""
+        if self._method == "gradients":
+            return view._replace(cut=long_tiles(view.cut))
+        return view._replace(cut=limit_segments(view.cut, self._rows * self._word.itemsize))
 
-    def whole(self, x: Operand, axes: Axes) -> Partials:
-        """Reduce a non-empty array."""
-        view = direct_view(x.stored, axes) if x.direct else None
-        if view is None:
-            return self._staged(x, axes)
-        view = View(view.flat, limit_segments(view.cut, self._rows * self._word.itemsize))
-        partials = self.partials(view.cut)
-        _threads.run(
-            view.cut.blocks * view.cut.segments,
-            x.stored.nbytes,
-            lambda begin, end: self.units(view, partials, begin, end),
-        )
-        self.combine(view, partials, 0, view.cut.blocks)
-        self.conclude(partials, 0, view.cut.channels)
+    def partials(self, cut: Cut, centre: np.ndarray | None) -> Partials:
+        """Room for the results of all units; ``centre`` (2, channels) is what is to be subtracted, in two words."""
+        partials = Partials(cut.segments, cut.channels, self._rows, self._word, self._storage)
+        if centre is not None:
+            states = partials.states.reshape(cut.segments, self._rows, cut.channels)
+            states[:, [PIVOT, PIVOT_TAIL]] = centre
         return partials
 
-    def units(self, view: View, partials: Partials, begin: int, end: int) -> None:
+    def whole(self, source: Source, axes: Axes, centre: np.ndarray | None = None) -> Partials:
+        """Reduce a non-empty array, or a pair of them."""
+        view = source.view(axes)
+        if view is None:
+            return self._staged(source, axes, centre)
+        view = self.cut(view)
+        partials = self.partials(view.cut, centre)
+        _threads.run(
+            view.cut.blocks * view.cut.segments,
+            source.nbytes,
+            lambda begin, end: self._units(view, partials, begin, end),
+        )
+        self._combine(view.cut, partials, 0, view.cut.blocks)
+        self._conclude(partials, 0, view.cut.channels)
+        return partials
+
+    def blocks(self, view: View, partials: Partials, first: int, last: int) -> None:
+        """Reduce blocks ``first`` to ``last`` of channels, and bring their results into their last form."""
+        self._units(view, partials, first * view.cut.segments, last * view.cut.segments)
+        self._combine(view.cut, partials, first, last)
+        self._conclude(partials, first * view.cut.block, min(last * view.cut.block, view.cut.channels))
+
+    def _units(self, view: View, partials: Partials, begin: int, end: int) -> None:
         """Reduce units ``begin`` to ``end``, each into its own place."""
         kernels = self._kernels
         (kernels.walk_rows if view.cut.along_rows else kernels.walk_columns)(
             view.flat,
+            view.other,
             view.cut.geometry,
             begin,
             end,
@@ -82,48 +100,49 @@ class Reduction:
             scratch.values(view.flat.dtype),
         )
 
-    def combine(self, view: View, partials: Partials, first: int, last: int) -> None:
+    def _combine(self, cut: Cut, partials: Partials, first: int, last: int) -> None:
         """Fold the segments of some blocks of channels."""
-        if view.cut.segments > 1:
+        if cut.segments > 1:
             self._kernels.combine(
                 partials.states,
-                view.cut.segments,
-                view.cut.channels,
-                first * view.cut.block,
-                min(last * view.cut.block, view.cut.channels),
+                cut.segments,
+                cut.channels,
+                first * cut.block,
+                min(last * cut.block, cut.channels),
                 partials.least,
                 partials.greatest,
             )
 
-    def conclude(self, partials: Partials, begin: int, end: int) -> None:
+    def _conclude(self, partials: Partials, begin: int, end: int) -> None:
         """Bring the results of channels ``begin`` to ``end`` into their last form."""
         self._kernels.conclude(
             partials.states, partials.channels, begin, end, partials.least, partials.greatest, scratch.lanes
         )
 
-    def _staged(self, x: Operand, axes: Axes) -> Partials:
+    def _staged(self, source: Source, axes: Axes, centre: np.ndarray | None) -> Partials:
         """Reduce copies of blocks; join them in the order of the blocks."""
         whole = Partials(1, axes.channels, self._rows, self._word, self._storage)
         states = whole.states.reshape(self._rows, *axes.shape)
         least, greatest = whole.least.reshape(axes.shape), whole.greatest.reshape(axes.shape)
-        ordered = x.stored.transpose(axes.kept + axes.reduced)
+        centres = None if centre is None else centre.reshape(2, *axes.shape)
 
         def reduce_block(block: Block) -> Partials:
-            view = staged(ordered[block.where], x.storage, block.channels)
-            part = self.partials(view.cut)
-            self.units(view, part, 0, view.cut.blocks * view.cut.segments)
-            self.combine(view, part, 0, view.cut.blocks)
+            view = self.cut(source.staged(axes, block))
+            of_block = None if centres is None else centres[(slice(None), *block.kept)].reshape(2, -1)
+            part = self.partials(view.cut, of_block)
+            self._units(view, part, 0, view.cut.blocks * view.cut.segments)
+            self._combine(view.cut, part, 0, view.cut.blocks)
             return part
 
         wave = _WAVE * _threads.get_num_threads()
-        for current in waves(blocks(x.stored, axes), wave):
+        for current in source.waves(axes, wave):
             parts: list[Any] = [None] * len(current)
 
             def work(begin: int, end: int, current: Any = current, parts: Any = parts) -> None:
                 for i in range(begin, end):
                     parts[i] = reduce_block(current[i])
 
-            _threads.run(len(current), x.stored.nbytes, work)
+            _threads.run(len(current), source.nbytes, work)
             for block, part in zip(current, parts, strict=True):
                 rows = (slice(None), *block.kept)
                 if not block.first:
@@ -136,5 +155,5 @@ class Reduction:
                 states[rows] = part.states[:size].reshape(self._rows, *shape)
                 least[block.kept] = part.least[: block.channels].reshape(shape)
                 greatest[block.kept] = part.greatest[: block.channels].reshape(shape)
-        self.conclude(whole, 0, axes.channels)
+        self._conclude(whole, 0, axes.channels)
         return whole

@@ -13,10 +13,12 @@ cdef void set_affine(
     double scale_tail, double shift, double shift_tail
 ) noexcept nogil
 
-@cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double, mean=double, tail=double)
+@cython.locals(
+    g=Py_ssize_t, c=Py_ssize_t, r=double, t=double, a=double, al=double, mean=double, tail=double
+)
 cdef void standardize(
-    const double *state, Py_ssize_t channels, const double *gamma, const double *beta, double eps, double ddof,
-    double constant, double *coefficients, Py_ssize_t begin, Py_ssize_t end
+    const double *state, Py_ssize_t groups, Py_ssize_t members, const double *gamma, const double *beta, double eps,
+    double ddof, double constant, double *coefficients, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil
 
 @cython.locals(c=Py_ssize_t, r=double, t=double, a=double, al=double, mean=double, tail=double)
@@ -49,4 +51,13 @@ cdef void unscale(
 @cython.locals(c=Py_ssize_t, v=double, _=double)
 cdef void update_running(
     const double *state, Py_ssize_t channels, double keep, double take, double ddof, double *mean, double *var
+) noexcept nogil
+
+@cython.locals(
+    channels=Py_ssize_t, g=Py_ssize_t, c=Py_ssize_t, n=double, r=double, u=double, s=double, t=double, q=double,
+    f=double, p=double, e=double, a=double, b=double,
+)
+cdef void differentiate(
+    const double *sums, const double *state, Py_ssize_t groups, Py_ssize_t members, const double *gamma, double eps,
+    double *dgamma, double *dbeta, double *coefficients, Py_ssize_t begin, Py_ssize_t end
 ) noexcept nogil

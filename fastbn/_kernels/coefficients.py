@@ -1,12 +1,16 @@
-"""Per-channel coefficients of the affine map from a state."""
+"""Per-channel coefficients of the maps from a state."""
 
-from .._algebra import add, divide_words, root, variance
+from .._algebra import add, divide_words, multiply_words, root, variance
+from .gradients import PRODUCT, PRODUCT_2
+from .gradients import SUM as DY_SUM
+from .gradients import SUM_2 as DY_SUM_2
 from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL, NAN
 
 INFINITY = float("inf")
 
 PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL, FOLDED = 0, 1, 2, 3, 4, 5, 6
 LOW, LOW_TAIL, FACTOR, SPAN, START, STOP, FLOOR, CEILING = 0, 1, 2, 3, 4, 5, 6, 7
+CENTRE, CENTRE_TAIL, SLOPE, TILT, OFFSET = 0, 1, 2, 3, 4
 
 
 def deviation(state, channels, c, eps, ddof):
@@ -35,15 +39,19 @@ def set_affine(coefficients, channels, c, pivot, pivot_tail, scale, scale_tail, 
     coefficients[FOLDED * channels + c] = folded if folded - folded == 0.0 else shift
 
 
-def standardize(state, channels, gamma, beta, eps, ddof, constant, coefficients, begin, end):
-    """``(x - mean) gamma / sqrt(var + eps) + beta``; where the divisor is 0 the factor is ``constant``."""
-    for c in range(begin, end):
-        r, t = deviation(state, channels, c, eps, ddof)
-        a, al = divide_words(gamma[c], 0.0, r, t)
-        if r == 0.0:
-            a, al = constant, 0.0
-        mean, tail = state[MEAN * channels + c], state[MEAN_TAIL * channels + c]
-        set_affine(coefficients, channels, c, mean, tail, a, al, beta[c], 0.0)
+def standardize(state, groups, members, gamma, beta, eps, ddof, constant, coefficients, begin, end):
+    """``(x - mean) gamma / sqrt(var + eps) + beta`` for groups ``begin`` to ``end``, each of ``members`` channels.
+
+    Where the divisor is 0 the factor is ``constant``.
+    """
+    for g in range(begin, end):
+        r, t = deviation(state, groups, g, eps, ddof)
+        mean, tail = state[MEAN * groups + g], state[MEAN_TAIL * groups + g]
+        for c in range(g * members, (g + 1) * members):
+            a, al = divide_words(gamma[c], 0.0, r, t)
+            if r == 0.0:
+                a, al = constant, 0.0
+            set_affine(coefficients, groups * members, c, mean, tail, a, al, beta[c], 0.0)
 
 
 def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, end):
@@ -103,3 +111,37 @@ def update_running(state, channels, keep, take, ddof, mean, var):
         v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
         mean[c] = any_number(keep * mean[c] + take * state[MEAN * channels + c])
         var[c] = any_number(keep * var[c] + take * v)
+
+
+def differentiate(sums, state, groups, members, gamma, eps, dgamma, dbeta, coefficients, begin, end):
+    """Gradients of gamma and beta, and the coefficients of dx, from the sums of ``dy`` and ``dy (x - mean)``.
+
+    For groups ``begin`` to ``end``, each of ``members`` channels with one mean and variance. With ``r = sqrt(var +
+    eps)``, n values in a group, and sums over a group of sums over channels:
+    ``dx = gamma dy / r - sum(gamma dy) / (n r) - (x - mean) sum(gamma dy (x - mean)) / (n r^3)``
+    (Ioffe, Szegedy 2015, with their chain rule carried out).
+    """
+    channels = groups * members
+    for g in range(begin, end):
+        n = state[COUNTED * groups + g]
+        r, u = deviation(state, groups, g, eps, 0.0)
+        s, t, q, f = 0.0, 0.0, 0.0, 0.0
+        for c in range(g * members, (g + 1) * members):
+            p, e = multiply_words(sums[DY_SUM * channels + c], sums[DY_SUM_2 * channels + c], gamma[c], 0.0)
+            s, t = add(s, t, p, e)
+            p, e = multiply_words(sums[PRODUCT * channels + c], sums[PRODUCT_2 * channels + c], gamma[c], 0.0)
+            q, f = add(q, f, p, e)
+        s, t = divide_words(s, t, r, u)
+        q, f = divide_words(q, f, r, u)
+        q, f = divide_words(q, f, r, u)
+        q, f = divide_words(q, f, r, u)
+        for c in range(g * members, (g + 1) * members):
+            dbeta[c] = any_number(sums[DY_SUM * channels + c] + sums[DY_SUM_2 * channels + c])
+            p, e = divide_words(sums[PRODUCT * channels + c], sums[PRODUCT_2 * channels + c], r, u)
+            dgamma[c] = any_number(p + e)
+            a, b = divide_words(gamma[c], 0.0, r, u)
+            coefficients[CENTRE * channels + c] = state[MEAN * groups + g]
+            coefficients[CENTRE_TAIL * channels + c] = state[MEAN_TAIL * groups + g]
+            coefficients[SLOPE * channels + c] = a + b
+            coefficients[TILT * channels + c] = -(q + f) / n
+            coefficients[OFFSET * channels + c] = -(s + t) / n

@@ -13,7 +13,7 @@ are left out here. Additions and multiplications per value:
 
 from .._algebra import multiply_add
 from .machine import select, two_prod
-from .operands import head_wide, tail_wide
+from .operands import head_wide, low_bits
 
 
 def grow(total, v):
@@ -84,7 +84,7 @@ def exact_double_careful(v, floor, s, c, t, q, f, h, g, r, k):
 def exact_wide(v, floor, s, c, t, q, f, h, g, r, k):
     """(s, c) + t += d + w; (q, f, h) + (g, r) + k += d*d + 2*d*w + w*w, with d a multiple of 2^11 and w the rest."""
     d = head_wide(v)
-    w = tail_wide(v)
+    w = low_bits(v)
     p, b = two_prod(d, d)
     s, e = grow(s, d)
     q, a = grow(q, p)

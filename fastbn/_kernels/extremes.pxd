@@ -4,7 +4,7 @@ cimport cython
 
 @cython.locals(r=Py_ssize_t, c=Py_ssize_t, j=Py_ssize_t, v=number)
 cdef void start_extremes(
-    const number *x, Py_ssize_t base, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat,
+    const number *x, Py_ssize_t base, Py_ssize_t apart, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat,
     number *low, number *high, number *near
 ) noexcept nogil
 

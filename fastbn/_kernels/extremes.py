@@ -4,11 +4,11 @@ from .machine import greater, lesser, load, store, window
 from .sizes import DEPTH, LANE_GREATEST, LANE_LEAST, LANE_NEAREST
 
 
-def start_extremes(x, base, channels, inner, repeat, low, high, near):
-    """Extremes begin with their channel's first value."""
+def start_extremes(x, base, apart, channels, inner, repeat, low, high, near):
+    """Extremes begin with the first value of their channel, the channels being ``apart`` from each other in memory."""
     for r in range(repeat):
         for c in range(channels):
-            v = load(x, base + c * inner)
+            v = load(x, base + c * apart)
             for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
                 store(low, j, v)
                 store(high, j, v)

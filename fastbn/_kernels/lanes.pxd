@@ -10,21 +10,26 @@ cdef void survey(
     number *low, number *high, number *near
 ) noexcept nogil
 
+cdef void survey_none(
+    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    number *low, number *high, number *near
+) noexcept nogil
+
 @cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, pivot_tail=double,
     s=double, c=double, t=double, q=double, f=double,
 )
 cdef void accumulate(
-    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
-    Py_ssize_t ahead
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    double *acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, d=float, s=float, q=float,
 )
 cdef void accumulate_bytes(
-    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
-    Py_ssize_t ahead
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    double *acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -32,15 +37,15 @@ cdef void accumulate_bytes(
     f=double, h=double, g=double, r=double, w=double,
 )
 cdef void accumulate_exact(
-    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes, double *acc,
-    Py_ssize_t ahead
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    double *acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
-    i=Py_ssize_t, first=Py_ssize_t, second=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, s=double, c=double,
-    q=double, f=double, d=double, e=double, v=double, r=double, p=double, b=double, a=double,
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, s=double, c=double, q=double, f=double,
+    d=double, e=double, v=double, r=double, p=double, b=double, a=double,
 )
 cdef void accumulate_gradients(
-    const number *x, Py_ssize_t at, Py_ssize_t x_stride, const number *y, Py_ssize_t to, Py_ssize_t y_stride,
-    Py_ssize_t groups, Py_ssize_t lanes, double *acc
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    double *acc, Py_ssize_t ahead
 ) noexcept nogil

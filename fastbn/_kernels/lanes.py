@@ -25,7 +25,11 @@ def survey(x, base, groups, stride, lanes, low, high, near):
             store(near, j, smallest)
 
 
-def accumulate(x, base, groups, stride, lanes, acc, ahead):
+def survey_none(x, base, groups, stride, lanes, low, high, near):
+    """Nobody asks for extremes."""
+
+
+def accumulate(x, y, base, groups, stride, lanes, acc, ahead):
     """Sums of every lane over ``groups * DEPTH`` rows.
 
     Each row asks for the row of the next tile, ``ahead`` elements on, so that memory works while the sums are formed
@@ -48,7 +52,7 @@ def accumulate(x, base, groups, stride, lanes, acc, ahead):
             store(acc, F + j, f)
 
 
-def accumulate_exact(x, base, groups, stride, lanes, acc, ahead):
+def accumulate_exact(x, y, base, groups, stride, lanes, acc, ahead):
     """The same for the nine words of the exact method (``exact_steps.py``)."""
     for i in range(groups):
         at = base + i * DEPTH * stride
@@ -72,7 +76,7 @@ def accumulate_exact(x, base, groups, stride, lanes, acc, ahead):
             store(acc, K + j, w)
 
 
-def accumulate_bytes(x, base, groups, stride, lanes, acc, ahead):
+def accumulate_bytes(x, y, base, groups, stride, lanes, acc, ahead):
     """Sums of every lane over ``groups * DEPTH`` rows of 8-bit integers, the rows of a group in float32.
 
     Those are exact (less than 2^24), and twice as many of them fit a register.
@@ -92,18 +96,20 @@ def accumulate_bytes(x, base, groups, stride, lanes, acc, ahead):
             store(acc, Q + j, load(acc, Q + j) + q)
 
 
-def accumulate_gradients(x, at, x_stride, y, to, y_stride, groups, lanes, acc):
-    """Sums of ``y`` and of ``y (x - mean)`` of every lane over ``groups * DEPTH`` rows, each in two words."""
+def accumulate_gradients(x, y, base, groups, stride, lanes, acc, ahead):
+    """Sums of ``y`` and of ``y (x - pivot)`` of every lane, each in two words."""
     for i in range(groups):
-        first = at + i * DEPTH * x_stride
-        second = to + i * DEPTH * y_stride
+        at = base + i * DEPTH * stride
+        for k in range(DEPTH):
+            prefetch(x, at + k * stride + ahead, lanes)
+            prefetch(y, at + k * stride + ahead, lanes)
         for j in range(lanes):
             pivot = load(acc, GRADIENT_PIVOT + j)
             s, c = load(acc, S + j), load(acc, C + j)
             q, f = load(acc, Q + j), load(acc, F + j)
             for k in range(DEPTH):
-                d, e = two_sum(1.0 * load(x, first + k * x_stride + j), -pivot)
-                v = 1.0 * load(y, second + k * y_stride + j)
+                d, e = two_sum(1.0 * load(x, at + k * stride + j), -pivot)
+                v = 1.0 * load(y, at + k * stride + j)
                 s, r = two_sum(s, v)
                 p, b = two_prod(v, d)
                 q, a = two_sum(q, p)

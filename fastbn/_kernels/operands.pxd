@@ -3,12 +3,15 @@ cimport cython
 # C types of operands.py; `number` is the dtype of the data.
 
 cdef double head_plain(number v) noexcept nogil
-cdef double tail_plain(number v) noexcept nogil
+cdef double tail_plain(number v, const number *y, Py_ssize_t k) noexcept nogil
 cdef double head_wide(number v) noexcept nogil
-cdef double tail_wide(number v) noexcept nogil
+cdef double low_bits(number v) noexcept nogil
+cdef double tail_wide(number v, const number *y, Py_ssize_t k) noexcept nogil
+cdef double tail_other(number v, const number *y, Py_ssize_t k) noexcept nogil
 
-cdef void put_apart(number *x, Py_ssize_t i, result *y, Py_ssize_t k, double v) noexcept nogil
-cdef void put_over(number *x, Py_ssize_t i, result *y, Py_ssize_t k, double v) noexcept nogil
+cdef void put_apart(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
+cdef void put_over(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
+cdef void put_other(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
 
 @cython.locals(k=Py_ssize_t, r=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t)
 cdef void expand(

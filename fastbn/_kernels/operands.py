@@ -1,9 +1,9 @@
 """From and to memory: how a stored number becomes float64, and how a map reads coefficients and where results go.
 
-It is taken as it is, or in two words for 64-bit integers, which float64 cannot hold.
+A number is taken as it is, in two words (64-bit integers, which float64 cannot hold), or with that of a second array.
 """
 
-from .machine import store
+from .machine import load, store
 from .sizes import KNOBS, PITCH
 
 
@@ -12,7 +12,7 @@ def head_plain(v):
     return 1.0 * v
 
 
-def tail_plain(v):
+def tail_plain(v, y, k):
     """Nothing is left over."""
     return 0.0
 
@@ -22,19 +22,34 @@ def head_wide(v):
     return 1.0 * ((v >> 11) << 11)
 
 
-def tail_wide(v):
+def low_bits(v):
     """The low 11 bits."""
     return 1.0 * (v - ((v >> 11) << 11))
 
 
-def put_apart(x, i, y, k, v):
+def tail_wide(v, y, k):
+    """The low 11 bits."""
+    return low_bits(v)
+
+
+def tail_other(v, y, k):
+    """The other of a pair."""
+    return 1.0 * load(y, k)
+
+
+def put_apart(x, y, i, out, k, v):
     """Into the output, which shares no element with the input or is the input."""
-    store(y, k, v)
+    store(out, k, v)
 
 
-def put_over(x, i, y, k, v):
-    """Into the place it came from: LLVM's own loop took 3 times as long where it met equal addresses as x and y."""
+def put_over(x, y, i, out, k, v):
+    """Into the place it came from: LLVM's own loop took 3 times as long where it met equal addresses as x and out."""
     store(x, i, v)
+
+
+def put_other(x, y, i, out, k, v):
+    """Into the place where the other of a pair came from."""
+    store(y, i, v)
 
 
 def expand(coefficients, channels, channel, width, inner, repeat, expanded):

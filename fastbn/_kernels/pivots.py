@@ -10,7 +10,7 @@ cheaper step loses nothing. What is looked at is the value nearest to 0.
 
 from .._algebra import leading
 from .machine import greater
-from .operands import head_wide, tail_wide
+from .operands import head_wide, low_bits
 
 NARROW_BIAS = 1.5 * 2.0**44
 START_FACTOR = 2.0**11  # of the largest value's leading bit: at least four times the most that a lane can sum up
@@ -43,7 +43,7 @@ def pivot_least(least, greatest):
 
 def pivot_least_tail(least, greatest):
     """The smallest value, lower word."""
-    return tail_wide(least)
+    return low_bits(least)
 
 
 def largest(least, greatest, pivot):

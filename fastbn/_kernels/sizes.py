@@ -27,8 +27,9 @@ BATCH = 16  # tiles of a run finished together, so that the finish is vectorized
 # Places in ``geometry``: sizes and strides in elements, then the cut.
 OUTER, CHANNELS, INNER, OUTER_STRIDE, CHANNEL_STRIDE, SEGMENTS, TILES = 0, 1, 2, 3, 4, 5, 6
 PIECES, RUN, RUNS = 7, 8, 9  # of a tile along rows: outer pieces, their length, tiles per piece
-BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile of columns: channels, rows side by side in the lanes, rows
-MAP_ROWS, PLACES = 13, 14  # rows of a unit of a map; length of ``geometry``
+BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile: channels; of columns: rows side by side in the lanes, rows
+MAP_ROWS = 13  # rows of a unit of a map
+LANES_OF_RUN, PLACES = 14, 15  # lanes of one channel along a run; length of ``geometry``
 
 # Rows of an exact state, int64: values counted, NaN and infinities among them, then the words of the sum of the values
 # and of the sum of their squares, two's complement in words of 32 bits.

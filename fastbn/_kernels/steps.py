@@ -11,7 +11,7 @@ depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Ad
 """
 
 from .._algebra import multiply_add, two_sum
-from .operands import head_wide, tail_wide
+from .operands import head_wide, low_bits
 
 
 def add_square(q, f, d):
@@ -48,7 +48,7 @@ def general(v, pivot, pivot_tail, s, c, t, q, f):
 def wide(v, pivot, pivot_tail, s, c, t, q, f):
     """d + e = x - pivot; (s, c) += d + e; (q, f) += (d + e)^2."""
     d, e = two_sum(head_wide(v), -pivot)
-    d, e = two_sum(d, e + (tail_wide(v) - pivot_tail))
+    d, e = two_sum(d, e + (low_bits(v) - pivot_tail))
     q, f = add_square(q, f, d)
     r = s + d
     return r, c + ((d - (r - s)) + e), t, q, f + 2.0 * d * e

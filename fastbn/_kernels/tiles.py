@@ -1,14 +1,14 @@
 """The compensated method: what the lanes of a tile start with, and how their sums become the slots of its channels.
 
 The lanes of a tile are (repeat, channel, inner) of up to ``WIDTH`` values side by side. Whatever is done per lane runs
-along memory. A variant binds ``pivot_head``, ``pivot_tail``, ``sure``, ``start_quick``, ``start_careful``, ``bias`` and
-``join``.
+along memory. A variant binds ``pivot_head``, ``pivot_tail``, ``sure``, ``start_quick``, ``start_careful``, ``bias``,
+``join``, ``TOTALS`` and ``OTHERS``.
 """
 
 from .folds import add_others, fold_lanes
 from .machine import load, store, window
 from .pivots import CARRY_FACTOR, largest
-from .sizes import BIAS, LANE_GREATEST, LANE_LEAST, LANE_NEAREST, OTHERS, PITCH, START, TOTALS, C, F, Q, S, T
+from .sizes import BIAS, LANE_GREATEST, LANE_LEAST, LANE_NEAREST, PITCH, START, C, F, Q, S, T
 from .sizes import PIVOT as LANE_PIVOT
 from .sizes import PIVOT_TAIL as LANE_PIVOT_TAIL
 from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, WORDS, healthy, rescue
@@ -18,7 +18,7 @@ def keep_lanes(ends, lanes):
     """Nobody asks for the extremes of a lane."""
 
 
-def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
+def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs, partials, at, total):
     """Clear the slots of channels that will hold ``count`` values each and choose pivots; whether all are sure."""
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     all_sure = True

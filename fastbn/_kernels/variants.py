@@ -4,8 +4,9 @@ A binding says: in module M, the free name N is function F of module K.
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -38,16 +39,7 @@ from .sizes import DEPTH
 ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
-    coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running"),
-    gradients: (
-        "gradient_rows",
-        "gradient_columns",
-        "combine_gradients",
-        "absorb_gradients",
-        "gradient_coefficients",
-        "gradient_map_rows",
-        "gradient_map_columns",
-    ),
+    coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running", "differentiate"),
 }
 
 
@@ -94,6 +86,7 @@ COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, np.where: machin
 
 PLAIN: dict[str, Any] = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
+PAIR = {"head": operands.head_plain, "tail": operands.tail_other}
 MOMENTS: dict[str, Any] = {
     "close_tile": states.close_tile_moments,
     "join": states.join_moments,
@@ -251,43 +244,86 @@ _EXACT: dict[str, dict[str, Any]] = {
     | _float(64, 52),
 }
 
+#: The sums of the backward pass.
+GRADIENTS: dict[str, Any] = {
+    "TOTALS": 0,
+    "OTHERS": sizes.OTHERS,
+    "WORDS_OF_LANE": 6,
+    "ROWS_OF_STATE": 10,
+    "nearest": pivots.nearest_unknown,
+    "survey_deep": Made(lanes, "no-survey", {}, "survey_none"),
+    "survey_single": Made(lanes, "no-survey", {}, "survey_none"),
+    "quick_deep": Made(lanes, f"gradients-{DEPTH}", {"DEPTH": DEPTH}, "accumulate_gradients"),
+    "quick_single": Made(lanes, "gradients-1", {"DEPTH": 1}, "accumulate_gradients"),
+    "close_tile": states.close_tile_totals,
+    "join": states.join_totals,
+    **{name: getattr(tiles, name) for name in ("keep_lanes", "fold_totals", "pick", "join_slots", "put_slots")},
+    **{name: getattr(gradients, name) for name in ("start_slots", "start_lanes", "gather", "settle", "close_channels")},
+}
+GRADIENTS |= {"careful_deep": GRADIENTS["quick_deep"], "careful_single": GRADIENTS["quick_single"]}
+#: What pairs are computed with, in place.
+PAIRS: dict[str, np.dtype] = {
+    "single": np.dtype(np.float32),
+    "double": np.dtype(np.float64),
+}
+
 #: Reductions by method and arithmetic ...
 REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "compensated": {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()},
     "exact": _EXACT,
+    "gradients": dict.fromkeys(PAIRS, GRADIENTS),
 }
 #: ... the modules whose functions they bind for the walks, in the order in which they need each other ...
-METHOD_MODULES = {"compensated": (extremes, folds, tiles), "exact": (extremes, folds, limbs, floors, exact)}
-#: ... and the dtype of the words of their states.
-STATE_DTYPES = {"compensated": np.dtype(np.float64), "exact": np.dtype(np.int64)}
-
-#: The backward pass, and the dtypes that it reads and writes in place.
-GRADIENTS: dict[str, Any] = {
-    "TOTALS": 0,
-    "OTHERS": sizes.OTHERS,
-    "WORDS_OF_LANE": gradients.ROWS_OF_GRADIENTS,
-    "sum_deep": Made(lanes, f"gradients-{DEPTH}", {"DEPTH": DEPTH}, "accumulate_gradients"),
-    "sum_single": Made(lanes, "gradients-1", {"DEPTH": 1}, "accumulate_gradients"),
+METHOD_MODULES = {
+    "compensated": (extremes, folds, tiles),
+    "exact": (extremes, folds, limbs, floors, exact),
+    "gradients": (extremes, folds, tiles, gradients),
 }
-GRADIENT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+#: ... and the dtype of the words of their states.
+STATE_DTYPES = {
+    "compensated": np.dtype(np.float64),
+    "exact": np.dtype(np.int64),
+    "gradients": np.dtype(np.float64),
+}
 
-#: What a map computes, and how it reads its input.
+#: Where a map puts its results: into an array of their own, or in place of an input.
+PLACES: dict[str, dict[str, Any]] = {
+    "apart": {"put": operands.put_apart},
+    "over": {"put": operands.put_over},
+    "other": {"put": operands.put_other},
+}
+#: What a map computes ...
 TRANSFORMS: dict[str, dict[str, Any]] = {
     "affine": {"transform": algebra.affine},
     "affine_words": {"transform": algebra.affine_words},
     "rescale": {"transform": algebra.rescale},
 }
-#: The same for 64-bit integers.
+#: ... for 64-bit integers ...
 WIDE_TRANSFORMS = TRANSFORMS | {name: {"transform": algebra.affine_wide} for name in ("affine", "affine_words")}
+#: ... and of pairs.
+PAIR_TRANSFORMS = {"gradient": {"transform": algebra.gradient}}
 
 
-#: Where a map puts its results: into an array of their own, or in place of the input.
-PLACES: dict[str, dict[str, Any]] = {"apart": {"put": operands.put_apart}, "over": {"put": operands.put_over}}
+def map_variants(
+    inputs: list[tuple[str, np.dtype]], outputs: list[np.dtype]
+) -> Iterator[tuple[str, str, np.dtype, np.dtype, str]]:
+    """Every map there is: transform, arithmetic, dtype of the input, dtype of the output, place."""
+    for arithmetic, dtype in inputs:
+        for transform in TRANSFORMS:
+            for output in outputs:
+                yield transform, arithmetic, dtype, output, "apart"
+            if dtype in outputs:
+                yield transform, arithmetic, dtype, dtype, "over"
+    for transform, arithmetic, place in itertools.product(PAIR_TRANSFORMS, PAIRS, PLACES):
+        dtype = PAIRS[arithmetic]
+        yield transform, arithmetic, dtype, dtype, place
 
 
 @functools.cache
-def map_bindings(transform, arithmetic, place):
+def map_bindings(transform: str, arithmetic: str, place: str) -> tuple[str, dict[str, Any]]:
     """Label and bindings of a map."""
+    if transform in PAIR_TRANSFORMS:
+        return f"{transform}-pair-{place}", PAIR_TRANSFORMS[transform] | PAIR | PLACES[place]
     if arithmetic == "wide":
         return f"{transform}-wide-{place}", WIDE_TRANSFORMS[transform] | WIDE | PLACES[place]
     return f"{transform}-plain-{place}", TRANSFORMS[transform] | PLAIN | PLACES[place]

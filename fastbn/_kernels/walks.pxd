@@ -5,17 +5,19 @@ from libc.stdint cimport int64_t
 
 @cython.locals(deep=Py_ssize_t)
 cdef void accumulate(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
-    double *acc, Py_ssize_t ahead, bint quick
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes,
+    Py_ssize_t rest, double *acc, Py_ssize_t ahead, bint quick
 ) noexcept nogil
 
 @cython.locals(
     acc="double *", slots="double *", low="number *", high="number *", near="number *", lows="number *",
-    highs="number *", rows=Py_ssize_t, rest=Py_ssize_t, i=Py_ssize_t, quick=bint,
+    highs="number *", rows=Py_ssize_t, rest=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t, quick=bint, first="double *",
+    start=Py_ssize_t, kept="number *",
 )
 cdef void sum_pieces(
-    const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t length, Py_ssize_t ahead,
-    double *scratch, number *ends, Py_ssize_t slot, word *partials, Py_ssize_t at, Py_ssize_t channels
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t width, Py_ssize_t apart, Py_ssize_t pieces,
+    Py_ssize_t step, Py_ssize_t length, Py_ssize_t lanes, Py_ssize_t ahead, double *scratch, number *ends,
+    Py_ssize_t slot, word *partials, Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 
 @cython.locals(
@@ -24,13 +26,15 @@ cdef void sum_pieces(
     count=Py_ssize_t, last=Py_ssize_t, c=Py_ssize_t, first="double *",
 )
 cdef void sum_columns(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t width, Py_ssize_t inner,
-    Py_ssize_t repeat, Py_ssize_t ahead, double *scratch, number *ends, word *partials, Py_ssize_t at,
-    Py_ssize_t channels
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t width,
+    Py_ssize_t inner, Py_ssize_t repeat, Py_ssize_t ahead, double *scratch, number *ends, word *partials,
+    Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 
 @cython.locals(half=Py_ssize_t)
-cdef void close_batch(Py_ssize_t filled, double *slots, double *terms, number *lows, number *highs) noexcept nogil
+cdef void close_batch(
+    Py_ssize_t filled, Py_ssize_t width, double *slots, double *terms, number *lows, number *highs
+) noexcept nogil
 
 @cython.locals(k=Py_ssize_t)
 cdef void deliver(
@@ -40,13 +44,13 @@ cdef void deliver(
 
 @cython.locals(
     slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
-    tiles=Py_ssize_t, stride=Py_ssize_t, pieces=Py_ssize_t, run=Py_ssize_t, runs=Py_ssize_t, ahead=Py_ssize_t,
-    unit=Py_ssize_t, channel=Py_ssize_t, segment=Py_ssize_t, first_tile=Py_ssize_t, last_tile=Py_ssize_t,
+    tiles=Py_ssize_t, apart=Py_ssize_t, stride=Py_ssize_t, pieces=Py_ssize_t, run=Py_ssize_t, runs=Py_ssize_t,
+    lanes=Py_ssize_t, block=Py_ssize_t, batch=Py_ssize_t, ahead=Py_ssize_t, width=Py_ssize_t, unit=Py_ssize_t, channel=Py_ssize_t, segment=Py_ssize_t, first_tile=Py_ssize_t, last_tile=Py_ssize_t,
     at=Py_ssize_t, end_at=Py_ssize_t, tile=Py_ssize_t, offset=Py_ssize_t, piece=Py_ssize_t, base=Py_ssize_t,
     length=Py_ssize_t, count=Py_ssize_t, turn=Py_ssize_t, slot=Py_ssize_t,
 )
 cdef void walk_rows(
-    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
+    const number *x, const number *y, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 
@@ -57,7 +61,7 @@ cdef void walk_rows(
     end_at=Py_ssize_t, tile=Py_ssize_t, rows=Py_ssize_t, base=Py_ssize_t, ahead=Py_ssize_t, turn=Py_ssize_t,
 )
 cdef void walk_columns(
-    const number *x, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
+    const number *x, const number *y, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 

@@ -3,7 +3,8 @@
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
 ``_layout.py`` computed. The walks do not know what is summed or how: a method binds what ``tiles.py`` and
-``states.py`` (compensated) or ``exact.py`` say under the same names.
+``states.py`` (compensated), ``exact.py`` or ``gradients.py`` say under the same names. ``y`` is a second array with the
+geometry of ``x``, for methods that sum over pairs; others are given ``x`` once more.
 """
 
 from .extremes import fold_extremes, join_extremes, positive_zero, start_extremes, survey
@@ -20,7 +21,7 @@ from .sizes import (
     LANE_GREATEST,
     LANE_LEAST,
     LANE_NEAREST,
-    LANES,
+    LANES_OF_RUN,
     OUTER,
     OUTER_STRIDE,
     PIECES,
@@ -38,44 +39,53 @@ from .sizes import (
 )
 
 
-def accumulate(x, base, rows, stride, lanes, rest, acc, ahead, quick):
+def accumulate(x, y, base, rows, stride, lanes, rest, acc, ahead, quick):
     """Sums of the lanes over ``rows`` full rows and ``rest`` values of one more."""
     deep = rows - rows % DEPTH
     if quick:
-        quick_deep(x, base, deep // DEPTH, stride, lanes, acc, ahead)
-        quick_single(x, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
-        quick_single(x, base + rows * stride, 1, 0, rest, acc, ahead)
+        quick_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
+        quick_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
+        quick_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
     else:
-        careful_deep(x, base, deep // DEPTH, stride, lanes, acc, ahead)
-        careful_single(x, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
-        careful_single(x, base + rows * stride, 1, 0, rest, acc, ahead)
+        careful_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
+        careful_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
+        careful_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
 
 
-def sum_pieces(x, base, pieces, step, length, ahead, scratch, ends, slot, partials, at, channels):
-    """One tile along rows: ``pieces`` runs of one channel, ``step`` apart, into a slot."""
+def sum_pieces(
+    x, y, base, width, apart, pieces, step, length, lanes, ahead, scratch, ends, slot, partials, at, channels
+):
+    """One tile along rows: of ``width`` channels, ``apart`` from each other, ``pieces`` runs each, ``step`` apart."""
     acc, slots = window(scratch, ACC), window(scratch, SLOTS)
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
-    rows = length // LANES
-    rest = length % LANES
-    start_extremes(x, base, 1, LANES, 1, low, high, near)
-    for i in range(pieces):
-        survey(x, base + i * step, rows, LANES, LANES, rest, ends)
-    keep_lanes(ends, LANES)
-    fold_extremes(1, LANES, 1, low, high, near)
-    quick = start_slots(1, LANES, 1, pieces * length, slots, slot, ends, lows, highs)
-    start_lanes(1, LANES, 1, acc, slots, slot, lows, highs, quick)
-    for i in range(pieces):
-        accumulate(x, base + i * step, rows, LANES, LANES, rest, acc, ahead, quick)
-    clear_totals(acc, LANES)
-    gather(acc, LANES)
-    fold_totals(acc, 1, LANES, 1, slots, slot)
-    settle(x, base, pieces, step, length, acc, slots, slot, lows, highs, partials, at, channels)
-    for i in range(pieces):
-        pick(x, base + i * step, rows, LANES, LANES, rest, 1, LANES, acc, ends, partials, at, channels)
+    rows = length // lanes
+    rest = length % lanes
+    start_extremes(x, base, apart, width, lanes, 1, low, high, near)
+    for c in range(width):
+        for i in range(pieces):
+            survey(x, base + c * apart + i * step, rows, lanes, lanes, rest, window(ends, c * lanes))
+    keep_lanes(ends, width * lanes)
+    fold_extremes(width, lanes, 1, low, high, near)
+    quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs, partials, at, channels)
+    clear_totals(acc, width * lanes)
+    start_lanes(width, lanes, 1, acc, slots, slot, lows, highs, quick)
+    for c in range(width):
+        for i in range(pieces):
+            first = window(acc, c * lanes)
+            accumulate(x, y, base + c * apart + i * step, rows, lanes, lanes, rest, first, ahead, quick)
+    gather(acc, width * lanes)
+    fold_totals(acc, width, lanes, 1, slots, slot)
+    for c in range(width):
+        first = window(acc, c * lanes)
+        start = base + c * apart
+        settle(x, start, pieces, step, length, first, slots, slot + c, lows, highs, partials, at + c, channels)
+        for i in range(pieces):
+            kept = window(ends, c * lanes)
+            pick(x, start + i * step, rows, lanes, lanes, rest, 1, lanes, first, kept, partials, at + c, channels)
 
 
-def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels):
+def sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels):
     """One tile of columns: ``rows`` rows of ``width`` channels, ``repeat`` of them side by side, into as many slots."""
     acc, slots = window(scratch, ACC), window(scratch, SLOTS)
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
@@ -83,17 +93,17 @@ def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, end
     full = rows // repeat
     rest = rows % repeat * width * inner
     lanes = repeat * width * inner
-    start_extremes(x, base, width, inner, repeat, low, high, near)
+    start_extremes(x, base, inner, width, inner, repeat, low, high, near)
     survey(x, base, full, repeat * stride, lanes, rest, ends)
     keep_lanes(ends, lanes)
     fold_extremes(width, inner, repeat, low, high, near)
-    quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs)
+    quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs, partials, at, channels)
     clear_totals(acc, lanes)
     for group in range(0, max(full, 1), ROWS):
         count = min(ROWS, full - group)
         start_lanes(width, inner, repeat, acc, slots, 0, lows, highs, quick)
         last = rest if group + count == full else 0
-        accumulate(x, base + group * repeat * stride, count, repeat * stride, lanes, last, acc, ahead, quick)
+        accumulate(x, y, base + group * repeat * stride, count, repeat * stride, lanes, last, acc, ahead, quick)
         gather(acc, lanes)
     fold_totals(acc, width, inner, repeat, slots, 0)
     for c in range(width):
@@ -102,10 +112,10 @@ def sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, end
     pick(x, base, full, repeat * stride, lanes, rest, width, inner, acc, ends, partials, at, channels)
 
 
-def close_batch(filled, slots, terms, lows, highs):
-    """Finish ``filled`` tiles of a run together and fold them in a tree, into the first slot."""
+def close_batch(filled, width, slots, terms, lows, highs):
+    """Finish ``filled`` slots together and fold those of more tiles than one in a tree, into the first ``width``."""
     close_tile(slots, filled, terms)
-    while filled > 1:
+    while filled > width:
         half = (filled + 1) // 2
         join_slots(slots, half, filled - half)
         join_extremes(lows, highs, 0, lows, highs, half, filled - half)
@@ -123,16 +133,19 @@ def deliver(turn, partials, at, channels, slots, count, least, greatest, end, lo
         join_extremes(least, greatest, end, lows, highs, 0, count)
 
 
-def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends):
-    """Reduce units ``begin`` to ``end``, each one segment of one channel, along runs in ``LANES`` lanes."""
+def walk_rows(x, y, geometry, begin, end, partials, least, greatest, scratch, ends):
+    """Reduce units ``begin`` to ``end``, each one segment of a block of channels, along runs."""
     slots, terms = window(scratch, SLOTS), window(scratch, TERMS)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
-    stride, pieces, run, runs = geometry[OUTER_STRIDE], geometry[PIECES], geometry[RUN], geometry[RUNS]
-    ahead = run if runs > 1 else pieces * stride
+    apart, stride, pieces = geometry[CHANNEL_STRIDE], geometry[OUTER_STRIDE], geometry[PIECES]
+    run, runs, lanes, block = geometry[RUN], geometry[RUNS], geometry[LANES_OF_RUN], geometry[BLOCK]
+    batch = BATCH if block == 1 else 1
+    ahead = run if runs > 1 else pieces * stride if block == 1 else block * apart
     for unit in range(begin, end):
-        channel = unit // segments
         segment = unit % segments
+        channel = (unit // segments) * block
+        width = min(block, channels - channel)
         first_tile = tiles * segment // segments
         last_tile = tiles * (segment + 1) // segments
         at = segment * ROWS_OF_STATE * channels + channel
@@ -140,18 +153,35 @@ def walk_rows(x, geometry, begin, end, partials, least, greatest, scratch, ends)
         for tile in range(first_tile, last_tile):
             offset = (tile % runs) * run
             piece = (tile // runs) * pieces
-            base = piece * stride + channel * geometry[CHANNEL_STRIDE] + offset
+            base = piece * stride + channel * apart + offset
             length = min(run, geometry[INNER] - offset)
             count = min(pieces, geometry[OUTER] - piece)
-            turn = (tile - first_tile) // BATCH
-            slot = (tile - first_tile) % BATCH
-            sum_pieces(x, base, count, stride, length, ahead, scratch, ends, slot, partials, at, channels)
-            if slot == BATCH - 1 or tile == last_tile - 1:
-                close_batch(slot + 1, slots, terms, lows, highs)
-                deliver(turn, partials, at, channels, slots, 1, least, greatest, end_at, lows, highs)
+            turn = (tile - first_tile) // batch
+            slot = (tile - first_tile) % batch
+            sum_pieces(
+                x,
+                y,
+                base,
+                width,
+                apart,
+                count,
+                stride,
+                length,
+                lanes,
+                ahead,
+                scratch,
+                ends,
+                slot,
+                partials,
+                at,
+                channels,
+            )
+            if slot == batch - 1 or tile == last_tile - 1:
+                close_batch(slot + width, width, slots, terms, lows, highs)
+                deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs)
 
 
-def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, ends):
+def walk_columns(x, y, geometry, begin, end, partials, least, greatest, scratch, ends):
     """Reduce units ``begin`` to ``end``, each one segment of a block of channels, down rows of lanes."""
     slots, terms = window(scratch, SLOTS), window(scratch, TERMS)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
@@ -169,7 +199,7 @@ def walk_columns(x, geometry, begin, end, partials, least, greatest, scratch, en
             rows = min(tile_rows, geometry[OUTER] - tile * tile_rows)
             base = tile * tile_rows * stride + channel * geometry[CHANNEL_STRIDE]
             ahead = tile_rows * stride
-            sum_columns(x, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels)
+            sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels)
             close_tile(slots, width, terms)
             turn = tile - first_tile
             deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs)

@@ -1,0 +1,99 @@
+"""The schedule of maps: in place where the kernels can walk input and output together, else block by block."""
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import _threads
+from .._arrays import Operand
+from .._kernels.sizes import KNOBS, PITCH, SCRATCH
+from .._layout import Axes, Block, View, direct_view, same_cut
+from .scratch import scratch
+from .sources import Source, as_channels
+
+_WAVE = 1024  # staged blocks whose places are held at a time
+
+
+class Target(NamedTuple):
+    """Where results go."""
+
+    flat: np.ndarray
+    geometry: np.ndarray
+    place: str  # "apart", or in place of an input (``_kernels/variants.py``)
+
+
+def target_of(view: View, source: Source, axes: Axes, out: Operand) -> Target | None:
+    """The output in place, if the kernels can walk it together with the input."""
+    for array, flat, place in zip(source.arrays, (view.flat, view.other), ("over", "other"), strict=False):
+        if out.stored is array:
+            return Target(flat, view.cut.geometry, place)
+    if not out.direct or (len(source.arrays) > 1 and out.storage != source.storage):
+        return None
+    target = direct_view(out.stored, axes)
+    return Target(target.flat, target.cut.geometry, "apart") if target and same_cut(view.cut, target.cut) else None
+
+
+class Mapping:
+    """One transform for one kind of data."""
+
+    def __init__(self, kernels: Callable[[np.dtype, str], SimpleNamespace]) -> None:
+        self._kernels = kernels
+
+    def whole(self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand) -> None:
+        """Map a non-empty array, or a pair of them."""
+        view = source.view(axes)
+        target = view and target_of(view, source, axes, out)
+        if view is None or target is None:
+            self._staged(source, axes, coefficients, out)
+            return
+        _threads.run(
+            view.cut.blocks * view.cut.chunks,
+            source.nbytes + out.stored.nbytes,
+            lambda begin, end: self._units(view, target, coefficients, begin, end),
+        )
+
+    def blocks(self, view: View, target: Target, coefficients: np.ndarray, first: int, last: int) -> None:
+        """Map blocks ``first`` to ``last`` of channels."""
+        self._units(view, target, coefficients, first * view.cut.chunks, last * view.cut.chunks)
+
+    def _units(self, view: View, target: Target, coefficients: np.ndarray, begin: int, end: int) -> None:
+        """Map units ``begin`` to ``end``."""
+        kernels = self._kernels(target.flat.dtype, target.place)
+        (kernels.map_rows if view.cut.along_rows else kernels.map_columns)(
+            view.flat,
+            view.other,
+            view.cut.geometry,
+            target.flat,
+            target.geometry,
+            coefficients,
+            begin,
+            end,
+            scratch.lanes,
+        )
+
+    def _staged(self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand) -> None:
+        """Map copies of blocks and copy the results out."""
+        knobs = coefficients.reshape(KNOBS, *axes.shape)
+        results = out.stored.transpose(axes.kept + axes.reduced)
+        storage = out.storage if len(source.arrays) == 1 else source.storage
+
+        def work(current: list[Block], begin: int, end: int) -> None:
+            for block in current[begin:end]:
+                piece = results[block.where]
+                result = np.empty(piece.shape, storage)
+                view = source.staged(axes, block)
+                to = as_channels(result, block.channels)
+                target = Target(to.flat, to.cut.geometry, "apart")
+                self.blocks(view, target, knobs[(slice(None), *block.kept)].ravel(), 0, view.cut.blocks)
+                with np.errstate(all="ignore"):
+                    np.copyto(piece, result, casting="same_kind")
+
+        size = source.nbytes + out.stored.nbytes
+        for current in source.waves(axes, _WAVE):
+            _threads.run(len(current), size, functools.partial(work, current))
+
+
+assert SCRATCH >= KNOBS * PITCH  # maps expand their coefficients into the same scratch
