@@ -17,7 +17,7 @@ from ._kernels.sizes import LANES, OUTER, PIECES, PLACES, ROWS, RUNS, SEGMENTS, 
 ChannelAxis = int | tuple[int, ...] | None
 
 _REMEMBERED = 1024  # shapes and cuts kept from call to call
-_NARROW = (16, 32, LANES)  # lanes of a short channel, so many that ROWS terms of each hold it
+_NARROW = (32, LANES)  # lanes of a short channel, so many that ROWS terms of each hold it
 _SHORT_BLOCKS = 16  # blocks of short channels at least, to have enough units of parallel work
 _TILE = 1 << 16  # elements of a tile of columns: read twice, so it should fit the second-level cache
 _COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow

@@ -29,7 +29,7 @@ cdef void start_words(
 ) noexcept nogil
 
 @cython.locals(row=Py_ssize_t, j=Py_ssize_t)
-cdef void gather(double *acc, Py_ssize_t lanes) noexcept nogil
+cdef void gather(double *acc, Py_ssize_t lanes, Py_ssize_t to) noexcept nogil
 
 cdef void fold_totals(
     double *acc, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, double *slots, Py_ssize_t slot

@@ -12,13 +12,12 @@ A variant binds ``is_stray``, ``floor_quick``, ``floor_careful``, ``first_start`
 
 from .extremes import highest, lowest
 from .floors import INFINITY
-from .folds import add_others, fold_lanes
+from .folds import fold_lanes
 from .limbs import carry, deposit_float, deposit_value
 from .machine import load, store
 from .pivots import largest
 from .sizes import (
     COUNT,
-    EXACT_OTHERS,
     EXACT_TOTALS,
     FLOOR,
     LANE_GREATEST,
@@ -88,14 +87,13 @@ def start_words(acc, at, count, row, first, second):
         store(acc, STARTS + row + PITCH + j, second)
 
 
-def gather(acc, lanes):
-    """Add the sums of the lanes to their totals."""
+def gather(acc, lanes, to):
+    """Put the sums of the lanes into the rows from ``to`` on."""
     for row in range(0, WORDS_OF_LANE * PITCH, 3 * PITCH):
         for j in range(row, row + lanes):
-            store(acc, EXACT_OTHERS + j, load(acc, j) - load(acc, STARTS + j))
-            store(acc, EXACT_OTHERS + PITCH + j, load(acc, PITCH + j) - load(acc, STARTS + PITCH + j))
-            store(acc, EXACT_OTHERS + 2 * PITCH + j, load(acc, 2 * PITCH + j))
-    add_others(acc, lanes)
+            store(acc, to + j, load(acc, j) - load(acc, STARTS + j))
+            store(acc, to + PITCH + j, load(acc, PITCH + j) - load(acc, STARTS + PITCH + j))
+            store(acc, to + 2 * PITCH + j, load(acc, 2 * PITCH + j))
 
 
 def fold_totals(acc, channels, inner, repeat, slots, slot):
@@ -104,7 +102,7 @@ def fold_totals(acc, channels, inner, repeat, slots, slot):
 
 
 def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
-    """Add the totals in the first lane of a channel to its state, or count what is not finite."""
+    """Add the totals in the lane of a channel to its state, or count what is not finite."""
     partials[at + COUNT * channels] += pieces * run
     total = load(acc, EXACT_TOTALS)
     if total - total == 0.0:

@@ -14,12 +14,13 @@ cdef void survey(
     number *ends
 ) noexcept nogil
 
-@cython.locals(j=Py_ssize_t)
+@cython.locals(c=Py_ssize_t, j=Py_ssize_t)
 cdef void join_ends(
-    number *low, number *high, number *near, Py_ssize_t at, Py_ssize_t distance, Py_ssize_t count
+    number *low, number *high, number *near, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t distance,
+    Py_ssize_t count
 ) noexcept nogil
 
-@cython.locals(lanes=Py_ssize_t, r=Py_ssize_t, size=Py_ssize_t, half=Py_ssize_t, c=Py_ssize_t)
+@cython.locals(lanes=Py_ssize_t, size=Py_ssize_t, half=Py_ssize_t)
 cdef void fold_extremes(
     Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, number *low, number *high, number *near
 ) noexcept nogil

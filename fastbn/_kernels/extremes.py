@@ -21,27 +21,31 @@ def survey(x, base, rows, stride, lanes, rest, ends):
     deep = rows - rows % DEPTH
     survey_deep(x, base, deep // DEPTH, stride, lanes, low, high, near)
     survey_single(x, base + deep * stride, rows - deep, stride, lanes, low, high, near)
-    survey_single(x, base + rows * stride, 1, 0, rest, low, high, near)
+    if rest:
+        survey_single(x, base + rows * stride, 1, 0, rest, low, high, near)
 
 
-def join_ends(low, high, near, at, distance, count):
-    """Extremes of ``count`` lanes take those of the lanes at a distance."""
-    for j in range(at, at + count):
-        store(low, j, lesser(load(low, j + distance), load(low, j)))
-        store(high, j, greater(load(high, j + distance), load(high, j)))
-        store(near, j, nearest(load(near, j + distance), load(near, j)))
+def join_ends(low, high, near, channels, inner, distance, count):
+    """Extremes of a channel's first ``count`` lanes take those of the lanes at a distance."""
+    for c in range(channels):
+        for j in range(c * inner, c * inner + count):
+            store(low, j, lesser(load(low, j + distance), load(low, j)))
+            store(high, j, greater(load(high, j + distance), load(high, j)))
+            store(near, j, nearest(load(near, j + distance), load(near, j)))
 
 
 def fold_extremes(channels, inner, repeat, low, high, near):
     """Leave a channel's extremes in its first lane."""
     lanes = channels * inner
-    for r in range(1, repeat):
-        join_ends(low, high, near, 0, r * lanes, lanes)
+    size = repeat
+    while size > 1:
+        half = (size + 1) // 2
+        join_ends(low, high, near, 1, lanes, half * lanes, (size - half) * lanes)
+        size = half
     size = inner
     while size > 1:
         half = (size + 1) // 2
-        for c in range(channels):
-            join_ends(low, high, near, c * inner, half, size - half)
+        join_ends(low, high, near, channels, inner, half, size - half)
         size = half
 
 

@@ -8,14 +8,6 @@ cdef bint start_slots(
     number *ends, number *lows, number *highs, const double *partials, Py_ssize_t at, Py_ssize_t total
 ) noexcept nogil
 
-@cython.locals(r=Py_ssize_t, c=Py_ssize_t, j=Py_ssize_t)
-cdef void start_lanes(
-    Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, double *acc, const double *slots, Py_ssize_t slot,
-    const number *lows, const number *highs, bint quick
-) noexcept nogil
-
-cdef void gather(double *acc, Py_ssize_t lanes) noexcept nogil
-
 cdef void settle(
     const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
     double *slots, Py_ssize_t slot, number *lows, number *highs, double *partials, Py_ssize_t at, Py_ssize_t channels

@@ -6,7 +6,7 @@ laid out as a slot is: the mean comes in its PIVOT and PIVOT_TAIL, before the re
 
 from .._algebra import add, multiply
 from .machine import load, store
-from .sizes import GRADIENT_PIVOT, LANE_GREATEST, LANE_LEAST, PITCH
+from .sizes import LANE_GREATEST, LANE_LEAST, PITCH
 from .sums import COUNT, PIVOT, PIVOT_TAIL, SPECIAL
 
 SUM, SUM_2, SUM_3, PRODUCT, PRODUCT_2, PRODUCT_3 = 1, 2, 3, 4, 5, 6
@@ -23,18 +23,6 @@ def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs, 
         slots[PIVOT * PITCH + k] = partials[at + PIVOT * total + c]
         slots[PIVOT_TAIL * PITCH + k] = partials[at + PIVOT_TAIL * total + c]
     return True
-
-
-def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
-    """Give the lanes their channel's mean."""
-    for r in range(repeat):
-        for c in range(channels):
-            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
-                acc[GRADIENT_PIVOT + j] = slots[PIVOT * PITCH + slot + c]
-
-
-def gather(acc, lanes):
-    """The sums of the lanes are their totals."""
 
 
 def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):

@@ -6,7 +6,7 @@ They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers
 
 from .._algebra import two_prod, two_sum
 from .machine import greater, lesser, load, prefetch, single, store
-from .sizes import FLOOR, GRADIENT_PIVOT, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
+from .sizes import FLOOR, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
 
 
 def survey(x, base, groups, stride, lanes, low, high, near):
@@ -104,7 +104,7 @@ def accumulate_gradients(x, y, base, groups, stride, lanes, acc, ahead):
             prefetch(x, at + k * stride + ahead, lanes)
             prefetch(y, at + k * stride + ahead, lanes)
         for j in range(lanes):
-            pivot = load(acc, GRADIENT_PIVOT + j)
+            pivot = load(acc, PIVOT + j)
             s, c = load(acc, S + j), load(acc, C + j)
             q, f = load(acc, Q + j), load(acc, F + j)
             for k in range(DEPTH):

@@ -18,8 +18,6 @@ TOTALS, OTHERS = 9 * PITCH, 15 * PITCH
 # that is summed, totals and room for a fold.
 H, G, R, K = (row * PITCH for row in range(5, 9))
 STARTS, FLOOR, EXACT_TOTALS, EXACT_OTHERS = 9 * PITCH, 18 * PITCH, 19 * PITCH, 28 * PITCH
-# Of the backward pass: the sums are totals from the start; the mean.
-GRADIENT_PIVOT = 6 * PITCH
 # Parts of the scratch in the dtype of x: extremes of lanes, of slots, and of lanes before they were folded.
 LANE_LEAST, LANE_GREATEST, LANE_NEAREST, SLOT_LEAST, SLOT_GREATEST, LANE_KEPT, ENDS = (row * PITCH for row in range(7))
 BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too

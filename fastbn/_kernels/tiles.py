@@ -2,10 +2,10 @@
 
 The lanes of a tile are (repeat, channel, inner) of up to ``WIDTH`` values side by side. Whatever is done per lane runs
 along memory. A variant binds ``pivot_head``, ``pivot_tail``, ``sure``, ``start_quick``, ``start_careful``, ``bias``,
-``join``, ``TOTALS`` and ``OTHERS``.
+``join`` and ``TOTALS``.
 """
 
-from .folds import add_others, fold_lanes
+from .folds import fold_lanes
 from .machine import load, store, window
 from .pivots import CARRY_FACTOR, largest
 from .sizes import BIAS, LANE_GREATEST, LANE_LEAST, LANE_NEAREST, PITCH, START, C, F, Q, S, T
@@ -50,28 +50,27 @@ def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
         squares = bias(span)
         for r in range(repeat):
             for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
-                acc[S + j] = values
-                acc[C + j] = values * CARRY_FACTOR
-                acc[T + j] = 0.0
-                acc[Q + j] = squares
-                acc[F + j] = 0.0
-                acc[LANE_PIVOT + j] = pivot
-                acc[LANE_PIVOT_TAIL + j] = rest
-                acc[START + j] = values
-                acc[BIAS + j] = squares
+                store(acc, S + j, values)
+                store(acc, C + j, values * CARRY_FACTOR)
+                store(acc, T + j, 0.0)
+                store(acc, Q + j, squares)
+                store(acc, F + j, 0.0)
+                store(acc, LANE_PIVOT + j, pivot)
+                store(acc, LANE_PIVOT_TAIL + j, rest)
+                store(acc, START + j, values)
+                store(acc, BIAS + j, squares)
 
 
-def gather(acc, lanes):
-    """Add the sums of the lanes to their totals: three words for the values, three for the squares."""
+def gather(acc, lanes, to):
+    """Put the sums of the lanes into the rows from ``to`` on: three words for the values, three for the squares."""
     for j in range(lanes):
         start = load(acc, START + j)
-        store(acc, OTHERS + j, load(acc, S + j) - start)
-        store(acc, OTHERS + PITCH + j, load(acc, C + j) - start * CARRY_FACTOR)
-        store(acc, OTHERS + 2 * PITCH + j, load(acc, T + j))
-        store(acc, OTHERS + 3 * PITCH + j, load(acc, Q + j) - load(acc, BIAS + j))
-        store(acc, OTHERS + 4 * PITCH + j, load(acc, F + j))
-        store(acc, OTHERS + 5 * PITCH + j, 0.0)
-    add_others(acc, lanes)
+        store(acc, to + j, load(acc, S + j) - start)
+        store(acc, to + PITCH + j, load(acc, C + j) - start * CARRY_FACTOR)
+        store(acc, to + 2 * PITCH + j, load(acc, T + j))
+        store(acc, to + 3 * PITCH + j, load(acc, Q + j) - load(acc, BIAS + j))
+        store(acc, to + 4 * PITCH + j, load(acc, F + j))
+        store(acc, to + 5 * PITCH + j, 0.0)
 
 
 def fold_totals(acc, channels, inner, repeat, slots, slot):
@@ -79,7 +78,7 @@ def fold_totals(acc, channels, inner, repeat, slots, slot):
     fold_lanes(acc, channels, inner, repeat)
     for row in range(6):
         for c in range(channels):
-            slots[(row + 1) * PITCH + slot + c] = acc[TOTALS + row * PITCH + c * inner]
+            slots[(row + 1) * PITCH + slot + c] = acc[TOTALS + row * PITCH + c]
 
 
 def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):

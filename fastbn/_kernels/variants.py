@@ -245,20 +245,19 @@ _EXACT: dict[str, dict[str, Any]] = {
 }
 
 #: The sums of the backward pass.
-GRADIENTS: dict[str, Any] = {
-    "TOTALS": 0,
-    "OTHERS": sizes.OTHERS,
-    "WORDS_OF_LANE": 6,
+GRADIENTS: dict[str, Any] = COMPENSATED | {
     "ROWS_OF_STATE": 10,
     "nearest": pivots.nearest_unknown,
     "survey_deep": Made(lanes, "no-survey", {}, "survey_none"),
     "survey_single": Made(lanes, "no-survey", {}, "survey_none"),
+    "start_quick": pivots.start_none,
+    "start_careful": pivots.start_none,
+    "bias": pivots.bias_none,
     "quick_deep": Made(lanes, f"gradients-{DEPTH}", {"DEPTH": DEPTH}, "accumulate_gradients"),
     "quick_single": Made(lanes, "gradients-1", {"DEPTH": 1}, "accumulate_gradients"),
     "close_tile": states.close_tile_totals,
     "join": states.join_totals,
-    **{name: getattr(tiles, name) for name in ("keep_lanes", "fold_totals", "pick", "join_slots", "put_slots")},
-    **{name: getattr(gradients, name) for name in ("start_slots", "start_lanes", "gather", "settle", "close_channels")},
+    **{name: getattr(gradients, name) for name in ("start_slots", "settle", "close_channels")},
 }
 GRADIENTS |= {"careful_deep": GRADIENTS["quick_deep"], "careful_single": GRADIENTS["quick_single"]}
 #: What pairs are computed with, in place.

@@ -8,7 +8,7 @@ geometry of ``x``, for methods that sum over pairs; others are given ``x`` once 
 """
 
 from .extremes import fold_extremes, join_extremes, positive_zero, start_extremes, survey
-from .folds import clear_totals
+from .folds import add_others, clear_totals
 from .machine import load, store, window
 from .sizes import (
     ACC,
@@ -45,11 +45,13 @@ def accumulate(x, y, base, rows, stride, lanes, rest, acc, ahead, quick):
     if quick:
         quick_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
         quick_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
-        quick_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
+        if rest:
+            quick_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
     else:
         careful_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
         careful_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
-        careful_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
+        if rest:
+            careful_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
 
 
 def sum_pieces(
@@ -68,19 +70,18 @@ def sum_pieces(
     keep_lanes(ends, width * lanes)
     fold_extremes(width, lanes, 1, low, high, near)
     quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs, partials, at, channels)
-    clear_totals(acc, width * lanes)
     start_lanes(width, lanes, 1, acc, slots, slot, lows, highs, quick)
     for c in range(width):
         for i in range(pieces):
             first = window(acc, c * lanes)
             accumulate(x, y, base + c * apart + i * step, rows, lanes, lanes, rest, first, ahead, quick)
-    gather(acc, width * lanes)
+    gather(acc, width * lanes, TOTALS)
     fold_totals(acc, width, lanes, 1, slots, slot)
     for c in range(width):
-        first = window(acc, c * lanes)
         start = base + c * apart
-        settle(x, start, pieces, step, length, first, slots, slot + c, lows, highs, partials, at + c, channels)
+        settle(x, start, pieces, step, length, window(acc, c), slots, slot + c, lows, highs, partials, at + c, channels)
         for i in range(pieces):
+            first = window(acc, c * lanes)
             kept = window(ends, c * lanes)
             pick(x, start + i * step, rows, lanes, lanes, rest, 1, lanes, first, kept, partials, at + c, channels)
 
@@ -104,10 +105,11 @@ def sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, 
         start_lanes(width, inner, repeat, acc, slots, 0, lows, highs, quick)
         last = rest if group + count == full else 0
         accumulate(x, y, base + group * repeat * stride, count, repeat * stride, lanes, last, acc, ahead, quick)
-        gather(acc, lanes)
+        gather(acc, lanes, OTHERS)
+        add_others(acc, 1, lanes, lanes)
     fold_totals(acc, width, inner, repeat, slots, 0)
     for c in range(width):
-        first = window(acc, c * inner)
+        first = window(acc, c)
         settle(x, base + c * inner, rows, stride, inner, first, slots, c, lows, highs, partials, at + c, channels)
     pick(x, base, full, repeat * stride, lanes, rest, width, inner, acc, ends, partials, at, channels)
 
