@@ -17,8 +17,9 @@ from ._threads import get_num_threads, set_num_threads
 from ._version import __version__
 from .batchnorm import BatchNormGradients, batch_norm, batch_norm_backward
 from .layer import BatchNorm
+from .layernorm import layer_norm, layer_norm_backward
 from .normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
-from .relatives import group_norm, instance_norm, layer_norm
+from .relatives import group_norm, group_norm_backward, instance_norm, instance_norm_backward
 from .statistics import ChannelStats, channel_stats
 
 __all__ = [
@@ -35,8 +36,11 @@ __all__ = [
     "denormalize",
     "get_num_threads",
     "group_norm",
+    "group_norm_backward",
     "instance_norm",
+    "instance_norm_backward",
     "layer_norm",
+    "layer_norm_backward",
     "minmax_scale",
     "minmax_unscale",
     "normalize",

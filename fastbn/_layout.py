@@ -258,6 +258,17 @@ def same_cut(a: Cut, b: Cut) -> bool:
     )
 
 
+def slabs(shape: tuple[int, ...], axes: Axes, size: int) -> Iterator[tuple[slice, ...]]:
+    """Cut the kept axes so that a piece has at most so many values, if one channel has no more."""
+    sizes = list(shape)
+    total = axes.values
+    for axis in reversed(axes.kept):
+        sizes[axis] = min(shape[axis], max(1, size // total))
+        total *= sizes[axis]
+    cuts = [[slice(i, min(i + n, end)) for i in range(0, end, n)] for n, end in zip(sizes, shape, strict=True)]
+    yield from itertools.product(*cuts)
+
+
 class Block(NamedTuple):
     """A rectangular piece of an array that has no direct view."""
 

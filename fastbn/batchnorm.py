@@ -1,15 +1,16 @@
 """Batch normalization of an array."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._apply import apply, fit_apply, statistics_of, wrap
-from ._arrays import as_operand, channel_vector, overlap, prepare_output, transform_of
+from ._arrays import as_operand, channel_vector, prepare_output, transform_of
 from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_stats
+from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._layout import ChannelAxis, split_axes
 from ._running import Default, as_moments, check_apart, check_convention, check_running, update_running, weights
 from ._scalars import check_eps, check_method, check_nan_policy
@@ -130,14 +131,6 @@ def batch_norm(
     return y, stats
 
 
-class BatchNormGradients(NamedTuple):
-    """What `batch_norm_backward` returns."""
-
-    dx: np.ndarray
-    dgamma: np.ndarray
-    dbeta: np.ndarray
-
-
 def batch_norm_backward(
     dy: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -198,27 +191,21 @@ def batch_norm_backward(
     >>> dbeta, dgamma.round(3)
     (array([1.]), array([-0.926]))
     """
-    operand, gradient = as_operand(x), as_operand(dy, "dy")
-    if gradient.original.kind != "f":
-        raise TypeError(f"dy: got dtype {gradient.original}; wants float16, float32 or float64")
-    if gradient.stored.shape != operand.stored.shape:
-        raise ValueError(f"dy: got shape {gradient.stored.shape}; wants {operand.stored.shape}, that of x")
+    operand = as_operand(x)
     axes = split_axes(operand.stored.shape, channel_axis)
     check_stats(stats, axes)
     eps = check_eps(eps)
     scale = channel_vector(gamma, "gamma", axes.shape, 1.0)
-    dx, target = prepare_output(dy, gradient, out, None)
-    if out is not None and out is not x and overlap(out, operand.stored):
-        raise ValueError("out: got an array that overlaps x; wants x or dy itself or separate memory")
+    incoming = open_gradient(dy, x, operand, out)
     if not operand.stored.size:
-        return BatchNormGradients(dx, np.zeros(axes.shape), np.zeros(axes.shape))
-    backend, moments = current(), stats.moments()
-    sums = backend.backward(operand, gradient, axes, moments, scale, eps, target if training else None)
+        return nothing(incoming, axes.shape)
+    backend, moments, target = current(), stats.moments(), incoming.target
+    sums = backend.backward(operand, incoming.dy, axes, moments, scale, eps, target if training else None)
     if not training:
         fixed = moments.state.copy()
         fixed[1:3] = 0.0  # the mean: a gradient is only scaled
         shift = channel_vector(None, "beta", axes.shape, 0.0)
         coefficients = backend.standardize(moments._replace(state=fixed), scale, shift, eps, 0, 0.0)
-        backend.map_channels(gradient, axes, transform_of(target.output), coefficients, target)
+        backend.map_channels(incoming.dy, axes, transform_of(target.output), coefficients, target)
     dgamma, dbeta = (vector.reshape(axes.shape) for vector in sums)
-    return BatchNormGradients(dx, dgamma, dbeta)
+    return BatchNormGradients(incoming.dx, dgamma, dbeta)

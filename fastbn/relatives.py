@@ -1,18 +1,19 @@
-"""Relatives of batch normalization: the same statistics and maps, over other axes."""
+"""Instance and group normalization: the same statistics and maps, per sample."""
 
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import apply, fit_apply
+from ._apply import fit_apply, reduce
 from ._arrays import Operand, as_operand, channel_vector, prepare_output
-from ._backends import Moments
-from ._layout import split_axes
+from ._backends import current
+from ._gradients import BatchNormGradients, nothing, open_gradient, sum_samples
+from ._layout import Axes, split_axes
 from ._scalars import check_count, check_eps
 
-__all__ = ["group_norm", "instance_norm", "layer_norm"]
+__all__ = ["group_norm", "group_norm_backward", "instance_norm", "instance_norm_backward"]
 
 
 def instance_norm(
@@ -63,16 +64,58 @@ def instance_norm(
     <BLANKLINE>
            [[-1.,  1.]]])
     """
-    operand = as_operand(x)
-    axis, channels = _channel_axis(operand, channel_axis)
-    scale, shift = _per_channel(gamma, "gamma", channels, 1.0), _per_channel(beta, "beta", channels, 0.0)
-    eps = check_eps(eps)
-    kept = split_axes(operand.stored.shape, (0, axis) if axis else (0,))
-    _check_values(operand, kept.values)
-    y, target = prepare_output(x, operand, out, None)
-    samples = kept.channels // max(channels, 1)
-    fit_apply(operand, kept, np.tile(scale, samples), np.tile(shift, samples), eps, 0, 0.0, target)
+    case = _open(x, None, gamma, beta, eps, channel_axis)
+    y, target = prepare_output(x, case.operand, out, None)
+    fit_apply(case.operand, case.kept, case.gamma, case.beta, case.eps, 0, 0.0, target)
     return y
+
+
+def instance_norm_backward(
+    dy: npt.ArrayLike,
+    x: npt.ArrayLike,
+    gamma: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+    channel_axis: int = 1,
+    out: np.ndarray | None = None,
+) -> BatchNormGradients:
+    """Gradients of `instance_norm`; mean and variance are computed from `x` once more.
+
+    Parameters
+    ----------
+    dy : array_like of float
+        Gradient of the loss with respect to the output, of the shape of `x`.
+    x : array_like
+        What was normalized.
+    gamma, eps, channel_axis
+        As they were used.
+    out : ndarray, optional
+        Receives `dx`, as in `batch_norm_backward`.
+
+    Returns
+    -------
+    BatchNormGradients
+        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 of shape (C,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `instance_norm` and `batch_norm_backward`.
+
+    Notes
+    -----
+    The formula of `batch_norm_backward` for each channel of each sample; ``dgamma`` and ``dbeta`` are summed over the
+    samples.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> x = np.array([[[1.0, 2.0, 6.0]], [[0.0, 0.0, 3.0]]])
+    >>> dx, dgamma, dbeta = fastbn.instance_norm_backward(np.ones_like(x), x)
+    >>> dbeta, abs(dgamma).round(9)
+    (array([6.]), array([0.]))
+    """
+    return _backward(_open(x, None, gamma, None, eps, channel_axis), dy, x, out)
 
 
 def group_norm(
@@ -117,87 +160,106 @@ def group_norm(
     >>> fastbn.group_norm(np.array([[1.0, 3.0, 10.0, 30.0]]), 2).round(3)
     array([[-1.,  1., -1.,  1.]])
     """
-    operand = as_operand(x)
-    axis, channels = _channel_axis(operand, channel_axis)
-    groups = check_count("num_groups", num_groups)
-    if channels % groups:
-        raise ValueError(f"num_groups: got {num_groups} for {channels} channels; wants a divisor of that")
-    scale, shift = _per_channel(gamma, "gamma", channels, 1.0), _per_channel(beta, "beta", channels, 0.0)
-    eps = check_eps(eps)
-    shape = operand.stored.shape
-    split = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
-    grouped = operand._replace(stored=operand.stored.reshape(split))  # one axis cut in two is always a view
-    of_groups = split_axes(grouped.stored.shape, (0, axis) if axis else (0,))
-    kept = split_axes(shape, (0, axis) if axis else (0,))
-    _check_values(operand, of_groups.values)
-    y, target = prepare_output(x, operand, out, None)
-    samples = kept.channels // max(channels, 1)
-    shifts = np.tile(scale, samples), np.tile(shift, samples)
-    fit_apply(operand, kept, *shifts, eps, 0, 0.0, target, (grouped, of_groups))
+    case = _open(x, check_count("num_groups", num_groups), gamma, beta, eps, channel_axis)
+    y, target = prepare_output(x, case.operand, out, None)
+    groups = case.grouped, case.of_groups
+    fit_apply(case.operand, case.kept, case.gamma, case.beta, case.eps, 0, 0.0, target, groups)
     return y
 
 
-def layer_norm(
+def group_norm_backward(
+    dy: npt.ArrayLike,
     x: npt.ArrayLike,
+    num_groups: int,
     gamma: npt.ArrayLike | None = None,
-    beta: npt.ArrayLike | None = None,
     *,
-    axis: int | tuple[int, ...] = -1,
     eps: float = 1e-5,
+    channel_axis: int = 1,
     out: np.ndarray | None = None,
-) -> np.ndarray:
-    """Normalize over some axes, by the mean and biased variance at each place of the others.
+) -> BatchNormGradients:
+    """Gradients of `group_norm`; mean and variance are computed from `x` once more.
 
     Parameters
     ----------
+    dy : array_like of float
+        Gradient of the loss with respect to the output, of the shape of `x`.
     x : array_like
-        An array of any rank.
-    gamma, beta : array_like, optional
-        Scale and shift, of the shape of the normalized axes.
-    axis : int or tuple of int, default -1
-        The axes to normalize over.
-    eps, out
-        As in `instance_norm`.
+        What was normalized.
+    num_groups, gamma, eps, channel_axis
+        As they were used.
+    out : ndarray, optional
+        Receives `dx`, as in `batch_norm_backward`.
 
     Returns
     -------
-    ndarray
+    BatchNormGradients
+        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 of shape (C,).
 
     Raises
     ------
     ValueError, TypeError
-        As in `instance_norm`.
+        As in `group_norm` and `batch_norm_backward`.
 
-    References
-    ----------
-    .. [1] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016.
+    Notes
+    -----
+    With n values in a group, ``r = sqrt(var + eps)`` and ``xhat = (x - mean) / r``: ``dbeta = sum(dy)`` and ``dgamma =
+    sum(dy xhat)`` over samples and positions, and ``dx = (gamma dy - sum(gamma dy) / n - xhat sum(gamma dy xhat) / n) /
+    r`` with sums over the group.
 
     Examples
     --------
     >>> import numpy as np, fastbn
-    >>> fastbn.layer_norm(np.array([[1.0, 3.0], [10.0, 30.0]]), gamma=[1.0, 2.0]).round(3)
-    array([[-1.,  2.],
-           [-1.,  2.]])
+    >>> x = np.array([[1.0, 3.0, 10.0, 30.0]])
+    >>> dx, dgamma, dbeta = fastbn.group_norm_backward(np.array([[1.0, 0.0, 0.0, 2.0]]), x, 2)
+    >>> dgamma.round(3), dbeta
+    (array([-1.,  0.,  0.,  2.]), array([1., 0., 0., 2.]))
     """
+    return _backward(_open(x, check_count("num_groups", num_groups), gamma, None, eps, channel_axis), dy, x, out)
+
+
+class _Case(NamedTuple):
+    """Checked arguments, and the two views of the data: every channel of every sample, and what is normalized."""
+
+    operand: Operand
+    kept: Axes
+    grouped: Operand
+    of_groups: Axes
+    channels: int
+    gamma: np.ndarray  # repeated for every sample
+    beta: np.ndarray
+    eps: float
+
+
+def _open(x: Any, num_groups: int | None, gamma: Any, beta: Any, eps: Any, channel_axis: Any) -> _Case:
+    """Check arguments; without ``num_groups`` every channel is a group."""
     operand = as_operand(x)
-    try:
-        normalized = split_axes(operand.stored.shape, axis)
-    except (TypeError, ValueError) as error:  # the user knows the argument by another name
-        raise type(error)(str(error).replace("channel_axis", "axis")) from None
-    kept = split_axes(operand.stored.shape, normalized.reduced)
-    scale = channel_vector(gamma, "gamma", normalized.shape, 1.0)
-    shift = channel_vector(beta, "beta", normalized.shape, 0.0)
+    shape = operand.stored.shape
+    axis, channels = _channel_axis(operand, channel_axis)
+    groups = channels if num_groups is None else num_groups
+    if groups and channels % groups:
+        raise ValueError(f"num_groups: got {num_groups} for {channels} channels; wants a divisor of that")
+    scale, shift = channel_vector(gamma, "gamma", (channels,), 1.0), channel_vector(beta, "beta", (channels,), 0.0)
     eps = check_eps(eps)
-    y, target = prepare_output(x, operand, out, None)
-    one, zero = channel_vector(None, "", kept.shape, 1.0), channel_vector(None, "", kept.shape, 0.0)
-    fit_apply(operand, kept, one, zero, eps, 0, 0.0, target)
-    if gamma is not None or beta is not None:
-        identity = np.zeros((5, normalized.channels))
-        identity[[0, 3]] = 1.0  # a count and a variance of 1, a mean of 0
-        ends = np.zeros(normalized.channels)
-        written = as_operand(y, "out")
-        apply(written, normalized, Moments(identity, ends, ends), scale, shift, 0.0, 0, "zero", target)
-    return y
+    samples = (0, axis) if axis else (0,)
+    kept = of_groups = split_axes(shape, samples)
+    grouped = operand
+    if num_groups is not None:
+        split = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
+        grouped = operand._replace(stored=operand.stored.reshape(split))  # one axis cut in two is always a view
+        of_groups = split_axes(split, samples)
+    if operand.stored.size and of_groups.values == 1:
+        raise ValueError(f"x: got shape {shape}, one value to normalize by; wants more")
+    count = kept.channels // max(channels, 1)
+    return _Case(operand, kept, grouped, of_groups, channels, np.tile(scale, count), np.tile(shift, count), eps)
+
+
+def _backward(case: _Case, dy: Any, x: Any, out: Any) -> BatchNormGradients:
+    incoming = open_gradient(dy, x, case.operand, out)
+    if not case.operand.stored.size:
+        return nothing(incoming, (case.channels,))
+    moments = reduce(case.grouped, case.of_groups)
+    sums = current().backward(case.operand, incoming.dy, case.kept, moments, case.gamma, case.eps, incoming.target)
+    return BatchNormGradients(incoming.dx, *(sum_samples(part.reshape(-1, case.channels)) for part in sums))
 
 
 def _channel_axis(x: Operand, channel_axis: Any) -> tuple[int, int]:
@@ -209,12 +271,3 @@ def _channel_axis(x: Operand, channel_axis: Any) -> tuple[int, int]:
             f"channel_axis: got {channel_axis!r} of type {type(channel_axis).__name__}; wants an int"
         ) from None
     return split_axes(x.stored.shape, axis).kept[0], x.stored.shape[axis]
-
-
-def _per_channel(value: Any, name: str, channels: int, default: float) -> np.ndarray:
-    return channel_vector(value, name, (channels,), default)
-
-
-def _check_values(x: Operand, values: int) -> None:
-    if x.stored.size and values == 1:
-        raise ValueError(f"x: got shape {x.stored.shape}, one value to normalize by; wants more")

@@ -28,7 +28,7 @@ from .reduction import Reduction
 from .sources import pair, single
 
 _SLAB = 1 << 22  # bytes per array of a group of channels that may stay in cache between the two passes
-_GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time in calls
+_GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time
 
 
 class CompiledKernels(Protocol):

@@ -1,0 +1,63 @@
+"""What the backward functions have in common: the gradient that comes in, and where that of x goes."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._algebra import add
+from ._arrays import Operand, as_operand, overlap, prepare_output
+
+
+class BatchNormGradients(NamedTuple):
+    """What the backward functions return."""
+
+    dx: np.ndarray
+    dgamma: np.ndarray
+    dbeta: np.ndarray
+
+
+class Incoming(NamedTuple):
+    """A checked gradient with respect to an output, and the array for that with respect to the input."""
+
+    dy: Operand
+    dx: np.ndarray
+    target: Operand
+
+
+def open_gradient(dy: Any, x: Any, operand: Operand, out: Any) -> Incoming:
+    """Check ``dy`` and ``out`` against the input ``x``, which ``operand`` describes."""
+    gradient = as_operand(dy, "dy")
+    if gradient.original.kind != "f":
+        raise TypeError(f"dy: got dtype {gradient.original}; wants float16, float32 or float64")
+    if gradient.stored.shape != operand.stored.shape:
+        raise ValueError(f"dy: got shape {gradient.stored.shape}; wants {operand.stored.shape}, that of x")
+    dx, target = prepare_output(dy, gradient, out, None)
+    if out is not None and out is not x and overlap(out, operand.stored):
+        raise ValueError("out: got an array that overlaps x; wants x or dy itself or separate memory")
+    return Incoming(gradient, dx, target)
+
+
+def nothing(incoming: Incoming, shape: tuple[int, ...]) -> BatchNormGradients:
+    """Gradients of an empty array."""
+    return BatchNormGradients(incoming.dx, np.zeros(shape), np.zeros(shape))
+
+
+def sum_samples(values: np.ndarray) -> np.ndarray:
+    """Sum of (samples, channels) over the samples, in two words and rounded once."""
+    head, tail = values, np.zeros_like(values)
+    with np.errstate(all="ignore"):
+        while len(head) > 1:
+            half = (len(head) + 1) // 2
+            rest = len(head) - half
+            joined = add(head[:rest], tail[:rest], head[half:], tail[half:])
+            head, tail = (
+                np.concatenate([part, part_before[rest:half]])
+                for part, part_before in zip(joined, (head, tail), strict=True)
+            )
+        total = head[0] + tail[0]
+    return one_nan(total)
+
+
+def one_nan(values: np.ndarray) -> np.ndarray:
+    """The values, but one NaN for all: its sign is the machine's choice."""
+    return np.where(np.isnan(values), np.nan, values)

@@ -1,0 +1,216 @@
+"""Layer normalization: statistics at each place, gamma and beta along the axes that are normalized.
+
+Design. The two directions are two views of one array, each with its own maps and sums. Between them a slab of rows is
+held in float64, small enough for the cache: results are rounded once, and the array crosses memory once.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _algebra
+from ._apply import fit_apply, reduce
+from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
+from ._backends import MOMENT_ROWS, Moments, current
+from ._gradients import BatchNormGradients, nothing, one_nan, open_gradient
+from ._kernels.coefficients import SCALE
+from ._kernels.sums import COUNTED, M2
+from ._layout import Axes, slabs, split_axes
+from ._scalars import check_eps
+
+__all__ = ["layer_norm", "layer_norm_backward"]
+
+_SLAB = 1 << 19  # values of a slab of rows: two thirds of the time of all rows at once
+
+
+def layer_norm(
+    x: npt.ArrayLike,
+    gamma: npt.ArrayLike | None = None,
+    beta: npt.ArrayLike | None = None,
+    *,
+    axis: int | tuple[int, ...] = -1,
+    eps: float = 1e-5,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Normalize over some axes, by the mean and biased variance at each place of the others.
+
+    Parameters
+    ----------
+    x : array_like
+        An array of any rank.
+    gamma, beta : array_like, optional
+        Scale and shift, of the shape of the normalized axes.
+    axis : int or tuple of int, default -1
+        The axes to normalize over.
+    eps, out
+        As in `instance_norm`.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `instance_norm`.
+
+    References
+    ----------
+    .. [1] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> fastbn.layer_norm(np.array([[1.0, 3.0], [10.0, 30.0]]), gamma=[1.0, 2.0]).round(3)
+    array([[-1.,  2.],
+           [-1.,  2.]])
+    """
+    case = _open(x, gamma, beta, axis, eps)
+    y, target = prepare_output(x, case.operand, out, None)
+    if not case.operand.stored.size:
+        return y
+    if gamma is None and beta is None:
+        one, zero = (channel_vector(None, "", case.kept.shape, value) for value in (1.0, 0.0))
+        fit_apply(case.operand, case.kept, one, zero, case.eps, 0, 0.0, target)
+        return y
+    backend, transform = current(), transform_of(target.output)
+    along = backend.standardize(_identity(case.normalized.channels, 1), case.gamma, case.beta, 0.0, 0, 0.0)
+    for slab in _slabs(case):
+        moments, room = reduce(slab.x, slab.kept), as_operand(np.empty(slab.x.stored.shape))
+        backend.map_channels(slab.x, slab.kept, transform, _rows(moments, case.eps, 0.0), room)
+        backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
+    return y
+
+
+def layer_norm_backward(
+    dy: npt.ArrayLike,
+    x: npt.ArrayLike,
+    gamma: npt.ArrayLike | None = None,
+    *,
+    axis: int | tuple[int, ...] = -1,
+    eps: float = 1e-5,
+    out: np.ndarray | None = None,
+) -> BatchNormGradients:
+    """Gradients of `layer_norm`; mean and variance are computed from `x` once more.
+
+    Parameters
+    ----------
+    dy : array_like of float
+        Gradient of the loss with respect to the output, of the shape of `x`.
+    x : array_like
+        What was normalized.
+    gamma, axis, eps
+        As they were used.
+    out : ndarray, optional
+        Receives `dx`, as in `batch_norm_backward`.
+
+    Returns
+    -------
+    BatchNormGradients
+        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 of the shape of the normalized
+        axes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `layer_norm` and `batch_norm_backward`.
+
+    Notes
+    -----
+    With n values at each place, ``r = sqrt(var + eps)`` and ``xhat = (x - mean) / r``: ``dbeta = sum(dy)`` and ``dgamma
+    = sum(dy xhat)`` over the places, and ``dx = (gamma dy - sum(gamma dy) / n - xhat sum(gamma dy xhat) / n) / r`` with
+    sums at the place.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> x, dy = np.array([[1.0, 3.0], [10.0, 30.0]]), np.array([[1.0, 0.0], [0.0, 2.0]])
+    >>> dx, dgamma, dbeta = fastbn.layer_norm_backward(dy, x)
+    >>> dgamma.round(3), dbeta
+    (array([-1.,  2.]), array([1., 2.]))
+    """
+    case = _open(x, gamma, None, axis, eps)
+    incoming = open_gradient(dy, x, case.operand, out)
+    if not case.operand.stored.size:
+        return nothing(incoming, case.normalized.shape)
+    backend = current()
+    columns = case.normalized.channels
+    totals = np.zeros((2, 2, columns))  # of dy xhat and of dy, each in two words
+    standard, one, zero = _identity(columns, 1), np.ones(columns), np.zeros(columns)
+    along = backend.standardize(standard, case.gamma, zero, 0.0, 0, 0.0)
+    for slab in _slabs(case):
+        moments, shape = reduce(slab.x, slab.kept), slab.x.stored.shape
+        rows = _rows(moments, case.eps, np.nan)
+        xhat, gradient = as_operand(np.empty(shape)), as_operand(np.empty(shape))
+        backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
+        gradient.stored[...] = incoming.dy.stored[slab.where]
+        sums = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
+        with np.errstate(all="ignore"):
+            for total, part in zip(totals, sums, strict=True):
+                total[:] = _algebra.add(total[0], total[1], part, zero)
+        backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
+        identity = _identity(slab.kept.channels, case.normalized.channels)
+        inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
+        backend.backward(xhat, gradient, slab.kept, identity, inverse, 0.0, gradient)
+        with np.errstate(all="ignore"):
+            np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
+    dgamma, dbeta = (one_nan(total[0]).reshape(case.normalized.shape) for total in totals)
+    return BatchNormGradients(incoming.dx, dgamma, dbeta)
+
+
+class _Case(NamedTuple):
+    """Checked arguments, and the two views of the data."""
+
+    operand: Operand
+    normalized: Axes  # keeps the axes to normalize over: every place of gamma and beta is a channel
+    kept: Axes  # keeps the others: what is normalized together is a channel
+    gamma: np.ndarray
+    beta: np.ndarray
+    eps: float
+
+
+class _Slab(NamedTuple):
+    """Some of the data: whole rows."""
+
+    where: tuple[slice, ...]
+    x: Operand
+    normalized: Axes
+    kept: Axes
+
+
+def _open(x: Any, gamma: Any, beta: Any, axis: Any, eps: Any) -> _Case:
+    operand = as_operand(x)
+    shape = operand.stored.shape
+    try:
+        normalized = split_axes(shape, axis)
+    except (TypeError, ValueError) as error:  # the user knows the argument by another name
+        raise type(error)(str(error).replace("channel_axis", "axis")) from None
+    scale = channel_vector(gamma, "gamma", normalized.shape, 1.0)
+    shift = channel_vector(beta, "beta", normalized.shape, 0.0)
+    return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
+
+
+def _slabs(case: _Case) -> Iterator[_Slab]:
+    for where in slabs(case.operand.stored.shape, case.kept, _SLAB):
+        x = case.operand._replace(stored=case.operand.stored[where])
+        shape = x.stored.shape
+        yield _Slab(where, x, split_axes(shape, case.normalized.kept), split_axes(shape, case.kept.kept))
+
+
+def _part(target: Operand, slab: _Slab) -> Operand:
+    return target._replace(stored=target.stored[slab.where])
+
+
+def _rows(moments: Moments, eps: float, constant: float) -> np.ndarray:
+    """Coefficients of ``(x - mean) / sqrt(var + eps)``."""
+    one, zero = (np.full(moments.least.size, value) for value in (1.0, 0.0))
+    return current().standardize(moments, one, zero, eps, 0, constant)
+
+
+def _identity(channels: int, count: int) -> Moments:
+    """Moments of values that are standardized already."""
+    state = np.zeros((MOMENT_ROWS, channels))
+    state[[COUNTED, M2]] = count
+    return Moments(state, np.zeros(channels), np.zeros(channels))
