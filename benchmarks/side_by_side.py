@@ -8,13 +8,14 @@ each call, in which the idle workers of other libraries stop spinning. Shown are
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -35,8 +36,26 @@ except ModuleNotFoundError:
     StandardScaler = None
 
 PAUSE = 0.010
-FULL = {"nchw": (32, 64, 112, 112), "table": (2**20, 32), "rounds": 15, "small_calls": 200, "processes": 9}
-QUICK = {"nchw": (2, 4, 8, 8), "table": (64, 4), "rounds": 1, "small_calls": 2, "processes": 1}
+FULL = {
+    "nchw": (32, 64, 112, 112),
+    "short": (256, 256, 14, 14),
+    "table": (2**20, 32),
+    "images": (32, 64, 56, 56),
+    "tokens": (8192, 768),
+    "rounds": 15,
+    "small_calls": 200,
+    "processes": 9,
+}
+QUICK = {
+    "nchw": (2, 4, 8, 8),
+    "short": (2, 4, 2, 2),
+    "table": (64, 4),
+    "images": (2, 4, 8, 8),
+    "tokens": (8, 16),
+    "rounds": 1,
+    "small_calls": 2,
+    "processes": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,70 @@ def normalization_cases(size: dict) -> Iterator[Case]:
     if StandardScaler:
         peers["StandardScaler().fit_transform"] = (lambda: StandardScaler().fit_transform(table), 10.0)
     yield Case(f"zscore float32 {table.shape}", lambda: fastbn.zscore(table), peers)
+
+
+def backward_cases(size: dict) -> Iterator[Case]:
+    """Backward with its output given, and both passes of the layer as a user calls them."""
+    for shape in (size["nchw"], size["short"], size["table"]):
+        x, dy = np.random.default_rng(0).standard_normal((2, *shape), dtype=np.float32)
+        channels, out = shape[1], np.ones_like(x)
+        gamma = np.ones(channels)
+        _, stats = fastbn.batch_norm(x, return_stats=True)
+        peers = {}
+        if torch:
+            tensors = torch.from_numpy(dy), torch.from_numpy(x), torch.ones(channels)
+            _, mean, invstd = torch.native_batch_norm(tensors[1], None, None, None, None, True, 0.1, 1e-5)
+            results = {"out0": torch.ones(shape), "out1": torch.ones(channels), "out2": torch.ones(channels)}
+            backward = torch.ops.aten.native_batch_norm_backward.out
+            peers["native_batch_norm_backward.out"] = (
+                lambda t=tensors, m=mean, i=invstd, r=results, f=backward: f(
+                    *t, None, None, m, i, True, 1e-5, [True, True, True], **r
+                ),
+                2.5,
+            )
+        yield Case(
+            f"batch_norm_backward, out= float32 {shape}",
+            lambda dy=dy, x=x, s=stats, g=gamma, out=out: fastbn.batch_norm_backward(dy, x, s, g, out=out),
+            peers,
+        )
+    x, dy = np.random.default_rng(0).standard_normal((2, *size["nchw"]), dtype=np.float32)
+    layer = fastbn.BatchNorm(x.shape[1])
+    peers = {}
+    if torch:
+        module, t, gradient = torch.nn.BatchNorm2d(x.shape[1]), torch.from_numpy(x), torch.from_numpy(dy)
+        t.requires_grad_()
+
+        def both_passes() -> None:
+            t.grad = None
+            module(t).backward(gradient)
+
+        peers["torch.nn.BatchNorm2d"] = (both_passes, 3.0)
+    yield Case(f"BatchNorm, both passes float32 {x.shape}", lambda: (layer(x), layer.backward(dy)), peers)
+
+
+def relatives_cases(size: dict) -> Iterator[Case]:
+    """Group and layer normalization, in new memory and with the output given."""
+    for name, shape, groups in (
+        ("group_norm", size["images"], size["images"][1] // 2),
+        ("layer_norm", size["tokens"], 0),
+    ):
+        x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        gamma, beta, out = np.ones(shape[1]), np.zeros(shape[1]), np.ones_like(x)
+        more = (groups,) if groups else ()
+        ours = functools.partial(getattr(fastbn, name), x, *more, gamma, beta)
+        new, given = {}, {}
+        if torch:
+            t, one, zero = torch.from_numpy(x), torch.ones(shape[1]), torch.zeros(shape[1])
+            theirs = getattr(torch.nn.functional, name)
+            new[f"torch {name}"] = (lambda t=t, f=theirs, a=more or (shape[1:],), w=one, b=zero: f(t, *a, w, b), 1.5)
+            rows = (shape[0], groups) if groups else (shape[0], 1)
+            results = {"out0": torch.ones(shape), "out1": torch.ones(rows), "out2": torch.ones(rows)}
+            native = getattr(torch.ops.aten, f"native_{name}").out
+            sizes = (shape[0], shape[1], x[0, 0].size, groups) if groups else None
+            arguments = (t, one, zero, *sizes, 1e-5) if sizes else (t, shape[1:], one, zero, 1e-5)
+            given[f"native_{name}.out"] = (lambda f=native, a=arguments, r=results: f(*a, **r), 1.5)
+        yield Case(f"{name} float32 {shape}", ours, new)
+        yield Case(f"{name}, out= float32 {shape}", functools.partial(ours, out=out), given)
 
 
 def small_cases() -> Iterator[Case]:
@@ -140,14 +223,14 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
         print(f"| {' | '.join(row)} |")
 
 
-def print_ratios(size: dict) -> None:
+def print_ratios(groups: Iterable[Callable[[dict], Iterator[Case]]], size: dict) -> None:
     """Print how many times slower each peer is."""
     rows = []
-    for case in (case for cases in (statistics_cases, normalization_cases) for case in cases(size)):
+    for case in (case for cases in groups for case in cases(size)):
         ours, *theirs = medians([case.ours, *(call for call, _ in case.peers.values())], size["rounds"])
         for (peer, (_, goal)), theirs_s in zip(case.peers.items(), theirs, strict=True):
             ratio = f"{theirs_s / ours:.1f} x"
-            rows.append([case.name, f"{1e3 * ours:.2f}", peer, f"{1e3 * theirs_s:.2f}", ratio, f"{goal:.0f} x"])
+            rows.append([case.name, f"{1e3 * ours:.2f}", peer, f"{1e3 * theirs_s:.2f}", ratio, f"{goal:g} x"])
     print_table("Time", ["operation", "fastbn, ms", "peer", "peer, ms", "ratio", "goal"], rows)
 
 
@@ -220,7 +303,13 @@ def print_machine(threads: int) -> None:
     print()
 
 
-TABLES = {"accuracy": print_accuracy, "time": print_ratios, "calls": print_small, "startup": print_startup}
+TABLES = {
+    "accuracy": print_accuracy,
+    "time": functools.partial(print_ratios, (statistics_cases, normalization_cases)),
+    "training": functools.partial(print_ratios, (backward_cases, relatives_cases)),
+    "calls": print_small,
+    "startup": print_startup,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
