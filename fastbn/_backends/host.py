@@ -145,7 +145,7 @@ class Host:
         view, summed = source.view(axes), single(grouped).view(of_groups)
         target = view and target_of(view, source, axes, out)
         if view and summed and target:
-            partials = reduction.partials(summed.cut, None)
+            partials = reduction.partials(summed.cut)
             coefficients = np.empty(KNOBS * axes.channels)
 
             def work(low: int, high: int) -> None:

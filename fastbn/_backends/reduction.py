@@ -54,7 +54,7 @@ class Reduction:
             return view._replace(cut=long_tiles(view.cut))
         return view._replace(cut=limit_segments(view.cut, self._rows * self._word.itemsize))
 
-    def partials(self, cut: Cut, centre: np.ndarray | None) -> Partials:
+    def partials(self, cut: Cut, centre: np.ndarray | None = None) -> Partials:
         """Room for the results of all units; ``centre`` (2, channels) is what is to be subtracted, in two words."""
         partials = Partials(cut.segments, cut.channels, self._rows, self._word, self._storage)
         if centre is not None:

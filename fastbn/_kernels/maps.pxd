@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 # C types of maps.py; `number` is the dtype of the data, `result` that of the output.
 
 @cython.locals(
-    a=double, b=double, c=double, d=double, e=double, f=double, g=double, h=double, i=Py_ssize_t, v=number
+    a=double, b=double, c=double, d=double, e=double, f=double, g=double, h=double, i=Py_ssize_t, v=number, w=number
 )
 cdef void map_run(
     number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t count, const double *coefficients,
@@ -20,7 +20,7 @@ cdef void map_rows(
     const double *coefficients, Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil
 
-@cython.locals(j=Py_ssize_t, v=number)
+@cython.locals(j=Py_ssize_t, v=number, w=number)
 cdef void map_row(
     number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t lanes, const double *k
 ) noexcept nogil

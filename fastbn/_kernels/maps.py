@@ -33,8 +33,8 @@ def map_run(x, y, at, out, to, count, coefficients, channels, channel):
     g = coefficients[6 * channels + channel]
     h = coefficients[7 * channels + channel]
     for i in range(count):
-        v = load(x, at + i)
-        put(x, y, at + i, out, to + i, transform(head(v), tail(v, y, at + i), a, b, c, d, e, f, g, h))
+        v, w = load(x, at + i), load(y, at + i)
+        put(x, y, at + i, out, to + i, transform(head(v), tail(v, w), a, b, c, d, e, f, g, h))
 
 
 def map_rows(x, y, geometry, out, out_geometry, coefficients, begin, end, expanded):
@@ -59,7 +59,7 @@ def map_rows(x, y, geometry, out, out_geometry, coefficients, begin, end, expand
 def map_row(x, y, at, out, to, lanes, k):
     """Transform one row of lanes."""
     for j in range(lanes):
-        v = load(x, at + j)
+        v, w = load(x, at + j), load(y, at + j)
         put(
             x,
             y,
@@ -68,7 +68,7 @@ def map_row(x, y, at, out, to, lanes, k):
             to + j,
             transform(
                 head(v),
-                tail(v, y, at + j),
+                tail(v, w),
                 k[j],
                 k[PITCH + j],
                 k[2 * PITCH + j],

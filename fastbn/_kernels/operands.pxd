@@ -3,11 +3,11 @@ cimport cython
 # C types of operands.py; `number` is the dtype of the data.
 
 cdef double head_plain(number v) noexcept nogil
-cdef double tail_plain(number v, const number *y, Py_ssize_t k) noexcept nogil
+cdef double tail_plain(number v, number w) noexcept nogil
 cdef double head_wide(number v) noexcept nogil
 cdef double low_bits(number v) noexcept nogil
-cdef double tail_wide(number v, const number *y, Py_ssize_t k) noexcept nogil
-cdef double tail_other(number v, const number *y, Py_ssize_t k) noexcept nogil
+cdef double tail_wide(number v, number w) noexcept nogil
+cdef double tail_other(number v, number w) noexcept nogil
 
 cdef void put_apart(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
 cdef void put_over(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil

@@ -3,7 +3,7 @@
 A number is taken as it is, in two words (64-bit integers, which float64 cannot hold), or with that of a second array.
 """
 
-from .machine import load, store
+from .machine import store
 from .sizes import KNOBS, PITCH
 
 
@@ -12,7 +12,7 @@ def head_plain(v):
     return 1.0 * v
 
 
-def tail_plain(v, y, k):
+def tail_plain(v, w):
     """Nothing is left over."""
     return 0.0
 
@@ -23,18 +23,18 @@ def head_wide(v):
 
 
 def low_bits(v):
-    """The low 11 bits."""
+    """The rest."""
     return 1.0 * (v - ((v >> 11) << 11))
 
 
-def tail_wide(v, y, k):
+def tail_wide(v, w):
     """The low 11 bits."""
     return low_bits(v)
 
 
-def tail_other(v, y, k):
+def tail_other(v, w):
     """The other of a pair."""
-    return 1.0 * load(y, k)
+    return 1.0 * w
 
 
 def put_apart(x, y, i, out, k, v):
