@@ -42,8 +42,8 @@ def nothing(incoming: Incoming, shape: tuple[int, ...]) -> BatchNormGradients:
     return BatchNormGradients(incoming.dx, np.zeros(shape), np.zeros(shape))
 
 
-def sum_samples(values: np.ndarray) -> np.ndarray:
-    """Sum of (samples, channels) over the samples, in two words and rounded once."""
+def sum_rows(values: np.ndarray) -> np.ndarray:
+    """Sum of (rows, channels) over the rows, in two words and rounded once."""
     head, tail = values, np.zeros_like(values)
     with np.errstate(all="ignore"):
         while len(head) > 1:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.sizes import LANES, OUTER, PIECES, PLACES, ROWS, RUNS, SEGMENTS, TILE_ROWS, TILES, WIDTH
+from ._kernels.sizes import LANES, PLACES, ROWS, SEGMENTS, WIDTH
 
 ChannelAxis = int | tuple[int, ...] | None
 
@@ -228,19 +228,6 @@ def limit_segments(cut: Cut, size: int) -> Cut:
     return cut._replace(geometry=geometry, segments=segments)
 
 
-def long_tiles(cut: Cut) -> Cut:
-    """One tile per segment where that can be: for sums that are read once and have no bound on the terms of a lane."""
-    together = -(-cut.geometry[TILES] // cut.segments)
-    if together == 1 or cut.geometry[RUNS] > 1:
-        return cut
-    geometry = cut.geometry.copy()
-    tall = PIECES if cut.along_rows else TILE_ROWS
-    geometry[tall] *= together
-    geometry[TILES] = -(-geometry[OUTER] // geometry[tall])
-    geometry[SEGMENTS] = min(cut.segments, geometry[TILES])
-    return cut._replace(geometry=geometry, segments=int(geometry[SEGMENTS]))
-
-
 def _repeat(lanes: int) -> int:
     """How many rows stand side by side in the lanes: so many that these fill whole vectors of any type, if they can.
 
@@ -258,7 +245,7 @@ def same_cut(a: Cut, b: Cut) -> bool:
     )
 
 
-def slabs(shape: tuple[int, ...], axes: Axes, size: int) -> Iterator[tuple[slice, ...]]:
+def cut_kept(shape: tuple[int, ...], axes: Axes, size: int) -> Iterator[tuple[slice, ...]]:
     """Cut the kept axes so that a piece has at most so many values, if one channel has no more."""
     sizes = list(shape)
     total = axes.values

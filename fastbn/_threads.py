@@ -21,7 +21,7 @@ _CLAIMS_PER_THREAD = 8
 _BYTES_PER_THREAD = 1 << 20  # waking a thread took 130 to 250 us, the time of about so many bytes
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
-_local = threading.local()  # .threads: what it said on another thread
+_local = threading.local()  # .threads: what it said on another thread; .working: inside a task
 _pools: list[tuple[int, "ThreadPoolExecutor"]] = []  # at most one, with its size
 
 
@@ -124,8 +124,12 @@ def _pool(helpers: int) -> "ThreadPoolExecutor":
 
 
 def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
-    """Call ``task(begin, end)`` on ranges that cover all units, on as many threads as ``size`` bytes pay for."""
-    workers = 1 if size < 2 * _BYTES_PER_THREAD else min(get_num_threads(), units, size // _BYTES_PER_THREAD)
+    """Call ``task(begin, end)`` on ranges that cover all units, on as many threads as ``size`` bytes pay for.
+
+    What a task runs itself stays on its thread.
+    """
+    alone = size < 2 * _BYTES_PER_THREAD or getattr(_local, "working", False)
+    workers = 1 if alone else min(get_num_threads(), units, size // _BYTES_PER_THREAD)
     if workers <= 1:
         task(0, units)
         return
@@ -134,12 +138,16 @@ def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
     claiming = threading.Lock()  # without the GIL, two threads might get the same units
 
     def work() -> None:
-        while True:
-            with claiming:
-                begin = next(claims, units)
-            if begin >= units:
-                return
-            task(begin, min(begin + step, units))
+        _local.working = True
+        try:
+            while True:
+                with claiming:
+                    begin = next(claims, units)
+                if begin >= units:
+                    return
+                task(begin, min(begin + step, units))
+        finally:
+            _local.working = False
 
     pool = _pool(get_num_threads() - 1)
     helpers = [pool.submit(work) for _ in range(workers - 1)]

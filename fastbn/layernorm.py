@@ -4,20 +4,19 @@ Design. The two directions are two views of one array, each with its own maps an
 held in float64, small enough for the cache: results are rounded once, and the array crosses memory once.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _algebra
-from ._apply import fit_apply, reduce
+from . import _threads
+from ._apply import fit_apply
 from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
-from ._backends import MOMENT_ROWS, Moments, current
-from ._gradients import BatchNormGradients, nothing, one_nan, open_gradient
+from ._backends import MOMENT_ROWS, Backend, Moments, current
+from ._gradients import BatchNormGradients, nothing, open_gradient, sum_rows
 from ._kernels.coefficients import SCALE
 from ._kernels.sums import COUNTED, M2
-from ._layout import Axes, slabs, split_axes
+from ._layout import Axes, cut_kept, split_axes
 from ._scalars import check_eps
 
 __all__ = ["layer_norm", "layer_norm_backward"]
@@ -77,10 +76,17 @@ def layer_norm(
         return y
     backend, transform = current(), transform_of(target.output)
     along = backend.standardize(_identity(case.normalized.channels, 1), case.gamma, case.beta, 0.0, 0, 0.0)
-    for slab in _slabs(case):
-        moments, room = reduce(slab.x, slab.kept), as_operand(np.empty(slab.x.stored.shape))
-        backend.map_channels(slab.x, slab.kept, transform, _rows(moments, case.eps, 0.0), room)
-        backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
+    slabs = _slabs(case)
+
+    def work(begin: int, end: int) -> None:
+        memory = _memory(case)
+        for slab in slabs[begin:end]:
+            room = _room(memory, slab)
+            moments = backend.reduce_moments(slab.x, slab.kept)
+            backend.map_channels(slab.x, slab.kept, transform, _rows(backend, moments, case.eps, 0.0), room)
+            backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
+
+    _threads.run(len(slabs), case.operand.stored.nbytes + target.stored.nbytes, work)
     return y
 
 
@@ -137,26 +143,29 @@ def layer_norm_backward(
         return nothing(incoming, case.normalized.shape)
     backend = current()
     columns = case.normalized.channels
-    totals = np.zeros((2, 2, columns))  # of dy xhat and of dy, each in two words
     standard, one, zero = _identity(columns, 1), np.ones(columns), np.zeros(columns)
     along = backend.standardize(standard, case.gamma, zero, 0.0, 0, 0.0)
-    for slab in _slabs(case):
-        moments, shape = reduce(slab.x, slab.kept), slab.x.stored.shape
-        rows = _rows(moments, case.eps, np.nan)
-        xhat, gradient = as_operand(np.empty(shape)), as_operand(np.empty(shape))
-        backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
-        gradient.stored[...] = incoming.dy.stored[slab.where]
-        sums = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
-        with np.errstate(all="ignore"):
-            for total, part in zip(totals, sums, strict=True):
-                total[:] = _algebra.add(total[0], total[1], part, zero)
-        backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
-        identity = _identity(slab.kept.channels, case.normalized.channels)
-        inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
-        backend.backward(xhat, gradient, slab.kept, identity, inverse, 0.0, gradient)
-        with np.errstate(all="ignore"):
-            np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
-    dgamma, dbeta = (one_nan(total[0]).reshape(case.normalized.shape) for total in totals)
+    slabs = _slabs(case)
+    sums: list[Any] = [None] * len(slabs)
+
+    def work(begin: int, end: int) -> None:
+        memory, more = _memory(case), _memory(case)
+        for i, slab in enumerate(slabs[begin:end], begin):
+            xhat, gradient = _room(memory, slab), _room(more, slab)
+            moments = backend.reduce_moments(slab.x, slab.kept)
+            rows = _rows(backend, moments, case.eps, np.nan)
+            backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
+            gradient.stored[...] = incoming.dy.stored[slab.where]
+            sums[i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
+            backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
+            identity = _identity(slab.kept.channels, case.normalized.channels)
+            inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
+            backend.backward(xhat, gradient, slab.kept, identity, inverse, 0.0, gradient)
+            with np.errstate(all="ignore"):
+                np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
+
+    _threads.run(len(slabs), 2 * case.operand.stored.nbytes + incoming.dx.nbytes, work)
+    dgamma, dbeta = (sum_rows(np.array(part)).reshape(case.normalized.shape) for part in zip(*sums, strict=True))
     return BatchNormGradients(incoming.dx, dgamma, dbeta)
 
 
@@ -192,21 +201,32 @@ def _open(x: Any, gamma: Any, beta: Any, axis: Any, eps: Any) -> _Case:
     return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
 
 
-def _slabs(case: _Case) -> Iterator[_Slab]:
-    for where in slabs(case.operand.stored.shape, case.kept, _SLAB):
+def _slabs(case: _Case) -> list[_Slab]:
+    found = []
+    for where in cut_kept(case.operand.stored.shape, case.kept, _SLAB):
         x = case.operand._replace(stored=case.operand.stored[where])
         shape = x.stored.shape
-        yield _Slab(where, x, split_axes(shape, case.normalized.kept), split_axes(shape, case.kept.kept))
+        found.append(_Slab(where, x, split_axes(shape, case.normalized.kept), split_axes(shape, case.kept.kept)))
+    return found
+
+
+def _memory(case: _Case) -> np.ndarray:
+    """Room for one slab; new memory for each would cost page faults."""
+    return np.empty(min(case.operand.stored.size, max(_SLAB, case.kept.values)))
+
+
+def _room(memory: np.ndarray, slab: _Slab) -> Operand:
+    return as_operand(memory[: slab.x.stored.size].reshape(slab.x.stored.shape))
 
 
 def _part(target: Operand, slab: _Slab) -> Operand:
     return target._replace(stored=target.stored[slab.where])
 
 
-def _rows(moments: Moments, eps: float, constant: float) -> np.ndarray:
+def _rows(backend: Backend, moments: Moments, eps: float, constant: float) -> np.ndarray:
     """Coefficients of ``(x - mean) / sqrt(var + eps)``."""
     one, zero = (np.full(moments.least.size, value) for value in (1.0, 0.0))
-    return current().standardize(moments, one, zero, eps, 0, constant)
+    return backend.standardize(moments, one, zero, eps, 0, constant)
 
 
 def _identity(channels: int, count: int) -> Moments:

@@ -185,7 +185,7 @@ class Host:
         source, state = pair(x, dy), moments.state.reshape(-1)
         reduction = self._reduction("gradients", source.arithmetic, source.storage)
         mapping = self._mapping("gradient", source.arithmetic, source.storage)
-        centre = moments.state[[MEAN, MEAN_TAIL]].repeat(members, axis=1)
+        centre = _centre(moments, source.arithmetic).repeat(members, axis=1)
         coefficients, dgamma, dbeta = np.empty(KNOBS * channels), np.empty(channels), np.empty(channels)
 
         def differentiate(sums: np.ndarray, low: int, high: int) -> None:
@@ -210,6 +210,16 @@ class Host:
         if out is not None:
             mapping.whole(source, axes, coefficients, out)
         return dgamma, dbeta
+
+
+def _centre(moments: Moments, arithmetic: str) -> np.ndarray:
+    """The mean in two words, the first a float32 where differences of float32 are to be exact."""
+    head, tail = moments.state[[MEAN, MEAN_TAIL]]
+    if arithmetic == "single":
+        limit = np.finfo(np.float32).max
+        near = np.clip(head, -limit, limit).astype(np.float32)
+        head, tail = near.astype(np.float64), (head - near) + tail
+    return np.array([head, tail])
 
 
 def _by_slabs(channels: int, step: int, arrays: list[np.ndarray], work: Callable[[int, int], None]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _threads
 from .._kernels import variants
 from .._kernels.sums import PIVOT, PIVOT_TAIL
-from .._layout import Axes, Block, Cut, View, limit_segments, long_tiles
+from .._layout import Axes, Block, Cut, View, limit_segments
 from . import Moments
 from .scratch import scratch
 from .sources import Source
@@ -44,14 +44,11 @@ class Reduction:
     def __init__(self, kernels: SimpleNamespace, method: str, arithmetic: str, storage: np.dtype) -> None:
         self._kernels = kernels
         self._storage = storage
-        self._method = method
         self._word = variants.STATE_DTYPES[method]
         self._rows: int = variants.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
 
     def cut(self, view: View) -> View:
         """The view as this method cuts it."""
-        if self._method == "gradients":
-            return view._replace(cut=long_tiles(view.cut))
         return view._replace(cut=limit_segments(view.cut, self._rows * self._word.itemsize))
 
     def partials(self, cut: Cut, centre: np.ndarray | None = None) -> Partials:

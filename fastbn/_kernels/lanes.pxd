@@ -6,13 +6,16 @@ cimport cython
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, least=number, greatest=number, smallest=number
 )
 cdef void survey(
-    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
     number *low, number *high, number *near
 ) noexcept nogil
 
-cdef void survey_none(
-    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    number *low, number *high, number *near
+@cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, least=number, greatest=number, largest=number
+)
+cdef void survey_pairs(
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    number *low, number *high, number *large
 ) noexcept nogil
 
 @cython.locals(
@@ -43,9 +46,8 @@ cdef void accumulate_exact(
 
 @cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, s=double, c=double, q=double, f=double,
-    d=double, e=double, v=double, r=double, p=double, b=double, a=double,
 )
-cdef void accumulate_gradients(
+cdef void accumulate_pairs(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
     double *acc, Py_ssize_t ahead
 ) noexcept nogil

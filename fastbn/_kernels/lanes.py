@@ -4,12 +4,11 @@ They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers
 0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` or ``step`` (``steps.py``).
 """
 
-from .._algebra import two_prod, two_sum
 from .machine import greater, lesser, load, prefetch, single, store
 from .sizes import FLOOR, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
 
 
-def survey(x, base, groups, stride, lanes, low, high, near):
+def survey(x, y, base, groups, stride, lanes, low, high, near):
     """Extremes of every lane over ``groups * DEPTH`` rows."""
     for i in range(groups):
         at = base + i * DEPTH * stride
@@ -25,8 +24,20 @@ def survey(x, base, groups, stride, lanes, low, high, near):
             store(near, j, smallest)
 
 
-def survey_none(x, base, groups, stride, lanes, low, high, near):
-    """Nobody asks for extremes."""
+def survey_pairs(x, y, base, groups, stride, lanes, low, high, large):
+    """Extremes of ``x``, and the largest size in ``y``, of every lane over ``groups * DEPTH`` rows."""
+    for i in range(groups):
+        at = base + i * DEPTH * stride
+        for j in range(lanes):
+            least, greatest, largest = load(low, j), load(high, j), load(large, j)
+            for k in range(DEPTH):
+                v = load(x, at + k * stride + j)
+                least = lesser(v, least)
+                greatest = greater(v, greatest)
+                largest = greater(abs(load(y, at + k * stride + j)), largest)
+            store(low, j, least)
+            store(high, j, greatest)
+            store(large, j, largest)
 
 
 def accumulate(x, y, base, groups, stride, lanes, acc, ahead):
@@ -96,7 +107,7 @@ def accumulate_bytes(x, y, base, groups, stride, lanes, acc, ahead):
             store(acc, Q + j, load(acc, Q + j) + q)
 
 
-def accumulate_gradients(x, y, base, groups, stride, lanes, acc, ahead):
+def accumulate_pairs(x, y, base, groups, stride, lanes, acc, ahead):
     """Sums of ``y`` and of ``y (x - pivot)`` of every lane, each in two words."""
     for i in range(groups):
         at = base + i * DEPTH * stride
@@ -108,13 +119,7 @@ def accumulate_gradients(x, y, base, groups, stride, lanes, acc, ahead):
             s, c = load(acc, S + j), load(acc, C + j)
             q, f = load(acc, Q + j), load(acc, F + j)
             for k in range(DEPTH):
-                d, e = two_sum(1.0 * load(x, at + k * stride + j), -pivot)
-                v = 1.0 * load(y, at + k * stride + j)
-                s, r = two_sum(s, v)
-                p, b = two_prod(v, d)
-                q, a = two_sum(q, p)
-                c += r
-                f += a + (b + v * e)
+                s, c, q, f = step(load(x, at + k * stride + j), load(y, at + k * stride + j), pivot, s, c, q, f)
             store(acc, S + j, s)
             store(acc, C + j, c)
             store(acc, Q + j, q)

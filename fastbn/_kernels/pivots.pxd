@@ -16,6 +16,5 @@ cdef bint sure_single(number nearest, double span) noexcept nogil
 cdef bint sure_double(number nearest, double span) noexcept nogil
 cdef double start_none(double span) noexcept nogil
 cdef double start_above(double span) noexcept nogil
-cdef double bias_none(double span) noexcept nogil
 cdef double bias_narrow(double span) noexcept nogil
 cdef double bias_above(double span) noexcept nogil

@@ -81,11 +81,6 @@ def start_above(span):
     return START_FACTOR * leading(span)
 
 
-def bias_none(span):
-    """The sum is taken as it is."""
-    return 0.0
-
-
 def bias_narrow(span):
     """Cuts every square of a narrow value at 2^-8."""
     return NARROW_BIAS

@@ -245,21 +245,17 @@ _EXACT: dict[str, dict[str, Any]] = {
 }
 
 #: The sums of the backward pass.
-GRADIENTS: dict[str, Any] = COMPENSATED | {
+_GRADIENTS: dict[str, Any] = COMPENSATED | {
     "ROWS_OF_STATE": 10,
-    "nearest": pivots.nearest_unknown,
-    "survey_deep": Made(lanes, "no-survey", {}, "survey_none"),
-    "survey_single": Made(lanes, "no-survey", {}, "survey_none"),
-    "start_quick": pivots.start_none,
-    "start_careful": pivots.start_none,
-    "bias": pivots.bias_none,
-    "quick_deep": Made(lanes, f"gradients-{DEPTH}", {"DEPTH": DEPTH}, "accumulate_gradients"),
-    "quick_single": Made(lanes, "gradients-1", {"DEPTH": 1}, "accumulate_gradients"),
+    "nearest": machine.greater,
+    "survey_deep": Made(lanes, f"pairs-{DEPTH}", {"DEPTH": DEPTH}, "survey_pairs"),
+    "survey_single": Made(lanes, "pairs-1", {"DEPTH": 1}, "survey_pairs"),
     "close_tile": states.close_tile_totals,
     "join": states.join_totals,
-    **{name: getattr(gradients, name) for name in ("start_slots", "settle", "close_channels")},
+    **{name: getattr(gradients, name) for name in ("start_slots", "start_lanes", "settle", "close_channels")},
 }
-GRADIENTS |= {"careful_deep": GRADIENTS["quick_deep"], "careful_single": GRADIENTS["quick_single"]}
+_PRODUCTS = {"single": steps.product_single, "double": steps.product_double}
+
 #: What pairs are computed with, in place.
 PAIRS: dict[str, np.dtype] = {
     "single": np.dtype(np.float32),
@@ -270,7 +266,10 @@ PAIRS: dict[str, np.dtype] = {
 REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "compensated": {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()},
     "exact": _EXACT,
-    "gradients": dict.fromkeys(PAIRS, GRADIENTS),
+    "gradients": {
+        name: _GRADIENTS | _sums(step, steps.product_general, lanes.accumulate_pairs)
+        for name, step in _PRODUCTS.items()
+    },
 }
 #: ... the modules whose functions they bind for the walks, in the order in which they need each other ...
 METHOD_MODULES = {
