@@ -143,7 +143,7 @@ def walk_rows(x, y, geometry, begin, end, partials, least, greatest, scratch, en
     apart, stride, pieces = geometry[CHANNEL_STRIDE], geometry[OUTER_STRIDE], geometry[PIECES]
     run, runs, lanes, block = geometry[RUN], geometry[RUNS], geometry[LANES_OF_RUN], geometry[BLOCK]
     batch = BATCH if block == 1 else 1
-    ahead = run if runs > 1 else pieces * stride if block == 1 else block * apart
+    ahead = block * apart if tiles == 1 else run if runs > 1 else pieces * stride
     for unit in range(begin, end):
         segment = unit % segments
         channel = (unit // segments) * block
@@ -190,6 +190,7 @@ def walk_columns(x, y, geometry, begin, end, partials, least, greatest, scratch,
     channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
     stride, inner, block = geometry[OUTER_STRIDE], geometry[INNER], geometry[BLOCK]
     repeat, tile_rows = geometry[REPEAT], geometry[TILE_ROWS]
+    ahead = tile_rows * stride if tiles > 1 else block * geometry[CHANNEL_STRIDE]
     for unit in range(begin, end):
         segment = unit % segments
         channel = (unit // segments) * block
@@ -200,7 +201,6 @@ def walk_columns(x, y, geometry, begin, end, partials, least, greatest, scratch,
         for tile in range(first_tile, tiles * (segment + 1) // segments):
             rows = min(tile_rows, geometry[OUTER] - tile * tile_rows)
             base = tile * tile_rows * stride + channel * geometry[CHANNEL_STRIDE]
-            ahead = tile_rows * stride
             sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels)
             close_tile(slots, width, terms)
             turn = tile - first_tile
