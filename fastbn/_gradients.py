@@ -42,22 +42,20 @@ def nothing(incoming: Incoming, shape: tuple[int, ...]) -> BatchNormGradients:
     return BatchNormGradients(incoming.dx, np.zeros(shape), np.zeros(shape))
 
 
-def sum_rows(values: np.ndarray) -> np.ndarray:
-    """Sum of (rows, channels) over the rows, in two words and rounded once."""
+def fold_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of (..., rows, channels) over the rows, in two words, by halves."""
     head, tail = values, np.zeros_like(values)
     with np.errstate(all="ignore"):
-        while len(head) > 1:
-            half = (len(head) + 1) // 2
-            rest = len(head) - half
-            joined = add(head[:rest], tail[:rest], head[half:], tail[half:])
-            head, tail = (
-                np.concatenate([part, part_before[rest:half]])
-                for part, part_before in zip(joined, (head, tail), strict=True)
-            )
-        total = head[0] + tail[0]
-    return one_nan(total)
+        while (rows := head.shape[-2]) > 1:
+            if rows % 2:
+                head, tail = (np.concatenate([part, np.zeros_like(part[..., :1, :])], -2) for part in (head, tail))
+            upper, lower = (np.s_[..., : (rows + 1) // 2, :], np.s_[..., (rows + 1) // 2 :, :])
+            head, tail = add(head[upper], tail[upper], head[lower], tail[lower])
+    return head[..., 0, :], tail[..., 0, :]
 
 
-def one_nan(values: np.ndarray) -> np.ndarray:
-    """The values, but one NaN for all: its sign is the machine's choice."""
+def rounded(head: np.ndarray, tail: np.ndarray) -> np.ndarray:
+    """Numbers in two words as one, and one NaN for all: its sign is the machine's choice."""
+    with np.errstate(all="ignore"):
+        values = head + tail
     return np.where(np.isnan(values), np.nan, values)

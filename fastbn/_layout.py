@@ -79,7 +79,8 @@ class Cut(NamedTuple):
     """How work on an (outer, channel, inner) array is divided."""
 
     geometry: np.ndarray  # what the kernels read (places: ``_kernels/sizes.py``)
-    along_rows: bool  # which of the two walks
+    along_rows: bool  # which of the two walks of the reduction ...
+    map_along_rows: bool  # ... and of the map
     channels: int
     block: int  # channels that are reduced and mapped together
     blocks: int  # groups of channels
@@ -195,7 +196,7 @@ def _cut(sizes: _Sizes) -> Cut:
         tiles = -(-outer // pieces) * runs
         block = min(WIDTH // lanes, -(-channels // _SHORT_BLOCKS)) if tiles == 1 else 1
         repeat, tile_rows, map_rows = 1, 1, 1
-        chunks = outer * runs
+        map_along_rows, chunks = True, outer * runs
     else:
         runs, run, pieces = 1, inner, 1
         together = channels == 1 or channel_stride == inner
@@ -205,13 +206,14 @@ def _cut(sizes: _Sizes) -> Cut:
         tile_rows = ROWS * repeat * max(1, _TILE // (ROWS * repeat * lanes))
         tiles = -(-outer // tile_rows)
         map_rows = -(-max(1, _MAP_UNIT // lanes) // repeat) * repeat
-        chunks = -(-outer // map_rows)
+        map_along_rows = lanes > LANES and lanes == inner  # no coefficient per lane: 0.7 of the time in cache
+        chunks = outer if map_along_rows else -(-outer // map_rows)
     blocks = -(-channels // block)
     segments = min(tiles, max(1, _UNITS // blocks))
     places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes)
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
-    return Cut(geometry, inner > WIDTH, channels, block, blocks, segments, chunks)
+    return Cut(geometry, inner > WIDTH, map_along_rows, channels, block, blocks, segments, chunks)
 
 
 def limit_segments(cut: Cut, size: int) -> Cut:

@@ -4,16 +4,18 @@ Design. The two directions are two views of one array, each with its own maps an
 held in float64, small enough for the cache: results are rounded once, and the array crosses memory once.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _threads
+from ._algebra import add
 from ._apply import fit_apply
 from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
 from ._backends import MOMENT_ROWS, Backend, Moments, current
-from ._gradients import BatchNormGradients, nothing, open_gradient, sum_rows
+from ._gradients import BatchNormGradients, fold_rows, nothing, open_gradient, rounded
 from ._kernels.coefficients import SCALE
 from ._kernels.sums import COUNTED, M2
 from ._layout import Axes, cut_kept, split_axes
@@ -21,6 +23,7 @@ from ._scalars import check_eps
 
 __all__ = ["layer_norm", "layer_norm_backward"]
 
+_SUMS = 1 << 22  # sums of rows that wait to be added up
 _SLAB = 1 << 19  # values of a slab of rows: two thirds of the time of all rows at once
 
 
@@ -146,17 +149,17 @@ def layer_norm_backward(
     standard, one, zero = _identity(columns, 1), np.ones(columns), np.zeros(columns)
     along = backend.standardize(standard, case.gamma, zero, 0.0, 0, 0.0)
     slabs = _slabs(case)
-    sums: list[Any] = [None] * len(slabs)
+    totals = np.zeros((2, 2, columns))  # head and tail of both
 
-    def work(begin: int, end: int) -> None:
+    def work(some: list[_Slab], sums: np.ndarray, begin: int, end: int) -> None:
         memory, more = _memory(case), _memory(case)
-        for i, slab in enumerate(slabs[begin:end], begin):
+        for i, slab in enumerate(some[begin:end], begin):
             xhat, gradient = _room(memory, slab), _room(more, slab)
             moments = backend.reduce_moments(slab.x, slab.kept)
             rows = _rows(backend, moments, case.eps, np.nan)
             backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
             gradient.stored[...] = incoming.dy.stored[slab.where]
-            sums[i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
+            sums[:, i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
             backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
             identity = _identity(slab.kept.channels, case.normalized.channels)
             inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
@@ -164,8 +167,16 @@ def layer_norm_backward(
             with np.errstate(all="ignore"):
                 np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
 
-    _threads.run(len(slabs), 2 * case.operand.stored.nbytes + incoming.dx.nbytes, work)
-    dgamma, dbeta = (sum_rows(np.array(part)).reshape(case.normalized.shape) for part in zip(*sums, strict=True))
+    wave = max(8, _SUMS // columns)
+    for first in range(0, len(slabs), wave):
+        some = slabs[first : first + wave]
+        sums = np.empty((2, len(some), columns))
+        size = sum(slab.x.stored.nbytes for slab in some)
+        _threads.run(len(some), 3 * size, functools.partial(work, some, sums))
+        with np.errstate(all="ignore"):
+            (head, tail), (more, rest) = totals, fold_rows(sums)
+            totals = np.array(add(head, tail, more, rest))
+    dgamma, dbeta = (part.reshape(case.normalized.shape) for part in rounded(*totals))
     return BatchNormGradients(incoming.dx, dgamma, dbeta)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ._apply import fit_apply, reduce
 from ._arrays import Operand, as_operand, channel_vector, prepare_output
 from ._backends import current
-from ._gradients import BatchNormGradients, nothing, open_gradient, sum_rows
+from ._gradients import BatchNormGradients, fold_rows, nothing, open_gradient, rounded
 from ._layout import Axes, split_axes
 from ._scalars import check_count, check_eps
 
@@ -259,7 +259,7 @@ def _backward(case: _Case, dy: Any, x: Any, out: Any) -> BatchNormGradients:
         return nothing(incoming, (case.channels,))
     moments = reduce(case.grouped, case.of_groups)
     sums = current().backward(case.operand, incoming.dy, case.kept, moments, case.gamma, case.eps, incoming.target)
-    return BatchNormGradients(incoming.dx, *(sum_rows(part.reshape(-1, case.channels)) for part in sums))
+    return BatchNormGradients(incoming.dx, *(rounded(*fold_rows(part.reshape(-1, case.channels))) for part in sums))
 
 
 def _channel_axis(x: Operand, channel_axis: Any) -> tuple[int, int]:

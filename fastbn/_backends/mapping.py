@@ -62,7 +62,7 @@ class Mapping:
     def _units(self, view: View, target: Target, coefficients: np.ndarray, begin: int, end: int) -> None:
         """Map units ``begin`` to ``end``."""
         kernels = self._kernels(target.flat.dtype, target.place)
-        (kernels.map_rows if view.cut.along_rows else kernels.map_columns)(
+        (kernels.map_rows if view.cut.map_along_rows else kernels.map_columns)(
             view.flat,
             view.other,
             view.cut.geometry,
