@@ -16,6 +16,9 @@ class BatchNormGradients(NamedTuple):
     dbeta: np.ndarray
 
 
+BatchNormGradients.__module__ = "fastbn.batchnorm"  # its public place, for pickles and documentation
+
+
 class Incoming(NamedTuple):
     """A checked gradient with respect to an output, and the array for that with respect to the input."""
 
