@@ -133,8 +133,8 @@ def check_separate(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name}: got strides {array.strides}, an array that overlaps itself; wants separate elements")
 
 
-def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.ndarray, Operand]:
-    """Check ``out``, or make an array laid out as ``x`` is."""
+def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any, name: str = "x") -> tuple[np.ndarray, Operand]:
+    """Check ``out``, or make an array laid out as the argument ``x``, known by ``name``, is."""
     source = operand.stored
     wanted = output_dtype(operand, dtype)
     if out is None:
@@ -150,7 +150,7 @@ def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any) -> tuple[np.n
             raise ValueError("out: got a read-only array; wants a writeable one")
         check_separate("out", out)
         if out is not x and overlap(out, source):
-            raise ValueError("out: got an array that overlaps x; wants x itself or separate memory")
+            raise ValueError(f"out: got an array that overlaps {name}; wants {name} itself or separate memory")
     storage = _OUTPUTS[wanted]
     return out, Operand(out, storage, "", out.dtype == storage and out.dtype.isnative, wanted, wanted)
 

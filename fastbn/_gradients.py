@@ -34,7 +34,7 @@ def open_gradient(dy: Any, x: Any, operand: Operand, out: Any) -> Incoming:
         raise TypeError(f"dy: got dtype {gradient.original}; wants float16, float32 or float64")
     if gradient.stored.shape != operand.stored.shape:
         raise ValueError(f"dy: got shape {gradient.stored.shape}; wants {operand.stored.shape}, that of x")
-    dx, target = prepare_output(dy, gradient, out, None)
+    dx, target = prepare_output(dy, gradient, out, None, "dy")
     if out is not None and out is not x and overlap(out, operand.stored):
         raise ValueError("out: got an array that overlaps x; wants x or dy itself or separate memory")
     return Incoming(gradient, dx, target)

@@ -94,6 +94,7 @@ class View(NamedTuple):
     flat: np.ndarray
     other: np.ndarray  # of a pair, else the same as flat
     cut: Cut
+    order: tuple[int, ...]  # axes of more than one element as they lie in memory, the slowest first
 
 
 class _Sizes(NamedTuple):
@@ -110,10 +111,11 @@ def direct_view(array: np.ndarray, axes: Axes) -> View | None:
     if not flags.aligned:
         return None
     if flags.c_contiguous and (len(axes.kept) < 2 or axes.kept[-1] - axes.kept[0] == len(axes.kept) - 1):
-        cut = _contiguous_cut(array.shape, axes)
+        cut, order = _contiguous_cut(array.shape, axes)
         flat = array.reshape(-1)
     else:
-        sizes = _strided_sizes(array, axes)
+        order = _memory_order(array)
+        sizes = _strided_sizes(array, axes, order)
         if sizes is None:
             return None
         cut = _cut(sizes)
@@ -121,15 +123,17 @@ def direct_view(array: np.ndarray, axes: Axes) -> View | None:
         flat = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
     if not flags.writeable:
         flat = np.asarray(_Alias(flat))
-    return View(flat, flat, cut)
+    return View(flat, flat, cut, order)
 
 
 def pair_view(arrays: tuple[np.ndarray, ...], axes: Axes) -> View | None:
     """See two arrays of one shape and dtype as a pair, where the kernels can walk them with one geometry, else None."""
     first, second = (direct_view(array, axes) for array in arrays)
-    if first is None or second is None or not np.array_equal(first.cut.geometry, second.cut.geometry):
+    if first is None or second is None or not same_walk(first, second):
         return None
-    return View(first.flat, second.flat, first.cut)
+    if not np.array_equal(first.cut.geometry, second.cut.geometry):
+        return None
+    return first._replace(other=second.flat)
 
 
 class _Alias:
@@ -144,20 +148,24 @@ class _Alias:
 
 
 @functools.lru_cache(_REMEMBERED)
-def _contiguous_cut(shape: tuple[int, ...], axes: Axes) -> Cut:
+def _contiguous_cut(shape: tuple[int, ...], axes: Axes) -> tuple[Cut, tuple[int, ...]]:
+    order = tuple(a for a, size in enumerate(shape) if size > 1)
     if axes.channels == 1:
-        return _cut(_Sizes(1, 1, axes.values, axes.values, axes.values))
+        return _cut(_Sizes(1, 1, axes.values, axes.values, axes.values)), order
     outer = math.prod(shape[: axes.kept[0]])
     inner = axes.values // outer
-    return _cut(_Sizes(outer, axes.channels, inner, axes.channels * inner, inner))
+    return _cut(_Sizes(outer, axes.channels, inner, axes.channels * inner, inner)), order
 
 
-def _strided_sizes(array: np.ndarray, axes: Axes) -> _Sizes | None:
-    """Sort the axes by stride, merge neighbours, and accept [outer] [channel] [inner] with unit stride at the end."""
+def _memory_order(array: np.ndarray) -> tuple[int, ...]:
+    return tuple(a for a in sorted(range(array.ndim), key=lambda a: -array.strides[a]) if array.shape[a] > 1)
+
+
+def _strided_sizes(array: np.ndarray, axes: Axes, order: tuple[int, ...]) -> _Sizes | None:
+    """Merge neighbours in memory, and accept [outer] [channel] [inner] with unit stride at the end."""
     strides = [stride // array.itemsize for stride in array.strides]
     if any(stride % array.itemsize for stride in array.strides):
         return None
-    order = [a for a in sorted(range(array.ndim), key=lambda a: -strides[a]) if array.shape[a] > 1]
     kept = [a for a in order if a in axes.kept]
     if any(strides[a] <= 0 for a in order) or kept != sorted(kept):
         return None
@@ -240,11 +248,11 @@ def _repeat(lanes: int) -> int:
     return max(range(1, WIDTH // lanes + 1), key=lambda repeat: (math.gcd(repeat * lanes, LANES), -repeat))
 
 
-def same_cut(a: Cut, b: Cut) -> bool:
-    """Whether a map can walk two arrays together."""
-    return a is b or (
-        a.along_rows == b.along_rows and a.block == b.block and bool((a.geometry[:3] == b.geometry[:3]).all())
-    )
+def same_walk(a: View, b: View) -> bool:
+    """Whether a walk over two arrays meets the same elements of both: merged axes have to lie in the same order."""
+    if a.order != b.order:
+        return False
+    return a.cut is b.cut or (a.cut.block == b.cut.block and bool((a.cut.geometry[:3] == b.cut.geometry[:3]).all()))
 
 
 def cut_kept(shape: tuple[int, ...], axes: Axes, size: int) -> Iterator[tuple[slice, ...]]:

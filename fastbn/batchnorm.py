@@ -175,7 +175,8 @@ def batch_norm_backward(
     -----
     With n values per channel, ``xhat = (x - mean) / sqrt(var + eps)``: ``dbeta = sum(dy)``, ``dgamma = sum(dy xhat)``
     and, in training, ``dx = gamma / sqrt(var + eps) (dy - dbeta / n - xhat dgamma / n)`` [1]_. In evaluation mean and
-    variance do not depend on `x`, and ``dx = dy gamma / sqrt(var + eps)``. Sums are compensated.
+    variance do not depend on `x`, and ``dx = dy gamma / sqrt(var + eps)``. Sums are compensated; 64-bit integers take a
+    temporary array of the size of `x`.
 
     References
     ----------

@@ -249,7 +249,77 @@ def test_output_that_overlaps():
     memory = np.zeros(40)
     x, dy, out = memory[:12].reshape(4, 3), memory[12:24].reshape(4, 3), memory[6:18].reshape(4, 3)
     stats = fastbn.channel_stats(x)
-    for arguments in ((dy, x), (x, dy), (np.ones((4, 3)), x)):
-        with pytest.raises(ValueError, match="out: got an array that overlaps"):
+    for arguments, says in (((dy, x), "dy"), ((x, dy), "dy"), ((np.ones((4, 3)), x), "x")):
+        with pytest.raises(ValueError, match=f"out: got an array that overlaps {says}; wants"):
             fastbn.batch_norm_backward(*arguments, stats, out=out)
     assert not memory.any()
+
+
+def sum_of_products(dy, x, mean):
+    """``sum(dy)`` and ``sum(dy (x - mean))`` as fractions, and the sum of the sizes of the products."""
+    dy, x = ([Fraction(v) for v in values.ravel().tolist()] for values in (dy, x))
+    products = [a * (b - Fraction(float(mean))) for a, b in zip(dy, x, strict=True)]
+    return sum(dy), sum(products), sum(map(abs, products))
+
+
+def hostile(kind, dtype, n):
+    rng = np.random.default_rng(n)
+    x, dy = rng.standard_normal((2, n))
+    if kind == "small beside large":
+        x[1], x[2:] = 1e9, np.ldexp(x[2:], -20)
+    elif kind == "large apart":
+        x[0], x[1], dy[0], dy[1] = 1e15, -1e15, 0, 0
+        dy[2], dy[3], x[2], x[3] = 1e15, -1e15, 0, 0
+    elif kind == "cancelling dy":
+        dy[n // 2 :] = -dy[: n - n // 2]
+        dy[5], dy[7] = 2.0**46, -(2.0**46)
+    elif kind == "offset":
+        x += 1e6
+    elif kind == "wide":
+        x, dy = np.ldexp(x, rng.integers(-60, 60, n)), np.ldexp(dy, rng.integers(-60, 60, n))
+    elif kind == "cancelling products":
+        x[n // 2 :], dy[n // 2 :] = x[: n - n // 2], -dy[: n - n // 2]
+        dy[0] += 2.0**-20
+    return x.astype(dtype), dy.astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "kind", ["small beside large", "large apart", "cancelling dy", "offset", "wide", "cancelling products"]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [10, 200, 1000, 40000])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("far", [False, True])
+def test_sums_are_compensated(kind, dtype, n, axis, far):
+    """One rounding of the result, and the square of the unit of roundoff for what cancels."""
+    x, dy = hostile(kind, dtype, n)
+    mean = 1e3 if far else float(x.astype(float).mean())
+    stats = fastbn.ChannelStats.from_moments(n, [mean], [1.0])
+    arranged = [a[None] if axis == 0 else a[:, None] for a in (dy, x)]
+    found = fastbn.batch_norm_backward(*arranged, stats, eps=0.0, channel_axis=axis)
+    dbeta, dgamma, sizes = sum_of_products(dy, x, mean)
+    unit = Fraction(1, 2**53)
+    offset = sum(map(abs, map(Fraction, dy.tolist()))) * (abs(Fraction(mean)) + 1)
+    assert abs(Fraction(float(found.dbeta[0])) - dbeta) <= 2 * unit * abs(dbeta) + n**2 * unit**2 * offset
+    assert abs(Fraction(float(found.dgamma[0])) - dgamma) <= 2 * unit * abs(dgamma) + n**2 * unit**2 * (sizes + offset)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_large_integers_that_differ_little(dtype, axis):
+    x = 2**62 + np.array([[0, 1, 3, 8], [5, 5, 6, 9]], dtype)
+    dy = np.array([[1.0, 2, 4, -3], [0, 1, 2, 7]])
+    x, dy = (x, dy) if axis == 0 else (x.T, dy.T)
+    _, stats = fastbn.batch_norm(x, channel_axis=axis, return_stats=True)
+    _, small = fastbn.batch_norm((x - x.dtype.type(2**62)).astype(float), channel_axis=axis, return_stats=True)
+    found = fastbn.batch_norm_backward(dy, x, stats, channel_axis=axis)
+    right = fastbn.batch_norm_backward(dy, (x - x.dtype.type(2**62)).astype(float), small, channel_axis=axis)
+    for value, expected in zip(found, right, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-13, atol=1e-13)
+
+
+def test_an_infinite_gradient_has_an_infinite_sum():
+    x = np.array([[1.0], [2.0], [6.0]])
+    found = fastbn.batch_norm_backward(np.array([[np.inf], [1.0], [2.0]]), x, fastbn.channel_stats(x))
+    assert found.dbeta.tolist() == [np.inf]
+    assert np.isnan(found.dgamma).all()

@@ -1,5 +1,6 @@
 """Statistics and maps see through the layout of an array: shape, axes, strides, byte order and alignment."""
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -104,3 +105,53 @@ def test_subclasses_and_shared_memory():
     x = filled((30, 4), np.float32)
     assert fastbn.channel_stats(x.view(np.recarray)) == fastbn.channel_stats(x)
     assert fastbn.channel_stats(memoryview(x)) == fastbn.channel_stats(x)
+
+
+def in_order(array, order):
+    """The same array, its axes in another order in memory."""
+    return np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("axis", [0, 1, 3, (1, 2), None])
+def test_arrays_that_lie_in_different_orders(order, axis):
+    """Input, output and gradient: equal sizes of outer, channel and inner do not make equal walks."""
+    rng = np.random.default_rng(1)
+    values, slopes = rng.standard_normal((2, 2, 3, 4, 5))
+    stats = fastbn.channel_stats(values, axis)
+    expected = fastbn.normalize(values, stats, channel_axis=axis)
+    gradients = fastbn.batch_norm_backward(slopes, values, stats, channel_axis=axis)
+    x = in_order(values, order)
+    for other in itertools.permutations(range(4)):
+        out = in_order(np.zeros_like(values), other)
+        np.testing.assert_allclose(fastbn.normalize(x, stats, channel_axis=axis, out=out), expected, rtol=1e-13)
+        np.testing.assert_allclose(fastbn.zscore(x, axis, out=out), expected, rtol=1e-12, atol=1e-13)
+        found = fastbn.batch_norm_backward(in_order(slopes, other), x, stats, channel_axis=axis, out=out)
+        for value, right in zip(found, gradients, strict=True):
+            np.testing.assert_allclose(value, right, rtol=1e-12, atol=1e-13)
+        found = fastbn.batch_norm_backward(slopes, values, stats, channel_axis=axis, out=out)
+        np.testing.assert_allclose(found.dx, gradients.dx, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_relatives_in_every_order(order):
+    rng = np.random.default_rng(2)
+    values, slopes = rng.standard_normal((2, 2, 4, 3, 5))
+    gamma, along = rng.standard_normal(4), rng.standard_normal((3, 5))
+    calls = (
+        lambda x, dy: [fastbn.instance_norm(x, gamma), *fastbn.instance_norm_backward(dy, x, gamma)],
+        lambda x, dy: [fastbn.group_norm(x, 2, gamma), *fastbn.group_norm_backward(dy, x, 2, gamma)],
+        lambda x, dy: [
+            fastbn.layer_norm(x, along, axis=(2, 3)),
+            *fastbn.layer_norm_backward(dy, x, along, axis=(2, 3)),
+        ],
+    )
+    for call in calls:
+        expected = call(values, slopes)
+        for x, dy in (
+            (in_order(values, order), slopes),
+            (values, in_order(slopes, order)),
+            (in_order(values, order), in_order(slopes, order)),
+        ):
+            for value, right in zip(call(x, dy), expected, strict=True):
+                np.testing.assert_allclose(value, right, rtol=1e-12, atol=1e-13)

@@ -114,6 +114,7 @@ def test_errors():
         lambda: fastbn.instance_norm(x, np.ones(5)),
         lambda: fastbn.layer_norm(x, np.ones(6)),
         lambda: fastbn.instance_norm(x, channel_axis=3),
+        lambda: fastbn.layer_norm(x, axis=()),
     ):
         with pytest.raises(ValueError, match="got"):
             call()
@@ -121,6 +122,7 @@ def test_errors():
         fastbn.layer_norm(x, axis=3)
     for call in (
         lambda: fastbn.group_norm(x, 2.5),
+        lambda: fastbn.layer_norm(x, axis=None),
         lambda: fastbn.instance_norm(x, channel_axis=None),
         lambda: fastbn.instance_norm(x.astype(complex)),
     ):

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import _threads
-from .._arrays import Operand, two_words
+from .._arrays import Operand, as_operand, two_words
 from .._kernels.sizes import KNOBS
-from .._kernels.sums import MEAN, MEAN_TAIL
+from .._kernels.sums import M2, M2_TAIL, MEAN, MEAN_TAIL
 from .._kernels.variants import EXACT_WORDS
 from .._layout import Axes
 from . import MOMENT_ROWS, ExactSums, Interval, Moments
@@ -173,6 +173,17 @@ class Host:
         self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
         return moments
 
+    def _centred(self, x: Operand, axes: Axes, moments: Moments) -> tuple[Operand, Moments]:
+        """64-bit integers as float64 differences from their means: as they are, they might not differ in float64."""
+        about, state = moments.state.copy(), moments.state.copy()
+        about[[M2, M2_TAIL]] = 0.0
+        state[[MEAN, MEAN_TAIL]] = 0.0
+        one, zero = np.ones(axes.channels), np.zeros(axes.channels)
+        centred = as_operand(np.empty_like(x.stored, np.float64))
+        coefficients = self.standardize(moments._replace(state=about), one, zero, 1.0, 0, 1.0)
+        self.map_channels(x, axes, "affine_words", coefficients, centred)
+        return centred, moments._replace(state=state)
+
     def backward(
         self, x: Operand, dy: Operand, axes: Axes, moments: Moments, gamma: np.ndarray, eps: float, out: Operand | None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -182,10 +193,12 @@ class Host:
         """
         groups, channels = moments.least.size, axes.channels
         members = channels // groups
+        if x.arithmetic == "wide":
+            x, moments = self._centred(x, axes, moments)
         source, state = pair(x, dy), moments.state.reshape(-1)
         reduction = self._reduction("gradients", source.arithmetic, source.storage)
         mapping = self._mapping("gradient", source.arithmetic, source.storage)
-        centre = _centre(moments, source.arithmetic).repeat(members, axis=1)
+        centre = moments.state[[MEAN, MEAN_TAIL]].repeat(members, axis=1)
         coefficients, dgamma, dbeta = np.empty(KNOBS * channels), np.empty(channels), np.empty(channels)
 
         def differentiate(sums: np.ndarray, low: int, high: int) -> None:
@@ -210,16 +223,6 @@ class Host:
         if out is not None:
             mapping.whole(source, axes, coefficients, out)
         return dgamma, dbeta
-
-
-def _centre(moments: Moments, arithmetic: str) -> np.ndarray:
-    """The mean in two words, the first a float32 where differences of float32 are to be exact."""
-    head, tail = moments.state[[MEAN, MEAN_TAIL]]
-    if arithmetic == "single":
-        limit = np.finfo(np.float32).max
-        near = np.clip(head, -limit, limit).astype(np.float32)
-        head, tail = near.astype(np.float64), (head - near) + tail
-    return np.array([head, tail])
 
 
 def _by_slabs(channels: int, step: int, arrays: list[np.ndarray], work: Callable[[int, int], None]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _threads
 from .._arrays import Operand
 from .._kernels.sizes import KNOBS, PITCH, SCRATCH
-from .._layout import Axes, Block, View, direct_view, same_cut
+from .._layout import Axes, Block, View, direct_view, same_walk
 from .scratch import scratch
 from .sources import Source, as_channels
 
@@ -33,7 +33,7 @@ def target_of(view: View, source: Source, axes: Axes, out: Operand) -> Target | 
     if not out.direct or (len(source.arrays) > 1 and out.storage != source.storage):
         return None
     target = direct_view(out.stored, axes)
-    return Target(target.flat, target.cut.geometry, "apart") if target and same_cut(view.cut, target.cut) else None
+    return Target(target.flat, target.cut.geometry, "apart") if target and same_walk(view, target) else None
 
 
 class Mapping:

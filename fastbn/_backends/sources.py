@@ -37,7 +37,8 @@ class Source(NamedTuple):
         for array in self.arrays:
             piece = array.transpose(order)[block.where]
             copy = np.empty(piece.shape, self.storage)
-            np.copyto(copy, piece, casting="same_kind")
+            with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+                np.copyto(copy, piece, casting="same_kind")
             copies.append(copy)
         view = as_channels(copies[0], block.channels)
         return view._replace(other=copies[-1].reshape(-1))

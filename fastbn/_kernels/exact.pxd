@@ -11,7 +11,7 @@ cdef void keep_lanes(number *ends, Py_ssize_t lanes) noexcept nogil
 )
 cdef bint start_slots(
     Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, Py_ssize_t count, double *slots, Py_ssize_t slot,
-    number *ends, number *lows, number *highs, const int64_t *partials, Py_ssize_t at, Py_ssize_t total
+    number *ends, number *lows, number *highs
 ) noexcept nogil
 
 @cython.locals(

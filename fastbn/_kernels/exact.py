@@ -42,7 +42,7 @@ def keep_lanes(ends, lanes):
         store(ends, LANE_KEPT + j, load(ends, LANE_NEAREST + j))
 
 
-def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs, partials, at, total):
+def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
     """Put the extremes into the slots; whether few lanes have values below the floor of the quick form."""
     strays = 0
     for c in range(channels):

@@ -1,79 +1,52 @@
 """The sums of the backward pass as a method of the walks: of ``dy`` and of ``dy (x - mean)`` per channel.
 
-The pair is (x, dy). As in the compensated method, sums start above all their terms, which the extremes of a tile tell;
-where that would leave the range of float64, or something is not finite, they start at 0 (``steps.py``). Folds take
-three words. A state is laid out as a slot is: the mean comes in its PIVOT and PIVOT_TAIL, before the reduction starts.
-A slot's SCALE holds the largest size in ``dy``.
+The pair is (x, dy). Lanes sum in two words each (Ogita, Rump, Oishi 2005: Sum2 and Dot2), folds take three. A tile has
+a pivot as in the compensated method, so every difference from it is exact; ``settle`` puts the mean in its place. A
+state is laid out as a slot is: the mean comes in its PIVOT and PIVOT_TAIL, before the reduction starts.
 """
 
-from .._algebra import add, leading, multiply
-from .machine import load, store
-from .pivots import BIAS_FACTOR, CARRY_FACTOR, START_FACTOR, largest
-from .sizes import BIAS, LANE_GREATEST, LANE_LEAST, LANE_NEAREST, PITCH, START, C, F, Q, S, T
-from .sizes import PIVOT as LANE_PIVOT
-from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL
+from .._algebra import add, two_prod, two_sum
+from .sizes import PITCH
+from .sums import PIVOT, PIVOT_TAIL, add_words
 
 SUM, SUM_2, SUM_3, PRODUCT, PRODUCT_2, PRODUCT_3 = 1, 2, 3, 4, 5, 6
-LOW, HIGH = 2.0**-800, 2.0**960  # of values and of products that sums may start above
-
-
-def within(v):
-    """Whether a sum may start above values of this size."""
-    return v == 0.0 or (v >= LOW and v <= HIGH)
-
-
-def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs, partials, at, total):
-    """Clear the slots and put in what the state says is to be subtracted; whether all sums may start above."""
-    quick = True
-    for c in range(channels):
-        k = slot + c
-        least, greatest = load(ends, LANE_LEAST + c * inner), load(ends, LANE_GREATEST + c * inner)
-        store(lows, k, least)
-        store(highs, k, greatest)
-        pivot, size = partials[at + PIVOT * total + c], 1.0 * load(ends, LANE_NEAREST + c * inner)
-        slots[COUNT * PITCH + k] = count
-        slots[SPECIAL * PITCH + k] = 0.0
-        slots[PIVOT * PITCH + k] = pivot
-        slots[PIVOT_TAIL * PITCH + k] = partials[at + PIVOT_TAIL * total + c]
-        slots[SCALE * PITCH + k] = size
-        if not within(size) or not within(size * largest(least, greatest, pivot)):
-            quick = False
-    return quick
-
-
-def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
-    """Give the lanes their channel's mean and beginnings."""
-    for c in range(channels):
-        pivot = slots[PIVOT * PITCH + slot + c]
-        size = slots[SCALE * PITCH + slot + c]
-        values, products = 0.0, 0.0
-        if quick:
-            values = START_FACTOR * leading(size)
-            products = BIAS_FACTOR * (size * largest(lows[slot + c], highs[slot + c], pivot))
-        for r in range(repeat):
-            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
-                store(acc, S + j, values)
-                store(acc, C + j, values * CARRY_FACTOR)
-                store(acc, T + j, 0.0)
-                store(acc, Q + j, products)
-                store(acc, F + j, 0.0)
-                store(acc, LANE_PIVOT + j, pivot)
-                store(acc, START + j, values)
-                store(acc, BIAS + j, products)
 
 
 def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
-    """No sum is done again."""
+    """``sum(dy (x - mean)) = sum(dy (x - pivot)) - (mean - pivot) sum(dy)`` for the slot of one channel."""
+    mean, tail = partials[at + PIVOT * channels], partials[at + PIVOT_TAIL * channels]
+    h, e = two_sum(slots[PIVOT * PITCH + slot], -mean)
+    e -= tail
+    s, t = slots[SUM * PITCH + slot], slots[SUM_2 * PITCH + slot]
+    if h != 0.0 or e != 0.0:
+        p, r = two_prod(h, s)
+        q, u = two_prod(h, t)
+        v, w = two_prod(e, s)
+        q, z = two_sum(q, v)
+        a, b, c = add_words(
+            slots[PRODUCT * PITCH + slot],
+            slots[PRODUCT_2 * PITCH + slot],
+            slots[PRODUCT_3 * PITCH + slot],
+            p,
+            r,
+            0.0,
+        )
+        a, b, c = add_words(a, b, c, 0.0, q, z + (u + w) + (h * slots[SUM_3 * PITCH + slot] + e * t))
+        slots[PRODUCT * PITCH + slot] = a
+        slots[PRODUCT_2 * PITCH + slot] = b
+        slots[PRODUCT_3 * PITCH + slot] = c
+    slots[PIVOT * PITCH + slot] = mean
+    slots[PIVOT_TAIL * PITCH + slot] = tail
+
+
+def two_words(a, b, c):
+    """Three words as two; errors of a sum that is not finite mean nothing."""
+    s, t = add(a, b, c, 0.0)
+    return (s, t) if a - a == 0.0 else (a, 0.0)
 
 
 def close_channels(state, channels, begin, end, words, terms):
-    """Sums in two words, the second with the tail of the mean taken off."""
-    for c in range(begin, end):
-        s, t = add(state[SUM * channels + c], state[SUM_2 * channels + c], state[SUM_3 * channels + c], 0.0)
-        q, f = add(state[PRODUCT * channels + c], state[PRODUCT_2 * channels + c], state[PRODUCT_3 * channels + c], 0.0)
-        p, e = multiply(s, t, -state[PIVOT_TAIL * channels + c])
-        q, f = add(q, f, p, e)
-        state[SUM * channels + c] = s
-        state[SUM_2 * channels + c] = t
-        state[PRODUCT * channels + c] = q
-        state[PRODUCT_2 * channels + c] = f
+    """Sums in two words."""
+    for row in range(SUM, PRODUCT + 1, PRODUCT - SUM):
+        for c in range(row * channels + begin, row * channels + end):
+            state[c], state[c + channels] = two_words(state[c], state[c + channels], state[c + 2 * channels])

@@ -6,16 +6,8 @@ cimport cython
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, least=number, greatest=number, smallest=number
 )
 cdef void survey(
-    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
     number *low, number *high, number *near
-) noexcept nogil
-
-@cython.locals(
-    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, least=number, greatest=number, largest=number
-)
-cdef void survey_pairs(
-    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    number *low, number *high, number *large
 ) noexcept nogil
 
 @cython.locals(

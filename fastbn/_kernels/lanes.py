@@ -8,7 +8,7 @@ from .machine import greater, lesser, load, prefetch, single, store
 from .sizes import FLOOR, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
 
 
-def survey(x, y, base, groups, stride, lanes, low, high, near):
+def survey(x, base, groups, stride, lanes, low, high, near):
     """Extremes of every lane over ``groups * DEPTH`` rows."""
     for i in range(groups):
         at = base + i * DEPTH * stride
@@ -22,22 +22,6 @@ def survey(x, y, base, groups, stride, lanes, low, high, near):
             store(low, j, least)
             store(high, j, greatest)
             store(near, j, smallest)
-
-
-def survey_pairs(x, y, base, groups, stride, lanes, low, high, large):
-    """Extremes of ``x``, and the largest size in ``y``, of every lane over ``groups * DEPTH`` rows."""
-    for i in range(groups):
-        at = base + i * DEPTH * stride
-        for j in range(lanes):
-            least, greatest, largest = load(low, j), load(high, j), load(large, j)
-            for k in range(DEPTH):
-                v = load(x, at + k * stride + j)
-                least = lesser(v, least)
-                greatest = greater(v, greatest)
-                largest = greater(abs(load(y, at + k * stride + j)), largest)
-            store(low, j, least)
-            store(high, j, greatest)
-            store(large, j, largest)
 
 
 def accumulate(x, y, base, groups, stride, lanes, acc, ahead):

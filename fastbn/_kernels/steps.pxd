@@ -25,20 +25,7 @@ cdef (double, double, double, double, double) wide(
     number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
 ) noexcept nogil
 
-@cython.locals(u=double)
-cdef (double, double) add_product(double q, double f, double w, double d) noexcept nogil
-
-@cython.locals(r=double)
-cdef (double, double, double, double) product_single(
-    number v, double w, double pivot, double s, double c, double q, double f
-) noexcept nogil
-
-@cython.locals(d=double, e=double, r=double)
-cdef (double, double, double, double) product_double(
-    number v, double w, double pivot, double s, double c, double q, double f
-) noexcept nogil
-
-@cython.locals(d=double, e=double, p=double, b=double, a=double, r=double)
-cdef (double, double, double, double) product_general(
+@cython.locals(r=double, p=double, b=double, a=double)
+cdef (double, double, double, double) product(
     number v, double w, double pivot, double s, double c, double q, double f
 ) noexcept nogil

@@ -8,12 +8,7 @@ depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Ad
 * carried [7, 2]: the errors of s go to c, which is exact.
 * general [10, 2]: the errors of c go to t.
 * wide [22, 4]: 64-bit integers, d in two words; c is exact.
-
-Steps of pairs: (s, c) take w, (q, f) take w*d.
-
-* product_single [8, 2]: float32, d is exact.
-* product_double [13, 3]: d in two words.
-* product_general [23, 4]: sums that start at 0, for values at the ends of the range.
+* product [10, 8]: of a pair; (s, c) take w, (q, f) take w*d.
 """
 
 from .._algebra import multiply_add, two_prod, two_sum
@@ -60,34 +55,10 @@ def wide(v, pivot, pivot_tail, s, c, t, q, f):
     return r, c + ((d - (r - s)) + e), t, q, f + 2.0 * d * e
 
 
-def add_product(q, f, w, d):
-    """(q, f) += w*d; f takes the errors of the sum and of the product."""
-    u = multiply_add(w, d, q)
-    return u, f + multiply_add(w, d, q - u)
-
-
-def product_single(v, w, pivot, s, c, q, f):
-    """The pivot is a float32."""
+def product(v, w, pivot, s, c, q, f):
+    """(s, c) += w; (q, f) += w*d, where d is exact."""
     w = 1.0 * w
-    q, f = add_product(q, f, w, 1.0 * v - pivot)
-    r = s + w
-    return r, c + (w - (r - s)), q, f
-
-
-def product_double(v, w, pivot, s, c, q, f):
-    """d + e = x - pivot."""
-    d, e = two_sum(1.0 * v, -pivot)
-    w = 1.0 * w
-    q, f = add_product(q, f, w, d)
-    r = s + w
-    return r, c + (w - (r - s)), q, f + w * e
-
-
-def product_general(v, w, pivot, s, c, q, f):
-    """d + e = x - pivot; nothing is known of the sums."""
-    d, e = two_sum(1.0 * v, -pivot)
-    w = 1.0 * w
-    p, b = two_prod(w, d)
-    q, a = two_sum(q, p)
     s, r = two_sum(s, w)
-    return s, c + r, q, f + (a + (b + w * e))
+    p, b = two_prod(w, 1.0 * v - pivot)
+    q, a = two_sum(q, p)
+    return s, c + r, q, f + (a + b)

@@ -18,7 +18,7 @@ def keep_lanes(ends, lanes):
     """Nobody asks for the extremes of a lane."""
 
 
-def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs, partials, at, total):
+def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
     """Clear the slots of channels that will hold ``count`` values each and choose pivots; whether all are sure."""
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     all_sure = True

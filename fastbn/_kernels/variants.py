@@ -245,16 +245,21 @@ _EXACT: dict[str, dict[str, Any]] = {
 }
 
 #: The sums of the backward pass.
-_GRADIENTS: dict[str, Any] = COMPENSATED | {
-    "ROWS_OF_STATE": 10,
-    "nearest": machine.greater,
-    "survey_deep": Made(lanes, f"pairs-{DEPTH}", {"DEPTH": DEPTH}, "survey_pairs"),
-    "survey_single": Made(lanes, "pairs-1", {"DEPTH": 1}, "survey_pairs"),
-    "close_tile": states.close_tile_totals,
-    "join": states.join_totals,
-    **{name: getattr(gradients, name) for name in ("start_slots", "start_lanes", "settle", "close_channels")},
-}
-_PRODUCTS = {"single": steps.product_single, "double": steps.product_double}
+_GRADIENTS: dict[str, Any] = (
+    COMPENSATED
+    | NEAR
+    | INTEGERS
+    | _sums(steps.product, steps.product, lanes.accumulate_pairs)
+    | {
+        "ROWS_OF_STATE": 10,
+        "start_careful": pivots.start_none,
+        "bias": pivots.start_none,
+        "close_tile": states.close_tile_totals,
+        "join": states.join_totals,
+        "settle": gradients.settle,
+        "close_channels": gradients.close_channels,
+    }
+)
 
 #: What pairs are computed with, in place.
 PAIRS: dict[str, np.dtype] = {
@@ -266,10 +271,7 @@ PAIRS: dict[str, np.dtype] = {
 REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "compensated": {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()},
     "exact": _EXACT,
-    "gradients": {
-        name: _GRADIENTS | _sums(step, steps.product_general, lanes.accumulate_pairs)
-        for name, step in _PRODUCTS.items()
-    },
+    "gradients": dict.fromkeys(PAIRS, _GRADIENTS),
 }
 #: ... the modules whose functions they bind for the walks, in the order in which they need each other ...
 METHOD_MODULES = {

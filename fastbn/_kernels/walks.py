@@ -63,13 +63,13 @@ def sum_pieces(
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     rows = length // lanes
     rest = length % lanes
-    start_extremes(x, y, base, apart, width, lanes, 1, low, high, near)
+    start_extremes(x, base, apart, width, lanes, 1, low, high, near)
     for c in range(width):
         for i in range(pieces):
-            survey(x, y, base + c * apart + i * step, rows, lanes, lanes, rest, window(ends, c * lanes))
+            survey(x, base + c * apart + i * step, rows, lanes, lanes, rest, window(ends, c * lanes))
     keep_lanes(ends, width * lanes)
     fold_extremes(width, lanes, 1, low, high, near)
-    quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs, partials, at, channels)
+    quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs)
     start_lanes(width, lanes, 1, acc, slots, slot, lows, highs, quick)
     for c in range(width):
         for i in range(pieces):
@@ -94,11 +94,11 @@ def sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, 
     full = rows // repeat
     rest = rows % repeat * width * inner
     lanes = repeat * width * inner
-    start_extremes(x, y, base, inner, width, inner, repeat, low, high, near)
-    survey(x, y, base, full, repeat * stride, lanes, rest, ends)
+    start_extremes(x, base, inner, width, inner, repeat, low, high, near)
+    survey(x, base, full, repeat * stride, lanes, rest, ends)
     keep_lanes(ends, lanes)
     fold_extremes(width, inner, repeat, low, high, near)
-    quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs, partials, at, channels)
+    quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs)
     clear_totals(acc, lanes)
     for group in range(0, max(full, 1), ROWS):
         count = min(ROWS, full - group)
