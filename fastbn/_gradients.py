@@ -57,6 +57,13 @@ def fold_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return head[..., 0, :], tail[..., 0, :]
 
 
+def add_rows(totals: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """``totals`` (2, ..., channels), head and tail, and the sums of (..., rows, channels) over the rows."""
+    head, tail = fold_rows(values)
+    with np.errstate(all="ignore"):
+        return np.array(add(totals[0], totals[1], head, tail))
+
+
 def rounded(head: np.ndarray, tail: np.ndarray) -> np.ndarray:
     """Numbers in two words as one, and one NaN for all: its sign is the machine's choice."""
     with np.errstate(all="ignore"):

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _threads
-from ._algebra import add
 from ._apply import fit_apply
 from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
 from ._backends import MOMENT_ROWS, Backend, Moments, current
-from ._gradients import BatchNormGradients, fold_rows, nothing, open_gradient, rounded
+from ._gradients import BatchNormGradients, add_rows, nothing, open_gradient, rounded
 from ._kernels.coefficients import SCALE
 from ._kernels.sums import COUNTED, M2
 from ._layout import Axes, cut_kept, split_axes
@@ -174,15 +173,13 @@ def layer_norm_backward(
             with np.errstate(all="ignore"):
                 np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
 
-    wave = max(8, _SUMS // columns)
+    wave = max(2, _SUMS // columns)
     for first in range(0, len(slabs), wave):
         some = slabs[first : first + wave]
         sums = np.empty((2, len(some), columns))
         size = sum(slab.x.stored.nbytes for slab in some)
         _threads.run(len(some), 3 * size, functools.partial(work, some, sums))
-        with np.errstate(all="ignore"):
-            (head, tail), (more, rest) = totals, fold_rows(sums)
-            totals = np.array(add(head, tail, more, rest))
+        totals = add_rows(totals, sums)
     dgamma, dbeta = (part.reshape(case.normalized.shape) for part in rounded(*totals))
     return BatchNormGradients(incoming.dx, dgamma, dbeta)
 

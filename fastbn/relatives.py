@@ -1,6 +1,7 @@
 """Instance and group normalization: the same statistics and maps, per sample."""
 
 import operator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 from ._apply import fit_apply, reduce
 from ._arrays import Operand, as_operand, channel_vector, prepare_output
 from ._backends import current
-from ._gradients import BatchNormGradients, fold_rows, nothing, open_gradient, rounded
+from ._gradients import BatchNormGradients, add_rows, nothing, open_gradient, rounded
 from ._layout import Axes, split_axes
 from ._scalars import check_count, check_eps
 
 __all__ = ["group_norm", "group_norm_backward", "instance_norm", "instance_norm_backward"]
+
+_VECTORS = 1 << 16  # channels times samples at a time: about 200 bytes are held for each
 
 
 def instance_norm(
@@ -64,10 +67,7 @@ def instance_norm(
     <BLANKLINE>
            [[-1.,  1.]]])
     """
-    case = _open(x, None, gamma, beta, eps, channel_axis)
-    y, target = prepare_output(x, case.operand, out, None)
-    fit_apply(case.operand, case.kept, case.gamma, case.beta, case.eps, 0, 0.0, target)
-    return y
+    return _forward(_open(x, None, gamma, beta, eps, channel_axis), x, out)
 
 
 def instance_norm_backward(
@@ -160,11 +160,7 @@ def group_norm(
     >>> fastbn.group_norm(np.array([[1.0, 3.0, 10.0, 30.0]]), 2).round(3)
     array([[-1.,  1., -1.,  1.]])
     """
-    case = _open(x, check_count("num_groups", num_groups), gamma, beta, eps, channel_axis)
-    y, target = prepare_output(x, case.operand, out, None)
-    groups = case.grouped, case.of_groups
-    fit_apply(case.operand, case.kept, case.gamma, case.beta, case.eps, 0, 0.0, target, groups)
-    return y
+    return _forward(_open(x, check_count("num_groups", num_groups), gamma, beta, eps, channel_axis), x, out)
 
 
 def group_norm_backward(
@@ -218,20 +214,30 @@ def group_norm_backward(
 
 
 class _Case(NamedTuple):
-    """Checked arguments, and the two views of the data: every channel of every sample, and what is normalized."""
+    """Checked arguments."""
 
     operand: Operand
-    kept: Axes
-    grouped: Operand
-    of_groups: Axes
+    axis: int
     channels: int
-    gamma: np.ndarray  # repeated for every sample
+    groups: int | None  # None: every channel is one
+    gamma: np.ndarray
     beta: np.ndarray
     eps: float
 
 
+class _Part(NamedTuple):
+    """Some samples, in two views: every channel of every sample, and what is normalized together."""
+
+    operand: Operand
+    others: tuple[Operand, ...]  # what belongs to them of other arrays
+    kept: Axes
+    grouped: Operand
+    of_groups: Axes
+    gamma: np.ndarray  # repeated for every sample
+    beta: np.ndarray
+
+
 def _open(x: Any, num_groups: int | None, gamma: Any, beta: Any, eps: Any, channel_axis: Any) -> _Case:
-    """Check arguments; without ``num_groups`` every channel is a group."""
     operand = as_operand(x)
     shape = operand.stored.shape
     axis, channels = _channel_axis(operand, channel_axis)
@@ -240,26 +246,51 @@ def _open(x: Any, num_groups: int | None, gamma: Any, beta: Any, eps: Any, chann
         raise ValueError(f"num_groups: got {num_groups} for {channels} channels; wants a divisor of that")
     scale, shift = channel_vector(gamma, "gamma", (channels,), 1.0), channel_vector(beta, "beta", (channels,), 0.0)
     eps = check_eps(eps)
-    samples = (0, axis) if axis else (0,)
-    kept = of_groups = split_axes(shape, samples)
-    grouped = operand
-    if num_groups is not None:
-        split = (*shape[:axis], groups, channels // groups, *shape[axis + 1 :])
-        grouped = operand._replace(stored=operand.stored.reshape(split))  # one axis cut in two is always a view
-        of_groups = split_axes(split, samples)
-    if operand.stored.size and of_groups.values == 1:
+    samples = shape[0] if axis else 1
+    if operand.stored.size == samples * groups and operand.stored.size:
         raise ValueError(f"x: got shape {shape}, one value to normalize by; wants more")
-    count = kept.channels // max(channels, 1)
-    return _Case(operand, kept, grouped, of_groups, channels, np.tile(scale, count), np.tile(shift, count), eps)
+    return _Case(operand, axis, channels, num_groups, scale, shift, eps)
+
+
+def _parts(case: _Case, *others: Operand) -> Iterator[_Part]:
+    """Cut a non-empty array, and others with it, into samples: what is held for each could be more than the data."""
+    count = case.operand.stored.shape[0]
+    step = min(count, max(1, _VECTORS // case.channels)) if case.axis else count
+    repeat = step if case.axis else 1
+    gamma, beta = np.tile(case.gamma, repeat), np.tile(case.beta, repeat)
+    for begin in range(0, count, step):
+        cut = {id(o.stored): o.stored[begin : begin + step] for o in (case.operand, *others)}  # one array stays one
+        operand, *rest = (o._replace(stored=cut[id(o.stored)]) for o in (case.operand, *others))
+        grouped = operand
+        shape, samples = operand.stored.shape, (0, case.axis) if case.axis else (0,)
+        kept = of_groups = split_axes(shape, samples)
+        if case.groups is not None:
+            split = (*shape[: case.axis], case.groups, case.channels // case.groups, *shape[case.axis + 1 :])
+            grouped = operand._replace(stored=operand.stored.reshape(split))  # one axis cut in two is always a view
+            of_groups = split_axes(split, samples)
+        vectors = gamma[: kept.channels], beta[: kept.channels]
+        yield _Part(operand, tuple(rest), kept, grouped, of_groups, *vectors)
+
+
+def _forward(case: _Case, x: Any, out: Any) -> np.ndarray:
+    y, target = prepare_output(x, case.operand, out, None)
+    for part in _parts(case, target) if case.operand.stored.size else ():
+        groups = part.grouped, part.of_groups
+        fit_apply(part.operand, part.kept, part.gamma, part.beta, case.eps, 0, 0.0, *part.others, groups)
+    return y
 
 
 def _backward(case: _Case, dy: Any, x: Any, out: Any) -> BatchNormGradients:
     incoming = open_gradient(dy, x, case.operand, out)
     if not case.operand.stored.size:
         return nothing(incoming, (case.channels,))
-    moments = reduce(case.grouped, case.of_groups)
-    sums = current().backward(case.operand, incoming.dy, case.kept, moments, case.gamma, case.eps, incoming.target)
-    return BatchNormGradients(incoming.dx, *(rounded(*fold_rows(part.reshape(-1, case.channels))) for part in sums))
+    totals = np.zeros((2, 2, case.channels))  # head and tail of dgamma and dbeta
+    for part in _parts(case, incoming.dy, incoming.target):
+        gradient, target = part.others
+        moments = reduce(part.grouped, part.of_groups)
+        sums = current().backward(part.operand, gradient, part.kept, moments, part.gamma, case.eps, target)
+        totals = add_rows(totals, np.array(sums).reshape(2, -1, case.channels))
+    return BatchNormGradients(incoming.dx, *rounded(*totals))
 
 
 def _channel_axis(x: Operand, channel_axis: Any) -> tuple[int, int]:

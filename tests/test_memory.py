@@ -127,3 +127,31 @@ def test_in_place_nothing_of_full_size_is_allocated(name, layout):
     x[...] = 0
     x[..., 1::2] = 1
     assert traced_peak(lambda: MAPS[name](x, axis, out=x)) <= limit(x, axis)
+
+
+@pytest.mark.parametrize("shape", [(400, 100_000), (3000, 10_000), (20_000, 1000)])
+def test_backward_functions(shape):
+    """20 MiB and 350 bytes per channel and thread."""
+    x = np.ones(shape, np.float32)
+    x[:, 1::2] = 0
+    dy, out, gamma = np.ones_like(x), np.empty_like(x), np.ones(shape[1])
+    _, stats = fastbn.batch_norm(x[:4], return_stats=True)
+    before = fastbn.get_num_threads()
+    try:
+        fastbn.set_num_threads(2)
+        for call in (
+            lambda n: fastbn.batch_norm_backward(dy[:n], x[:n], stats, gamma, out=out[:n]),
+            lambda n: fastbn.layer_norm_backward(dy[:n], x[:n], gamma, out=out[:n]),
+            lambda n: fastbn.group_norm_backward(dy[:n], x[:n], 4, gamma, out=out[:n]),
+        ):
+            call(4)
+            channels = shape[1] if call(4).dgamma.size else 0
+            tracemalloc.start()
+            try:
+                call(shape[0])
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            assert peak <= 20 * MIB + 350 * channels * 2
+    finally:
+        fastbn.set_num_threads(before)

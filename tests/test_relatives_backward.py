@@ -241,3 +241,17 @@ def test_layer_norm_same_as_pytorch(shape, axis):
     found = fastbn.layer_norm_backward(dy, x, gamma, axis=axis)
     np.testing.assert_allclose(found.dx, t.grad.numpy(), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found.dgamma, w.grad.numpy(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(70, 1000, 2), (3, 30000, 4), (5, 70000, 1, 2)])
+def test_more_channels_than_are_held_at_a_time(shape):
+    dy, x = sample(shape)
+    gamma = np.random.default_rng(7).normal(size=shape[1])
+    along = gamma.reshape(-1, *[1] * (x.ndim - 2))
+    expected = reference(dy, x, along, tuple(range(2, x.ndim)), (1,))
+    assert_close(fastbn.instance_norm_backward(dy, x, gamma), expected, (shape[1],))
+    whole = fastbn.group_norm(x, 10, gamma)
+    for n in range(shape[0]):
+        np.testing.assert_allclose(whole[n : n + 1], fastbn.group_norm(x[n : n + 1], 10, gamma), rtol=1e-12)
+    assert fastbn.group_norm(x, 10, gamma, out=x) is x
+    np.testing.assert_allclose(x, whole, rtol=1e-12)
