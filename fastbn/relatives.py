@@ -275,8 +275,9 @@ def _parts(case: _Case, *others: Operand) -> Iterator[_Part]:
 def _forward(case: _Case, x: Any, out: Any) -> np.ndarray:
     y, target = prepare_output(x, case.operand, out, None)
     for part in _parts(case, target) if case.operand.stored.size else ():
+        (some,) = part.others
         groups = part.grouped, part.of_groups
-        fit_apply(part.operand, part.kept, part.gamma, part.beta, case.eps, 0, 0.0, *part.others, groups)
+        fit_apply(part.operand, part.kept, part.gamma, part.beta, case.eps, 0, 0.0, some, groups)
     return y
 
 
