@@ -6,6 +6,7 @@ once.
 """
 
 import functools
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,10 +87,11 @@ def layer_norm(
     along = backend.standardize(_identity(case.normalized.channels, 1), case.gamma, case.beta, 0.0, 0, 0.0)
     slabs = _slabs(case)
 
+    memory = _Memory(case, 1)
+
     def work(begin: int, end: int) -> None:
-        memory = _memory(case)
         for slab in slabs[begin:end]:
-            room = _room(memory, slab)
+            (room,) = memory.rooms(slab)
             moments = backend.reduce_moments(slab.x, slab.kept)
             backend.map_channels(slab.x, slab.kept, transform, _rows(backend, moments, case.eps, 0.0), room)
             backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
@@ -156,10 +158,11 @@ def layer_norm_backward(
     slabs = _slabs(case)
     totals = np.zeros((2, 2, columns))  # head and tail of both
 
+    memory = _Memory(case, 2)
+
     def work(some: list[_Slab], sums: np.ndarray, begin: int, end: int) -> None:
-        memory, more = _memory(case), _memory(case)
         for i, slab in enumerate(some[begin:end], begin):
-            xhat, gradient = _room(memory, slab), _room(more, slab)
+            xhat, gradient = memory.rooms(slab)
             moments = backend.reduce_moments(slab.x, slab.kept)
             rows = _rows(backend, moments, case.eps, np.nan)
             backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
@@ -229,13 +232,17 @@ def _slabs(case: _Case) -> list[_Slab]:
     return found
 
 
-def _memory(case: _Case) -> np.ndarray:
-    """Room for one slab; new memory for each would cost page faults."""
-    return np.empty(min(case.operand.stored.size, max(_SLAB, case.kept.values)))
+class _Memory(threading.local):
+    """Room for so many slabs on each thread that works; new memory for each slab would cost page faults."""
 
+    def __init__(self, case: _Case, count: int) -> None:
+        size = min(case.operand.stored.size, max(_SLAB, case.kept.values))
+        self._arrays = [np.empty(size) for _ in range(count)]
 
-def _room(memory: np.ndarray, slab: _Slab) -> Operand:
-    return as_operand(memory[: slab.x.stored.size].reshape(slab.x.stored.shape))
+    def rooms(self, slab: _Slab) -> list[Operand]:
+        """Float64 arrays of the shape of a slab."""
+        shape, size = slab.x.stored.shape, slab.x.stored.size
+        return [as_operand(array[:size].reshape(shape)) for array in self._arrays]
 
 
 def _part(target: Operand, slab: _Slab) -> Operand:
