@@ -6,7 +6,8 @@ once.
 """
 
 import functools
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,11 +91,11 @@ def layer_norm(
     memory = _Memory(case, 1)
 
     def work(begin: int, end: int) -> None:
-        for slab in slabs[begin:end]:
-            (room,) = memory.rooms(slab)
-            moments = backend.reduce_moments(slab.x, slab.kept)
-            backend.map_channels(slab.x, slab.kept, transform, _rows(backend, moments, case.eps, 0.0), room)
-            backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
+        with memory.lent() as (held,):
+            for slab in slabs[begin:end]:
+                room, moments = _room(held, slab), backend.reduce_moments(slab.x, slab.kept)
+                backend.map_channels(slab.x, slab.kept, transform, _rows(backend, moments, case.eps, 0.0), room)
+                backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
 
     _threads.run(len(slabs), case.operand.stored.nbytes + target.stored.nbytes, work)
     return y
@@ -161,20 +162,21 @@ def layer_norm_backward(
     memory = _Memory(case, 2)
 
     def work(some: list[_Slab], sums: np.ndarray, begin: int, end: int) -> None:
-        for i, slab in enumerate(some[begin:end], begin):
-            xhat, gradient = memory.rooms(slab)
-            moments = backend.reduce_moments(slab.x, slab.kept)
-            rows = _rows(backend, moments, case.eps, np.nan)
-            backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
-            with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-                gradient.stored[...] = incoming.dy.stored[slab.where]
-            sums[:, i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
-            backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
-            identity = _identity(slab.kept.channels, case.normalized.channels)
-            inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
-            backend.backward(xhat, gradient, slab.kept, identity, inverse, 0.0, gradient)
-            with np.errstate(all="ignore"):
-                np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
+        with memory.lent() as held:
+            for i, slab in enumerate(some[begin:end], begin):
+                xhat, gradient = (_room(array, slab) for array in held)
+                moments = backend.reduce_moments(slab.x, slab.kept)
+                rows = _rows(backend, moments, case.eps, np.nan)
+                backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
+                with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+                    gradient.stored[...] = incoming.dy.stored[slab.where]
+                sums[:, i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
+                backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
+                identity = _identity(slab.kept.channels, case.normalized.channels)
+                inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
+                backend.backward(xhat, gradient, slab.kept, identity, inverse, 0.0, gradient)
+                with np.errstate(all="ignore"):
+                    np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
 
     wave = max(2, _SUMS // columns)
     for first in range(0, len(slabs), wave):
@@ -232,17 +234,27 @@ def _slabs(case: _Case) -> list[_Slab]:
     return found
 
 
-class _Memory(threading.local):
-    """Room for so many slabs on each thread that works; new memory for each slab would cost page faults."""
+class _Memory:
+    """Room for so many slabs, for as many claims as run at a time: new memory for each would cost page faults."""
 
     def __init__(self, case: _Case, count: int) -> None:
-        size = min(case.operand.stored.size, max(_SLAB, case.kept.values))
-        self._arrays = [np.empty(size) for _ in range(count)]
+        self._size = min(case.operand.stored.size, max(_SLAB, case.kept.values))
+        self._count = count
+        self._free: list[list[np.ndarray]] = []
 
-    def rooms(self, slab: _Slab) -> list[Operand]:
-        """Float64 arrays of the shape of a slab."""
-        shape, size = slab.x.stored.shape, slab.x.stored.size
-        return [as_operand(array[:size].reshape(shape)) for array in self._arrays]
+    @contextmanager
+    def lent(self) -> Iterator[list[np.ndarray]]:
+        """Flat float64 arrays that nobody else has meanwhile."""
+        try:
+            arrays = self._free.pop()
+        except IndexError:
+            arrays = [np.empty(self._size) for _ in range(self._count)]
+        yield arrays
+        self._free.append(arrays)
+
+
+def _room(memory: np.ndarray, slab: _Slab) -> Operand:
+    return as_operand(memory[: slab.x.stored.size].reshape(slab.x.stored.shape))
 
 
 def _part(target: Operand, slab: _Slab) -> Operand:
