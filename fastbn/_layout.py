@@ -129,7 +129,7 @@ def direct_view(array: np.ndarray, axes: Axes) -> View | None:
 def pair_view(arrays: tuple[np.ndarray, ...], axes: Axes) -> View | None:
     """See two arrays of one shape and dtype as a pair, where the kernels can walk them with one geometry, else None."""
     first, second = (direct_view(array, axes) for array in arrays)
-    if first is None or second is None or not same_walk(first, second):
+    if first is None or second is None or first.order != second.order:
         return None
     if not np.array_equal(first.cut.geometry, second.cut.geometry):
         return None

@@ -8,7 +8,7 @@ depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Ad
 * carried [7, 2]: the errors of s go to c, which is exact.
 * general [10, 2]: the errors of c go to t.
 * wide [22, 4]: 64-bit integers, d in two words; c is exact.
-* product [10, 8]: of a pair; (s, c) take w, (q, f) take w*d.
+* product [16, 2]: of a pair; (s, c) take w, (q, f) take w*d.
 """
 
 from .._algebra import multiply_add, two_prod, two_sum
