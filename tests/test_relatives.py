@@ -1,9 +1,12 @@
 """Instance, group and layer normalization: the formula over other axes, and PyTorch."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 import fastbn
+import oracle
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -143,3 +146,22 @@ def test_same_as_pytorch(shape):
         (fastbn.layer_norm(x, axis=tuple(range(1, x.ndim))), functional.layer_norm(t, shape[1:])),
     ):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_layer_norm_to_the_last_bit(dtype, offset):
+    """Rounded once up to float32; float64 within 1 ulp of the terms and 1 of the result. In one row terms cancel."""
+    x = (sample((8, 300)) + offset).astype(dtype)
+    gamma = np.random.default_rng(8).normal(size=300)
+    beta = -standardized(x, 1)[5].astype(np.float64) * gamma
+    for row, found in zip(x, fastbn.layer_norm(x, gamma, beta), strict=True):
+        moments = oracle.moments(row)
+        std = oracle.sticky_sqrt(moments.var(0) + Fraction(1e-5))
+        for value, y, scale, shift in zip(row.tolist(), found, gamma.tolist(), beta.tolist(), strict=True):
+            term = (Fraction(value) - moments.mean) / std * Fraction(scale)
+            exact = term + Fraction(shift)
+            own = Fraction(float(np.spacing(abs(np.dtype(dtype).type(float(exact))))))
+            terms = max(oracle.ulp(abs(term)), oracle.ulp(abs(Fraction(shift))))
+            allowed = own + terms if dtype == "float64" else own / 2 + 3 * terms
+            assert abs(Fraction(float(y)) - exact) <= allowed
