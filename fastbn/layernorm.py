@@ -26,7 +26,7 @@ from ._scalars import check_eps
 __all__ = ["layer_norm", "layer_norm_backward"]
 
 _SUMS = 1 << 17  # sums of slabs that wait to be added up
-_SLAB = 1 << 19  # values of a slab of rows: two thirds of the time of all rows at once
+_SLAB = 1 << 19  # values of a slab of rows: 2^17 cost 1.1 to 1.5, 2^21 1.6 times the time
 
 
 def layer_norm(
@@ -62,8 +62,8 @@ def layer_norm(
 
     Notes
     -----
-    With gamma or beta, float64 results have an error of 1 ulp of the larger of ``xhat * gamma`` and ``beta``. Some rows
-    at a time, and at least one, are held in float64.
+    With gamma or beta, float64 results are within 1 ulp of the larger of ``xhat * gamma`` and ``beta``, and 1 of their
+    own. Some rows at a time, and at least one, are held in float64.
 
     References
     ----------
@@ -86,9 +86,7 @@ def layer_norm(
         return y
     backend, transform = current(), transform_of(target.output)
     along = backend.standardize(_identity(case.normalized.channels, 1), case.gamma, case.beta, 0.0, 0, 0.0)
-    slabs = _slabs(case)
-
-    memory = _Memory(case, 1)
+    slabs, memory = _slabs(case), _Memory(case, 1)
 
     def work(begin: int, end: int) -> None:
         with memory.lent() as (held,):
@@ -156,10 +154,8 @@ def layer_norm_backward(
     columns = case.normalized.channels
     standard, one, zero = _identity(columns, 1), np.ones(columns), np.zeros(columns)
     along = backend.standardize(standard, case.gamma, zero, 0.0, 0, 0.0)
-    slabs = _slabs(case)
+    slabs, memory = _slabs(case), _Memory(case, 2)
     totals = np.zeros((2, 2, columns))  # head and tail of both
-
-    memory = _Memory(case, 2)
 
     def work(some: list[_Slab], sums: np.ndarray, begin: int, end: int) -> None:
         with memory.lent() as held:
