@@ -33,12 +33,18 @@ cdef (double, double) root(double ah, double al) noexcept nogil
 
 cdef double range_scale(double magnitude) noexcept nogil
 
-@cython.locals(
-    n=double, scale=double, dh=double, dl=double, gh=double, gl=double, mh=double, ml=double, ph=double, pl=double,
-    qh=double, ql=double, plain_mean=double, plain_m2=double, regular=bint, bounded=bint,
-)
+@cython.locals(n=double, _=double, m=double, t=double, s=double, r=double)
 cdef (double, double, double, double, double) merge(
     double na, double ah, double al, double sh, double sl, double nb, double bh, double bl, double th, double tl
+) noexcept nogil
+
+@cython.locals(
+    n=double, rest=double, scale=double, dh=double, dl=double, gh=double, gl=double, mh=double, m_tail=double,
+    ph=double, pl=double, qh=double, ql=double, plain_mean=double, plain_m2=double, regular=bint, bounded=bint,
+)
+cdef (double, double, double, double, double, double) merge_weighted(
+    double na, double nl, double ah, double al, double sh, double sl, double nb, double ml, double bh, double bl,
+    double th, double tl
 ) noexcept nogil
 
 @cython.locals(free=double)

@@ -126,24 +126,30 @@ def range_scale(magnitude):
 
 
 def merge(na, ah, al, sh, sl, nb, bh, bl, th, tl):
-    """Counts, means and sums of squared deviations (m2) of two parts -> those of the union.
+    """Counts, means and sums of squared deviations (m2) of two parts -> those of the union."""
+    n, _, m, t, s, r = merge_weighted(na, 0.0, ah, al, sh, sl, nb, 0.0, bh, bl, th, tl)
+    return n, m, t, s, r
+
+
+def merge_weighted(na, nl, ah, al, sh, sl, nb, ml, bh, bl, th, tl):
+    """The same for weights in two words in place of counts.
 
     With ``d = mean_b - mean_a``: ``mean = mean_a + d nb/n`` and ``m2 = m2_a + m2_b + d^2 na nb/n`` (Chan, Golub,
     LeVeque), in double-double. ``nb == 0`` leaves the first part as it is, bit for bit. Infinite means add as IEEE
     numbers do.
     """
-    n = na + nb
+    n, rest = add(na, nl, nb, ml)
     scale = range_scale(abs(ah) + abs(bh))
     ah = ah * scale
     al = al * scale
     bh = bh * scale
     bl = bl * scale
     dh, dl = add(bh, bl, -ah, -al)
-    gh, gl = multiply(dh, dl, nb)
-    gh, gl = divide(gh, gl, n + (n == 0.0))
-    mh, ml = add(ah, al, gh, gl)
+    gh, gl = multiply_words(dh, dl, nb, ml)
+    gh, gl = divide_words(gh, gl, n + (n == 0.0), rest)
+    mh, m_tail = add(ah, al, gh, gl)
     ph, pl = multiply_words(gh, gl, dh, dl)
-    ph, pl = multiply(ph, pl, na)
+    ph, pl = multiply_words(ph, pl, na, nl)
     ph = ph / scale / scale
     pl = pl / scale / scale
     qh, ql = add(sh, sl, th, tl)
@@ -154,8 +160,9 @@ def merge(na, ah, al, sh, sl, nb, bh, bl, th, tl):
     bounded = plain_m2 - plain_m2 == 0.0
     return (
         n,
+        rest,
         select(regular, mh / scale, plain_mean),
-        select(regular, ml / scale, 0.0),
+        select(regular, m_tail / scale, 0.0),
         select(bounded, qh, plain_m2),
         select(bounded, ql, 0.0),
     )

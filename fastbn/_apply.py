@@ -10,6 +10,8 @@ from ._backends import Moments, current
 from ._channel_stats import ChannelStats
 from ._exact import ExactState
 from ._layout import Axes
+from ._merging import Tally
+from ._selection import kept_nodata
 
 #: What ``on_constant`` means for the factor on ``x - mean``, and for the width under ``x - min``.
 CONSTANT_FACTOR = {"zero": 0.0, "nan": math.nan, "raise": 0.0}
@@ -27,13 +29,35 @@ def reduce(operand: Operand, axes: Axes) -> Moments:
 def statistics_of(operand: Operand, axes: Axes, method: str) -> ChannelStats:
     """Statistics of a checked array by a method."""
     if method == "compensated":
-        return wrap(reduce(operand, axes), axes.shape, operand.original)
+        return wrap(reduce(operand, axes), axes, operand)
     if operand.stored.size == 0:
         least, greatest = _merging.no_extremes(axes.shape, operand.original)
         return ChannelStats(ExactState.empty(axes.channels), least, greatest)
     sums = current().reduce_exact(operand, axes)
-    least, greatest = (_as_original(end, operand.original).reshape(axes.shape) for end in (sums.least, sums.greatest))
-    return ChannelStats(ExactState.of(sums), least, greatest)
+    state = ExactState.of(sums)
+    count = state.counts[0].reshape(axes.shape)
+    least, greatest = _extremes(sums.least, sums.greatest, count, axes, operand)
+    return ChannelStats(state, least, greatest, None, _tally(count, axes, operand))
+
+
+def _extremes(
+    least: np.ndarray, greatest: np.ndarray, count: np.ndarray, axes: Axes, operand: Operand
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the data's dtype and channel shape; where nothing was counted, those of nothing."""
+    low, high = least.reshape(axes.shape), greatest.reshape(axes.shape)
+    if operand.selection is not None and not count.all():
+        nothing = _merging.no_extremes((), operand.original)
+        low, high = (np.where(count > 0, end, 0) for end in (low, high))
+        low, high = _as_original(low, operand.original).copy(), _as_original(high, operand.original).copy()
+        low[count == 0], high[count == 0] = nothing
+    return _as_original(low, operand.original), _as_original(high, operand.original)
+
+
+def _tally(count: np.ndarray, axes: Axes, operand: Operand, tail: np.ndarray | None = None) -> Tally | None:
+    if operand.selection is None:
+        return None
+    whole = count.astype(np.int64)
+    return Tally(whole, axes.values - whole, np.zeros(axes.shape) if tail is None else tail.reshape(axes.shape))
 
 
 def _as_original(end: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -43,10 +67,33 @@ def _as_original(end: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return end.astype(dtype)
 
 
-def wrap(moments: Moments, shape: tuple[int, ...], dtype: np.dtype) -> ChannelStats:
+def wrap(moments: Moments, axes: Axes, operand: Operand) -> ChannelStats:
     """A backend's result as a public value."""
-    least, greatest = (_as_original(end, dtype) for end in (moments.least, moments.greatest))
-    return ChannelStats(moments.state.reshape(5, *shape), least.reshape(shape), greatest.reshape(shape))
+    count, tail = (moments.state[0], None) if moments.tally is None else moments.tally
+    count = count.reshape(axes.shape)
+    state = moments.state.reshape(5, *axes.shape)
+    if operand.selection is not None:
+        state = np.where(count > 0, state, 0.0)
+    least, greatest = _extremes(moments.least, moments.greatest, count, axes, operand)
+    return ChannelStats(state, least, greatest, None, _tally(count, axes, operand, tail))
+
+
+def fit(operand: Operand, axes: Axes, stats: ChannelStats | None, method: str, nan_policy: str) -> ChannelStats:
+    """The statistics to normalize with: those given, else those of the data; NaN are refused where they are to be."""
+    if stats is not None and nan_policy != "raise":
+        return stats
+    own = statistics_of(operand, axes, method)
+    if nan_policy == "raise":
+        refuse_nan(own.moments(), axes)
+    return own if stats is None else stats
+
+
+def refuse_nan(moments: Moments, axes: Axes) -> None:
+    """What ``nan_policy="raise"`` means: a minimum is NaN if and only if a value is."""
+    if moments.least.dtype.kind == "f":
+        bad = np.isnan(moments.least) & (moments.state[0] > 0)
+        if bad.any():
+            raise ValueError(f"x: channel {_index(bad, axes)} has a NaN; nan_policy='raise' wants none")
 
 
 def fit_apply(
@@ -67,6 +114,13 @@ def fit_apply(
     grouped, of_groups = groups or (operand, axes)
     if operand.stored.size == 0:
         return reduce(grouped, of_groups)
+    if operand.selection is not None and operand.selection.nodata is not None:
+        moments = reduce(grouped, of_groups)
+        backend = current()
+        coefficients = backend.standardize(moments, gamma, beta, eps, ddof, constant)
+        kept = kept_nodata(operand, target.output)
+        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target, kept)
+        return moments
     return current().normalize_batch(
         operand, axes, grouped, of_groups, transform_of(target.output), gamma, beta, eps, ddof, constant, target
     )
@@ -83,16 +137,24 @@ def apply(
     on_constant: str,
     target: Operand,
 ) -> None:
-    """Normalize checked data with given moments."""
+    """Normalize checked data with given moments; nodata keep their value."""
     if on_constant == "raise" and eps == 0.0:
         refuse_constant((moments.state[3] == 0.0) & (moments.state[0] > ddof), axes)
     if operand.stored.size:
         backend = current()
         coefficients = backend.standardize(moments, gamma, beta, eps, ddof, CONSTANT_FACTOR[on_constant])
-        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
+        kept = kept_nodata(operand, target.output)
+        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target, kept)
 
 
 def refuse_constant(constant: np.ndarray, axes: Axes) -> None:
+    """What ``on_constant="raise"`` means."""
     if constant.any():
-        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(constant)), axes.shape)) if axes.shape else ()
-        raise ValueError(f"x: channel {index} is constant; on_constant='raise' wants channels that vary")
+        raise ValueError(
+            f"x: channel {_index(constant, axes)} is constant; on_constant='raise' wants channels that vary"
+        )
+
+
+def _index(found: np.ndarray, axes: Axes) -> tuple[int, ...]:
+    """The first channel of those found."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(found)), axes.shape)) if axes.shape else ()

@@ -1,11 +1,15 @@
 """What arrays come in and go out: the dtype table, the checks of ``out=`` and of per-channel vectors."""
 
 import functools
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from ._kernels.operands import head_wide, low_bits
+
+if TYPE_CHECKING:
+    from ._selection import Selection
 
 _WORK = 10**6  # steps that looking for a common element may take: some 35 ms
 _FEW = 4096  # channels for which vectors of ones and zeros are kept ...
@@ -38,13 +42,18 @@ _NUMBERS = {
     "f4": _row("f4", "single", "f4"),
     "f8": _row("f8", "double", "f8"),
 }
-_OUTPUTS = {np.dtype(code): np.dtype(storage) for code, storage in (("f2", "f8"), ("f4", "f4"), ("f8", "f8"))}
+#: Dtypes of results, and in which of them kernels write ...
+OUTPUTS = {np.dtype(code): np.dtype(storage) for code, storage in (("f2", "f8"), ("f4", "f4"), ("f8", "f8"))}
+#: ... and those of inverse maps.
+INVERSE_OUTPUTS = OUTPUTS | {
+    np.dtype(code): np.dtype("f8") for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
+}
 
 
 def kernel_dtypes() -> tuple[list[tuple[str, np.dtype]], list[np.dtype]]:
     """Every arithmetic and dtype that kernels read with it, and every dtype they write."""
     inputs = {(number.arithmetic, number.storage) for number in _NUMBERS.values()}
-    return sorted(inputs, key=str), sorted(set(_OUTPUTS.values()), key=str)
+    return sorted(inputs, key=str), sorted(set(OUTPUTS.values()), key=str)
 
 
 _REMEDIES = {
@@ -65,6 +74,7 @@ class Operand(NamedTuple):
     direct: bool  # whether kernels can read or write this dtype in place
     output: np.dtype  # dtype of results by default
     original: np.dtype  # native form of the dtype that came in: of min and max
+    selection: "Selection | None" = None  # which of its values count, if not all
 
 
 _operands: dict[np.dtype, tuple[_Number, bool]] = {}
@@ -91,7 +101,7 @@ def number_dtype(dtype: Any, name: str) -> np.dtype:
 def _plain(x: Any, name: str) -> np.ndarray:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(
-            f"{name}: got a masked array; masks are not supported yet: fill it, for example with x.filled(0)"
+            f"{name}: got a masked array, and masks mean nothing here: fill it, for example with x.filled(0)"
         )
     return np.asarray(x)
 
@@ -106,16 +116,17 @@ def as_operand(x: Any, name: str = "x") -> Operand:
     return Operand(array, number.storage, number.arithmetic, direct, number.output, original)
 
 
-def output_dtype(x: Operand, dtype: Any) -> np.dtype:
+def output_dtype(x: Operand, dtype: Any, outputs: Mapping[np.dtype, np.dtype] = OUTPUTS) -> np.dtype:
     """The dtype of a result."""
     if dtype is None:
         return x.output
+    wants = "float16, float32 or float64" + ", or an integer" * (len(outputs) > len(OUTPUTS))
     try:
         wanted: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype: got {dtype!r}; wants float16, float32 or float64") from None
-    if wanted not in _OUTPUTS:
-        raise TypeError(f"dtype: got {wanted}; wants float16, float32 or float64")
+        raise TypeError(f"dtype: got {dtype!r}; wants {wants}") from None
+    if wanted not in outputs:
+        raise TypeError(f"dtype: got {wanted}; wants {wants}")
     return wanted
 
 
@@ -133,10 +144,17 @@ def check_separate(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name}: got strides {array.strides}, an array that overlaps itself; wants separate elements")
 
 
-def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any, name: str = "x") -> tuple[np.ndarray, Operand]:
+def prepare_output(
+    x: Any,
+    operand: Operand,
+    out: Any,
+    dtype: Any,
+    name: str = "x",
+    outputs: Mapping[np.dtype, np.dtype] = OUTPUTS,
+) -> tuple[np.ndarray, Operand]:
     """Check ``out``, or make an array laid out as the argument ``x``, known by ``name``, is."""
     source = operand.stored
-    wanted = output_dtype(operand, dtype)
+    wanted = output_dtype(operand, dtype, outputs)
     if out is None:
         out = np.empty_like(source, dtype=wanted, subok=False)
     else:
@@ -151,13 +169,13 @@ def prepare_output(x: Any, operand: Operand, out: Any, dtype: Any, name: str = "
         check_separate("out", out)
         if out is not x and overlap(out, source):
             raise ValueError(f"out: got an array that overlaps {name}; wants {name} itself or separate memory")
-    storage = _OUTPUTS[wanted]
+    storage = outputs[wanted]
     return out, Operand(out, storage, "", out.dtype == storage and out.dtype.isnative, wanted, wanted)
 
 
 def transform_of(output: np.dtype) -> str:
     """The affine map which is right to the last bit of an output dtype."""
-    return "affine_words" if output == np.float64 else "affine"
+    return "affine" if output in (np.float16, np.float32) else "affine_words"
 
 
 def two_words(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

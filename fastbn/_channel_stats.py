@@ -18,6 +18,7 @@ from ._arrays import number_dtype
 from ._backends import Moments
 from ._exact import ExactState
 from ._layout import ChannelAxis
+from ._merging import Tally
 from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
@@ -42,13 +43,14 @@ class ChannelStats:
     """
 
     __module__ = "fastbn.statistics"  # its public place, for pickles and documentation
-    __slots__ = ("_exact", "_greatest", "_least", "_names", "_rounded")
+    __slots__ = ("_exact", "_greatest", "_least", "_names", "_rounded", "_tally")
 
-    _rounded: Floats | None  # (5, *shape): count, mean, its tail, m2 (sum of squared deviations), its tail
+    _rounded: Floats | None  # (5, *shape): weight (the count), mean, its tail, m2 (sum of squared deviations), its tail
     _exact: ExactState | None  # of the same channels, flat; then _rounded is made from it when it is asked for
     _least: np.ndarray
     _greatest: np.ndarray
     _names: tuple[str, ...] | None
+    _tally: Tally | None  # if nothing is missing and nothing has a weight, there is none
 
     def __init__(
         self,
@@ -56,14 +58,16 @@ class ChannelStats:
         least: np.ndarray,
         greatest: np.ndarray,
         names: tuple[str, ...] | None = None,
+        tally: Tally | None = None,
     ) -> None:
         exact, rounded = (state, None) if isinstance(state, ExactState) else (None, state)
-        for array in (rounded, least, greatest):
+        for array in (rounded, least, greatest, *(tally or ())):
             if array is not None:
                 array.setflags(write=False)
         values = {"_exact": exact, "_rounded": rounded, "_least": least, "_greatest": greatest, "_names": names}
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "_tally", None if tally and tally.says_nothing(self._counts) else tally)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"ChannelStats is immutable: cannot set {name!r}")
@@ -73,7 +77,8 @@ class ChannelStats:
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = np.array(self._state) if self._exact is None else self._exact
-        return type(self), (state, np.array(self._least), np.array(self._greatest), self._names)
+        tally = self._tally and self._tally.map(np.array)
+        return type(self), (state, np.array(self._least), np.array(self._greatest), self._names, tally)
 
     @property
     def _state(self) -> Floats:
@@ -87,7 +92,7 @@ class ChannelStats:
 
     @property
     def _counts(self) -> np.ndarray:
-        """Values counted, of either method's type."""
+        """Weights, which without weights are the values counted; of either method's type."""
         return np.asarray(self._state[0] if self._exact is None else self._exact.counts[0].reshape(self.shape))
 
     # What it says
@@ -105,16 +110,20 @@ class ChannelStats:
     @property
     def count(self) -> npt.NDArray[np.int64]:
         """Values counted (int64)."""
-        return np.asarray(self._counts.astype(np.int64))
+        return np.array(self._tallied.counted)
 
     @property
     def n_missing(self) -> npt.NDArray[np.int64]:
-        """Values skipped (int64)."""
-        return np.zeros(self.shape, np.int64)
+        """Values skipped (int64): NaN, masked, nodata or of weight 0."""
+        return np.array(self._tallied.missing)
+
+    @property
+    def _tallied(self) -> Tally:
+        return Tally.of(self._counts) if self._tally is None else self._tally
 
     @property
     def weight(self) -> Floats:
-        """Sum of weights (float64): the count, as nothing is weighted."""
+        """Sum of weights (float64); the count, if nothing is weighted."""
         return np.asarray(self._counts.astype(np.float64))
 
     @property
@@ -142,7 +151,7 @@ class ChannelStats:
         return self._extreme(self._greatest)
 
     def var(self, ddof: int = 0) -> Floats:
-        """Variance, ``m2 / (count - ddof)``.
+        """Variance, ``m2 / (weight - ddof)``: without weights, the weight is the count.
 
         Parameters
         ----------
@@ -152,7 +161,7 @@ class ChannelStats:
         Returns
         -------
         ndarray of float64
-            NaN where ``count <= ddof``; exactly 0 for a constant channel; never negative.
+            NaN where ``weight <= ddof``; exactly 0 for a constant channel; never negative.
 
         Examples
         --------
@@ -175,7 +184,7 @@ class ChannelStats:
         Returns
         -------
         ndarray of float64
-            NaN where ``count <= ddof``.
+            NaN where ``weight <= ddof``.
 
         Examples
         --------
@@ -315,9 +324,16 @@ class ChannelStats:
         least, greatest = _merging.union_of_extremes([(part._counts, part._least, part._greatest) for part in parts])
         filled = [part for part in parts if (part._counts > 0).any()] or parts
         exact = [part._exact for part in filled if part._exact is not None]
+        tally = Tally.sum([part._tallied for part in parts])
+        name = names.pop() if names else None
         if len(exact) == len(filled):
-            return ChannelStats(ExactState.merged(exact), least, greatest, *names)
-        return ChannelStats(_merging.union([part._state for part in filled]), least, greatest, *names)
+            return ChannelStats(ExactState.merged(exact), least, greatest, name, tally)
+        states = [part._state for part in filled]
+        tails = [part._tallied.tail for part in filled]
+        if not any(tail.any() for tail in tails):
+            return ChannelStats(_merging.union(states), least, greatest, name, tally)
+        state = _merging.union([np.concatenate([s, t[np.newaxis]]) for s, t in zip(states, tails, strict=True)])
+        return ChannelStats(state[:-1].copy(), least, greatest, name, tally._replace(tail=state[-1].copy()))
 
     def __add__(self, other: object) -> "ChannelStats":
         if not isinstance(other, ChannelStats):
@@ -333,13 +349,16 @@ class ChannelStats:
         channel_axis: ChannelAxis = 1,
         *,
         nan_policy: str = "propagate",
+        where: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
+        nodata: npt.ArrayLike | None = None,
         method: str | None = None,
     ) -> "ChannelStats":
         """Return ``self + channel_stats(x, ...)``.
 
         Parameters
         ----------
-        x, channel_axis, nan_policy
+        x, channel_axis, nan_policy, where, weights, nodata
             As in `channel_stats`.
         method : {"compensated", "exact"}, optional
             As in `channel_stats`; that of these statistics if not given.
@@ -357,7 +376,13 @@ class ChannelStats:
         from .statistics import channel_stats  # which makes values of this class
 
         return self + channel_stats(
-            x, channel_axis, nan_policy=nan_policy, method=self.method if method is None else method
+            x,
+            channel_axis,
+            nan_policy=nan_policy,
+            where=where,
+            weights=weights,
+            nodata=nodata,
+            method=self.method if method is None else method,
         )
 
     # Names and subsets
@@ -391,7 +416,8 @@ class ChannelStats:
         array(2.)
         """
         state = self._state if self._exact is None else self._exact
-        return ChannelStats(state, self._least, self._greatest, _records.checked_names(names, self.shape))
+        named = _records.checked_names(names, self.shape)
+        return ChannelStats(state, self._least, self._greatest, named, self._tally)
 
     def select(self, index: Any) -> "ChannelStats":
         """Return the statistics of some of the channels.
@@ -427,10 +453,11 @@ class ChannelStats:
         if self._names is not None and least.ndim == 1:
             names = _records.checked_names(np.array(self._names, dtype=object)[index], least.shape)
         greatest = np.array(self._greatest[where])
+        tally = self._tally and self._tally.map(lambda part: np.array(part[where]))
         if self._exact is None:
-            return ChannelStats(np.array(self._state[(slice(None), *where)]), least, greatest, names)
+            return ChannelStats(np.array(self._state[(slice(None), *where)]), least, greatest, names, tally)
         flat = np.arange(self._least.size).reshape(self.shape)[where]
-        return ChannelStats(self._exact.select(np.asarray(flat).reshape(-1)), least, greatest, names)
+        return ChannelStats(self._exact.select(np.asarray(flat).reshape(-1)), least, greatest, names, tally)
 
     # To and from files
 
@@ -449,7 +476,7 @@ class ChannelStats:
         >>> fastbn.ChannelStats.from_dict(stats.to_dict()) == stats
         True
         """
-        return _records.to_dict(self._state, self._least, self._greatest, self._names, self._exact)
+        return _records.to_dict(self._state, self._least, self._greatest, self._names, self._exact, self._tally)
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> Self:
@@ -535,7 +562,8 @@ class ChannelStats:
         ends = (np.where(filled, end, end.dtype.type(0)) for end in (self._least, self._greatest))
         state = (_records.canonical(self._state).tobytes(),) if self._exact is None else self._exact.key()
         extremes = (_records.canonical(end).tobytes() for end in ends)
-        return self.shape, self._least.dtype.str, self._names, self.method, state, *extremes
+        tally = () if self._tally is None else tuple(part.tobytes() for part in self._tally)
+        return self.shape, self._least.dtype.str, self._names, self.method, state, *extremes, *tally
 
     def __repr__(self) -> str:
         return _display.table(self)

@@ -1,17 +1,47 @@
 """States of statistics as NumPy vectors: made from moments, and merged whatever the order."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ._algebra import merge, multiply
+from ._algebra import merge, merge_weighted, multiply
 from ._arrays import number_dtype
 from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
 Part = tuple[Floats, np.ndarray, np.ndarray]  # state (5, *shape), least, greatest
+_ROWS = 5  # of a state: count or weight, mean, its tail, m2, its tail
+
 Ends = tuple[np.ndarray, np.ndarray, np.ndarray]  # values counted, least, greatest
+
+
+class Tally(NamedTuple):
+    """What a state does not say, where values are missing or have weights: its first row is the weight."""
+
+    counted: npt.NDArray[np.int64]
+    missing: npt.NDArray[np.int64]
+    tail: Floats  # second word of the weight
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Tally":
+        """The same of other arrays."""
+        return Tally(function(self.counted), function(self.missing), function(self.tail))
+
+    @classmethod
+    def of(cls, weight: Floats) -> Self:
+        """What goes without saying: the weight is the count, and nothing is missing."""
+        return cls(weight.astype(np.int64), np.zeros(weight.shape, np.int64), np.zeros(weight.shape))
+
+    def says_nothing(self, weight: Floats) -> bool:
+        """Whether it is what goes without saying."""
+        return not (self.missing.any() or self.tail.any()) and bool((self.counted == weight).all())
+
+    @classmethod
+    def sum(cls, parts: list[Self]) -> Self:
+        """Of the union; the tails come from `union`."""
+        count, missing = (np.sum([part[i] for part in parts], axis=0) for i in range(2))
+        return cls(count, missing, np.zeros(count.shape))
 
 
 def no_extremes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +122,7 @@ def union_of_extremes(parts: list[Ends]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def union(parts: list[Floats]) -> Floats:
-    """Merge states of the same shape in a balanced tree."""
+    """Merge states of the same shape in a balanced tree; a sixth row, if there is one, is the weights' second word."""
     states = np.stack(parts, axis=1)
     with np.errstate(all="ignore"):
         while (count := states.shape[1]) > 1:
@@ -105,6 +135,10 @@ def union(parts: list[Floats]) -> Floats:
 def _merge_ordered(a: Floats, b: Floats) -> Floats:
     """Merge with the larger (count, mean, tail, m2, tail) first, so that the order of the two cannot change a bit."""
     swap = np.zeros(a.shape[1:], np.bool_)
-    for row in (4, 3, 2, 1, 0):
+    for row in reversed(range(len(a))):
         swap = np.where(a[row] == b[row], swap, a[row] < b[row])
-    return np.stack(merge(*np.where(swap, b, a), *np.where(swap, a, b)))
+    first, second = np.where(swap, b, a), np.where(swap, a, b)
+    if len(a) == _ROWS:
+        return np.stack(merge(*first, *second))
+    order = [0, _ROWS, *range(1, _ROWS)]  # both words of the weight come first
+    return np.stack(merge_weighted(*first[order], *second[order]))[np.argsort(order)]

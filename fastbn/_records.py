@@ -10,9 +10,11 @@ import numpy as np
 from ._arrays import number_dtype
 from ._exact import ExactState, Integers
 from ._kernels.sizes import LONG, SQUARE_POINT, SUM_POINT, WORD_BITS
+from ._merging import Tally
 
 _FORMAT = "fastbn.ChannelStats"
-_VERSION, _EXACT_VERSION = 1, 2
+_VERSION, _EXACT_VERSION, _TALLY_VERSION = 1, 2, 3
+_TALLY = ("n_missing", "weight_tail")
 _COUNTS = ("nan", "plus_infinity", "minus_infinity")
 _UNITS = {"sum_unit": f"2**-{SUM_POINT}", "sum_of_squares_unit": f"2**-{SQUARE_POINT}"}
 _ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
@@ -26,15 +28,21 @@ def to_dict(
     greatest: np.ndarray,
     names: tuple[str, ...] | None,
     exact: ExactState | None,
+    tally: Tally | None,
 ) -> dict[str, Any]:
     """Describe statistics with what strict JSON can hold; Python's float repr is read back bit for bit.
 
     Exact ones are described by the same numbers for who reads no more than these, and by their integers.
     """
     columns = dict(zip(_ROWS, state, strict=True)) | {"min": least, "max": greatest}
+    version = _VERSION if exact is None else _EXACT_VERSION
+    if tally is not None:
+        columns |= {"count": tally.counted.astype(np.float64)} | dict(zip(_TALLY, tally[1:], strict=True))
+        columns["weight"] = state[0]
+        version = _TALLY_VERSION
     return {
         "format": _FORMAT,
-        "version": _VERSION if exact is None else _EXACT_VERSION,
+        "version": version,
         "shape": list(least.shape),
         "dtype": least.dtype.name,
         "names": None if names is None else list(names),
@@ -85,15 +93,15 @@ def _size(value: Any) -> int:
 
 def from_dict(
     d: Mapping[str, Any],
-) -> tuple[np.ndarray | ExactState, np.ndarray, np.ndarray, tuple[str, ...] | None]:
+) -> tuple[np.ndarray | ExactState, np.ndarray, np.ndarray, tuple[str, ...] | None, Tally | None]:
     """Check and read what `to_dict` wrote."""
     if not (hasattr(d, "get") and d.get("format") == _FORMAT):
         raise ValueError(f"not statistics of fastbn (no format {_FORMAT!r})")
     version = d.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"version: got {version!r}; wants an int from 1 to {_EXACT_VERSION}")
-    if version > _EXACT_VERSION:
-        raise ValueError(f"version: got {version}; this fastbn reads up to {_EXACT_VERSION}: upgrade fastbn")
+        raise ValueError(f"version: got {version!r}; wants an int from 1 to {_TALLY_VERSION}")
+    if version > _TALLY_VERSION:
+        raise ValueError(f"version: got {version}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
     try:
         shape = tuple(_size(n) for n in _list(d["shape"]))
         if not isinstance(d["dtype"], str):
@@ -107,10 +115,29 @@ def from_dict(
             raise ValueError("count: wants whole numbers from 0 to 2^53")
         if (m2 < 0).any():
             raise ValueError("m2: wants numbers >= 0")
-        exact = _exact_from_dict(d["exact"], state, ends) if version == _EXACT_VERSION else None
+        tally = _tally_from_dict(d, state) if version == _TALLY_VERSION else None
+        exact = (
+            _exact_from_dict(d["exact"], state, ends) if version == _EXACT_VERSION or (tally and "exact" in d) else None
+        )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"damaged statistics: {type(error).__name__}: {error}") from None
-    return state if exact is None else exact, ends[0], ends[1], names
+    return state if exact is None else exact, ends[0], ends[1], names, tally
+
+
+def _tally_from_dict(d: Mapping[str, Any], state: np.ndarray) -> Tally:
+    """Check and read what is said about missing values and weights; put the weight into the state."""
+    shape = state.shape[1:]
+    missing = np.array([_size(v) for v in _list(d["n_missing"])], np.int64).reshape(shape)
+    weight, tail = (np.array([_number(v) for v in _list(d[name])], np.float64) for name in ("weight", "weight_tail"))
+    tally = Tally(state[0].astype(np.int64), missing, tail.reshape(shape))
+    state[0] = weight.reshape(shape)
+    if not (np.isfinite(state[0]) & (state[0] >= 0.0) & ((state[0] > 0.0) == (tally.counted > 0))).all():
+        raise ValueError("weight: wants finite numbers >= 0, and above 0 where something was counted")
+    if not (state[0] + tally.tail == state[0]).all():
+        raise ValueError("weight_tail: wants what float64 cannot hold of the weight")
+    if "exact" in d and not np.array_equal(state[0], tally.counted):
+        raise ValueError("weight: wants the count in exact statistics")
+    return tally
 
 
 def _exact_from_dict(d: Any, state: np.ndarray, ends: list[np.ndarray]) -> ExactState:

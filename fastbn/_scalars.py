@@ -5,7 +5,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-_NAN_POLICIES = ("propagate",)
+_NAN_POLICIES = ("propagate", "omit", "raise")
 _METHODS = ("compensated", "exact")
 
 

@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import apply, fit_apply, statistics_of, wrap
-from ._arrays import as_operand, channel_vector, prepare_output, transform_of
+from ._apply import apply, fit, fit_apply, wrap
+from ._arrays import channel_vector, prepare_output, transform_of
 from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_stats
 from ._gradients import BatchNormGradients, nothing, open_gradient
-from ._layout import ChannelAxis, split_axes
+from ._layout import ChannelAxis
 from ._running import Default, as_moments, check_apart, check_convention, check_running, update_running, weights
-from ._scalars import check_eps, check_method, check_nan_policy
+from ._scalars import check_eps, check_method
+from ._selection import Kept, as_masked, open_data
 
 __all__ = ["BatchNormGradients", "batch_norm", "batch_norm_backward"]
 
@@ -31,6 +32,7 @@ def batch_norm(
     channel_axis: ChannelAxis = 1,
     convention: str = "torch",
     nan_policy: str = "propagate",
+    where: npt.ArrayLike | None = None,
     method: str = "compensated",
     return_stats: bool = False,
     out: np.ndarray | None = None,
@@ -59,8 +61,12 @@ def batch_norm(
         torch: ``(1 - momentum) * running + momentum * batch`` with the unbiased variance; momentum 0.1, eps 1e-5.
         keras: ``momentum * running + (1 - momentum) * batch`` with the biased variance; momentum 0.99, eps 1e-3.
         onnx: as keras; momentum 0.9, eps 1e-5.
-    nan_policy : {"propagate"}
-        A NaN makes its channel NaN, and its running statistics too.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        A NaN makes its channel NaN, and its running statistics too; or does not count, and stays NaN alone; or is an
+        error.
+    where : array_like of bool, optional
+        Only values where it is True enter the statistics of the batch (and so the running ones); it broadcasts to `x`.
+        All are normalized.
     method : {"compensated", "exact"}, default "compensated"
         How the statistics of the batch are computed, as in `channel_stats`.
     return_stats : bool, default False
@@ -71,7 +77,8 @@ def batch_norm(
     Returns
     -------
     ndarray, or (ndarray, ChannelStats)
-        An empty batch gives an empty result and leaves the running statistics alone.
+        An empty batch gives an empty result and leaves the running statistics alone. So does a channel of which too
+        little counts for the variance of the convention: nothing, or with torch one value.
 
     Raises
     ------
@@ -97,10 +104,8 @@ def batch_norm(
     >>> mean, var
     (array([0.2]), array([1.1]))
     """
-    check_nan_policy(nan_policy)
     check_method(method)
-    operand = as_operand(x)
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(x, channel_axis, nan_policy, where)
     rules = check_convention(convention, momentum, eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
     check_running({"running_mean": running_mean, "running_var": running_var}, axes, training)
@@ -111,8 +116,8 @@ def batch_norm(
     if training:
         others = {"x": operand.stored} if out is None else {"x": operand.stored, "out": y}
         check_apart({"running_mean": running_mean, "running_var": running_var}, others)
-        if method == "exact":
-            stats = statistics_of(operand, axes, method)
+        if method == "exact" or nan_policy == "raise":
+            stats = fit(operand, axes, None, method, nan_policy)
             moments = stats.moments()
             apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
         else:
@@ -123,11 +128,17 @@ def batch_norm(
         assert running_mean is not None
         assert running_var is not None
         moments = as_moments(running_mean, running_var)
+        if nan_policy == "raise":
+            fit(operand, axes, None, method, nan_policy)
         apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
+    if out is None:
+        y = as_masked(x, y)
     if not return_stats:
         return y
+    if stats is None and not training:
+        operand = operand._replace(original=moments.least.dtype, selection=None)
     if stats is None:
-        stats = wrap(moments, axes.shape, operand.original if training else moments.least.dtype)
+        stats = wrap(moments, axes, operand)
     return y, stats
 
 
@@ -140,6 +151,7 @@ def batch_norm_backward(
     eps: float = 1e-5,
     training: bool = True,
     channel_axis: ChannelAxis = 1,
+    where: npt.ArrayLike | None = None,
     out: np.ndarray | None = None,
 ) -> BatchNormGradients:
     """Gradients of batch normalization.
@@ -156,6 +168,9 @@ def batch_norm_backward(
         As it was used.
     eps, training, channel_axis
         As they were used.
+    where : array_like of bool, optional
+        As it was used, or True where values that were left out as NaN are none: elsewhere `dx` is 0, and `dy` counts
+        for nothing. The mask of a ``numpy.ma.MaskedArray`` does the same.
     out : ndarray, optional
         Receives `dx`: of the shape and dtype of `dy`; `x` or `dy` itself, or without overlap.
 
@@ -173,10 +188,10 @@ def batch_norm_backward(
 
     Notes
     -----
-    With n values per channel, ``xhat = (x - mean) / sqrt(var + eps)``: ``dbeta = sum(dy)``, ``dgamma = sum(dy xhat)``
-    and, in training, ``dx = gamma / sqrt(var + eps) (dy - dbeta / n - xhat dgamma / n)`` [1]_. In evaluation mean and
-    variance do not depend on `x`, and ``dx = dy gamma / sqrt(var + eps)``. Sums are compensated; 64-bit integers take a
-    temporary array of the size of `x`.
+    With n values that count in a channel, ``xhat = (x - mean) / sqrt(var + eps)``: ``dbeta = sum(dy)``,
+    ``dgamma = sum(dy xhat)`` and, in training, ``dx = gamma / sqrt(var + eps) (dy - dbeta / n - xhat dgamma / n)``
+    [1]_. In evaluation mean and variance do not depend on `x`, and ``dx = dy gamma / sqrt(var + eps)``. Sums are
+    compensated; 64-bit integers take a temporary array of the size of `x`.
 
     References
     ----------
@@ -192,8 +207,7 @@ def batch_norm_backward(
     >>> dbeta, dgamma.round(3)
     (array([1.]), array([-0.926]))
     """
-    operand = as_operand(x)
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(x, channel_axis, where=where)
     check_stats(stats, axes)
     eps = check_eps(eps)
     scale = channel_vector(gamma, "gamma", axes.shape, 1.0)
@@ -207,6 +221,7 @@ def batch_norm_backward(
         fixed[1:3] = 0.0  # the mean: a gradient is only scaled
         shift = channel_vector(None, "beta", axes.shape, 0.0)
         coefficients = backend.standardize(moments._replace(state=fixed), scale, shift, eps, 0, 0.0)
-        backend.map_channels(incoming.dy, axes, transform_of(target.output), coefficients, target)
+        kept = Kept(operand.selection, np.zeros(axes.shape)) if operand.selection else None
+        backend.map_channels(incoming.dy, axes, transform_of(target.output), coefficients, target, kept)
     dgamma, dbeta = (vector.reshape(axes.shape) for vector in sums)
     return BatchNormGradients(incoming.dx, dgamma, dbeta)

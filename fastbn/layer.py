@@ -1,7 +1,7 @@
 """Batch normalization as a layer: parameters, running statistics, and a backward pass."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -127,7 +127,7 @@ class BatchNorm:
         Parameters
         ----------
         x : array_like
-            The batch. It is kept, not copied, for `backward`.
+            The batch. It is kept, not copied, for `backward`. What a masked array masks does not count.
 
         Returns
         -------
@@ -138,7 +138,7 @@ class BatchNorm:
         ValueError, TypeError
             As in `batch_norm`; nothing is changed then.
         """
-        x = np.asarray(x)
+        x = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
         by_batch = self.training or not self.track_running_stats
         channels = split_axes(x.shape, self.channel_axis).shape
         if channels != (self.num_channels,):
@@ -159,7 +159,7 @@ class BatchNorm:
         if self.training and self.track_running_stats and x.size:
             self.num_batches_tracked += 1
         self._seen = x, stats, by_batch
-        return np.asarray(y)
+        return cast(np.ndarray, y)
 
     def _momentum(self) -> float:
         """The given one, or what makes the running statistics the average of all batches."""

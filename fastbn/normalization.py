@@ -6,22 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import (
-    CONSTANT_FACTOR,
-    CONSTANT_WIDTH,
-    apply,
-    fit_apply,
-    reduce,
-    refuse_constant,
-    statistics_of,
-    wrap,
-)
-from ._arrays import as_operand, channel_vector, prepare_output, transform_of
+from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit, fit_apply, refuse_constant, wrap
+from ._arrays import INVERSE_OUTPUTS, channel_vector, prepare_output, transform_of
 from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_extremes, check_stats
-from ._layout import ChannelAxis, split_axes
-from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_method, check_nan_policy
+from ._layout import ChannelAxis
+from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_method
+from ._selection import as_masked, kept_nodata, open_data, refuse_weights
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
 
@@ -36,6 +28,9 @@ def zscore(
     eps: float = 0.0,
     stats: ChannelStats | None = None,
     nan_policy: str = "propagate",
+    where: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
+    nodata: npt.ArrayLike | None = None,
     method: str = "compensated",
     on_constant: str = "zero",
     return_stats: bool = False,
@@ -56,8 +51,11 @@ def zscore(
         Added to the variance.
     stats : ChannelStats, optional
         Taken instead of the statistics of `x` (fit on one set, apply to another).
-    nan_policy : {"propagate"}
-        A NaN makes its channel NaN.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        A NaN makes its channel NaN; or does not count, and stays NaN alone; or is an error.
+    where, weights, nodata : array_like, optional
+        What counts, as in `channel_stats`. All of `x` is normalized, but for `nodata`, which keep their value where the
+        output dtype can hold it and else become NaN.
     method : {"compensated", "exact"}, default "compensated"
         How the statistics of `x` are computed, as in `channel_stats`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
@@ -95,24 +93,24 @@ def zscore(
     array([[-1.,  0.],
            [ 1.,  0.]])
     """
-    check_nan_policy(nan_policy)
     check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_FACTOR)
-    operand = as_operand(x)
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(x, channel_axis, nan_policy, where, nodata, weights)
     ddof, eps = check_ddof(ddof), check_eps(eps)
+    refuse_weights(weights, method)
     if stats is not None:
         check_stats(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
     gamma, beta = channel_vector(None, "gamma", axes.shape, 1.0), channel_vector(None, "beta", axes.shape, 0.0)
-    if stats is None and method == "exact":
-        stats = statistics_of(operand, axes, method)
-    if stats is None and on_constant != "raise":
+    if stats is None and method == "compensated" and "raise" not in (on_constant, nan_policy):
         moments = fit_apply(operand, axes, gamma, beta, eps, ddof, CONSTANT_FACTOR[on_constant], target)
+        stats = wrap(moments, axes, operand) if return_stats else None
     else:
-        moments = reduce(operand, axes) if stats is None else stats.moments()
-        apply(operand, axes, moments, gamma, beta, eps, ddof, on_constant, target)
-    return (y, stats or wrap(moments, axes.shape, operand.original)) if return_stats else y
+        stats = fit(operand, axes, stats, method, nan_policy)
+        apply(operand, axes, stats.moments(), gamma, beta, eps, ddof, on_constant, target)
+    if out is None:
+        y = as_masked(x, y)
+    return (y, stats) if return_stats else y
 
 
 def normalize(
@@ -160,14 +158,13 @@ def normalize(
     array([[1., 7.]])
     """
     check_choice("on_constant", on_constant, CONSTANT_FACTOR)
-    operand = as_operand(x)
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(x, channel_axis)
     check_stats(stats, axes)
     ddof, eps = check_ddof(ddof), check_eps(eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
     y, target = prepare_output(x, operand, out, dtype)
     apply(operand, axes, stats.moments(), scale, shift, eps, ddof, on_constant, target)
-    return y
+    return as_masked(x, y) if out is None else y
 
 
 def denormalize(
@@ -215,19 +212,18 @@ def denormalize(
     array([[280.],
            [281.]])
     """
-    operand = as_operand(y, "y")
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(y, channel_axis, name="y")
     check_stats(stats, axes)
     ddof, eps = check_ddof(ddof), check_eps(eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
     if not scale.all():
         raise ValueError("gamma: got 0 in a channel; wants numbers other than 0, for 0 cannot be undone")
-    x, target = prepare_output(y, operand, out, dtype)
+    x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:
         backend = current()
         coefficients = backend.destandardize(stats.moments(), scale, shift, eps, ddof)
         backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
-    return x
+    return as_masked(y, x) if out is None else x
 
 
 def minmax_scale(
@@ -238,6 +234,8 @@ def minmax_scale(
     clip: bool = False,
     stats: ChannelStats | None = None,
     nan_policy: str = "propagate",
+    where: npt.ArrayLike | None = None,
+    nodata: npt.ArrayLike | None = None,
     method: str = "compensated",
     on_constant: str = "zero",
     return_stats: bool = False,
@@ -259,8 +257,11 @@ def minmax_scale(
         Clip what lies outside the fitted range.
     stats : ChannelStats, optional
         Taken instead of the statistics of `x`.
-    nan_policy : {"propagate"}
-        A NaN makes its channel NaN.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        A NaN makes its channel NaN; or does not count, and stays NaN alone; or is an error.
+    where, nodata : array_like, optional
+        What counts, as in `channel_stats`. All of `x` is normalized, but for `nodata`, which keep their value where the
+        output dtype can hold it and else become NaN.
     method : {"compensated", "exact"}, default "compensated"
         How the statistics of `x` are computed, as in `channel_stats`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
@@ -285,18 +286,15 @@ def minmax_scale(
            [0.5, 0. ],
            [1. , 0. ]], dtype=float32)
     """
-    check_nan_policy(nan_policy)
     check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_WIDTH)
-    operand = as_operand(x)
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
     onto = check_feature_range(feature_range)
     if stats is not None:
         check_extremes(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
-    if stats is None and method == "exact":
-        stats = statistics_of(operand, axes, method)
-    moments = reduce(operand, axes) if stats is None else stats.moments()
+    stats = fit(operand, axes, stats, method, nan_policy)
+    moments = stats.moments()
     if on_constant == "raise":
         constant = (moments.least == moments.greatest) & np.isfinite(moments.least)
         refuse_constant(constant & (moments.state[0] > 0), axes)
@@ -304,8 +302,10 @@ def minmax_scale(
         bounds = onto if clip else (-math.inf, math.inf)
         backend = current()
         coefficients = backend.rescale(moments, onto, bounds, CONSTANT_WIDTH[on_constant])
-        backend.map_channels(operand, axes, "rescale", coefficients, target)
-    return (y, stats or wrap(moments, axes.shape, operand.original)) if return_stats else y
+        backend.map_channels(operand, axes, "rescale", coefficients, target, kept_nodata(operand, target.output))
+    if out is None:
+        y = as_masked(x, y)
+    return (y, stats) if return_stats else y
 
 
 def minmax_unscale(
@@ -351,13 +351,12 @@ def minmax_unscale(
            [20.],
            [30.]])
     """
-    operand = as_operand(y, "y")
-    axes = split_axes(operand.stored.shape, channel_axis)
+    operand, axes = open_data(y, channel_axis, name="y")
     check_extremes(stats, axes)
     interval = check_feature_range(feature_range)
-    x, target = prepare_output(y, operand, out, dtype)
+    x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:
         backend = current()
         coefficients = backend.unscale(stats.moments(), interval)
         backend.map_channels(operand, axes, "rescale", coefficients, target)
-    return x
+    return as_masked(y, x) if out is None else x

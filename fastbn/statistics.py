@@ -2,17 +2,24 @@
 
 import numpy.typing as npt
 
-from ._apply import statistics_of
-from ._arrays import as_operand
+from ._apply import fit
 from ._channel_stats import ChannelStats
-from ._layout import ChannelAxis, split_axes
-from ._scalars import check_method, check_nan_policy
+from ._layout import ChannelAxis
+from ._scalars import check_method
+from ._selection import open_data, refuse_weights
 
 __all__ = ["ChannelStats", "channel_stats"]
 
 
 def channel_stats(
-    x: npt.ArrayLike, channel_axis: ChannelAxis = 1, *, nan_policy: str = "propagate", method: str = "compensated"
+    x: npt.ArrayLike,
+    channel_axis: ChannelAxis = 1,
+    *,
+    nan_policy: str = "propagate",
+    where: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
+    nodata: npt.ArrayLike | None = None,
+    method: str = "compensated",
 ) -> ChannelStats:
     """Count, mean, variance, minimum and maximum of every channel, in one pass.
 
@@ -22,8 +29,17 @@ def channel_stats(
         Numbers of any rank: float16, float32, float64, bool or integers. It is neither changed nor copied whole.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is *kept*; all others are reduced. None: the whole array is one channel.
-    nan_policy : {"propagate"}
-        A NaN makes its channel's mean, variance, min and max NaN.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        A NaN makes its channel's mean, variance, min and max NaN; or does not count; or is an error.
+    where : array_like of bool, optional
+        Only values where it is True count. It broadcasts to `x`. The mask of a ``numpy.ma.MaskedArray`` does the same.
+    weights : array_like, optional
+        How often a value counts: finite numbers >= 0 that broadcast to `x` (per row, per latitude, per pixel). A value
+        of weight 0 is absent. Mean and variance are those of data in which values are repeated so often; `ddof` is
+        subtracted from the sum of the weights.
+    nodata : scalar or array_like, optional
+        A value that stands for no value, or one per channel; compared in the dtype of `x`. NaN may be one; in integer
+        data it says that a channel has none.
     method : {"compensated", "exact"}, default "compensated"
         "exact": mean, variance and standard deviation are the correctly rounded values of those of the stored numbers,
         so neither order nor layout, cut or merge can change a bit, and there is no limit of range. It takes about the
@@ -37,9 +53,11 @@ def channel_stats(
     Raises
     ------
     ValueError
-        If `channel_axis` does not fit the shape of `x`, or `nan_policy` or `method` is unknown.
+        If `channel_axis`, `where`, `weights` or `nodata` does not fit `x`, a weight is negative, NaN or infinite,
+        `nan_policy` or `method` is unknown, there are weights for ``method="exact"``, or there is a NaN with
+        ``nan_policy="raise"``.
     TypeError
-        If the dtype is not supported.
+        If a dtype is not supported.
 
     Notes
     -----
@@ -61,8 +79,11 @@ def channel_stats(
     array([ 2., 20.])
     >>> stats.var(ddof=1)
     array([  2., 200.])
+    >>> stats = fastbn.channel_stats(np.array([[1.0, 10], [np.nan, 20], [3, 30]]), nan_policy="omit")
+    >>> stats.mean, stats.n_missing
+    (array([ 2., 20.]), array([1, 0]))
     """
-    check_nan_policy(nan_policy)
     check_method(method)
-    operand = as_operand(x)
-    return statistics_of(operand, split_axes(operand.stored.shape, channel_axis), method)
+    operand, axes = open_data(x, channel_axis, nan_policy, where, nodata, weights)
+    refuse_weights(weights, method)
+    return fit(operand, axes, None, method, nan_policy)

@@ -15,10 +15,13 @@ LARGEST_M2 = Fraction(2) ** 1023  # below it the variance is promised, above it 
 SMALLEST_NORMAL = Fraction(2) ** -1022
 
 
-def assert_statistics(stats, expected: list[oracle.Moments], dtype, *, merged: bool = False) -> None:
+def assert_statistics(
+    stats, expected: list[oracle.Moments], dtype, *, merged: bool = False, missing: list[int] | None = None
+) -> None:
     """Count, mean, min, max, var and std of every channel are what the contract says they are.
 
-    ``dtype`` is the dtype of the data. Statistics that were merged are held to the bounds of float64 data.
+    ``dtype`` is the dtype of the data, ``missing`` counts what was skipped per channel. Statistics that were merged are
+    held to the bounds of float64 data.
     """
     dtype = np.dtype(dtype).newbyteorder("=")
     exactly = dtype.name in CORRECTLY_ROUNDED and not merged
@@ -27,7 +30,8 @@ def assert_statistics(stats, expected: list[oracle.Moments], dtype, *, merged: b
     assert (stats.min.dtype, stats.max.dtype) == (dtype, dtype)
     vectors = {name: getattr(stats, name).ravel().tolist() for name in ("count", "weight", "mean", "min", "max")}
     spreads = {ddof: (stats.var(ddof).ravel().tolist(), stats.std(ddof).ravel().tolist()) for ddof in (0, 1)}
-    assert not stats.n_missing.any()
+    assert stats.n_missing.dtype == np.int64
+    assert stats.n_missing.ravel().tolist() == (missing or [0] * len(expected))
     for channel, moments in enumerate(expected):
         where = f"channel {channel}"
         assert vectors["count"][channel] == vectors["weight"][channel] == moments.count, where

@@ -27,7 +27,7 @@ def read_only(x):
 
 def test_signature():
     parameters = inspect.signature(fastbn.channel_stats).parameters
-    assert list(parameters) == ["x", "channel_axis", "nan_policy", "method"]
+    assert list(parameters) == ["x", "channel_axis", "nan_policy", "where", "weights", "nodata", "method"]
     assert parameters["channel_axis"].default == 1
     assert parameters["nan_policy"].default == "propagate"
     assert parameters["nan_policy"].kind is inspect.Parameter.KEYWORD_ONLY

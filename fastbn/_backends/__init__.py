@@ -14,6 +14,7 @@ import numpy as np
 from .._arrays import Operand
 from .._kernels.sizes import Words
 from .._layout import Axes
+from .._selection import Kept
 
 
 class Moments(NamedTuple):
@@ -22,6 +23,7 @@ class Moments(NamedTuple):
     state: np.ndarray  # float64 (5, channels): count, mean, its tail, m2, its tail
     least: np.ndarray  # dtype of the input
     greatest: np.ndarray
+    tally: np.ndarray | None = None  # of weighted data, (2, channels): values counted, tail of their weight (the count)
 
 
 class ExactSums(NamedTuple):
@@ -64,7 +66,15 @@ class Backend(Protocol):
         self, moments: Moments, keep: float, take: float, ddof: int, mean: np.ndarray, var: np.ndarray
     ) -> None: ...
 
-    def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None: ...
+    def map_channels(
+        self,
+        x: Operand,
+        axes: Axes,
+        transform: str,
+        coefficients: np.ndarray,
+        out: Operand,
+        kept: Kept | None = None,
+    ) -> None: ...
 
     def normalize_batch(
         self,

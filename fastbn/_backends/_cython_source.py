@@ -36,6 +36,7 @@ cdef extern from "machine.h" nogil:
     float nearer_float "fastbn_nearer_float"(float v, float near) noexcept
     double nearer_double "fastbn_nearer_double"(double v, double near) noexcept
     double multiply_add "fastbn_multiply_add"(double a, double b, double c) noexcept
+    int64_t whole "fastbn_whole"(double v) noexcept
     int64_t pattern_float "fastbn_pattern_float"(float v) noexcept
     int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
 """
@@ -59,11 +60,9 @@ def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     """Every module of entries with the variant and dtypes it is compiled for, and what a backend calls these."""
     yield coefficients, (), _Form({}, {})
     inputs, outputs = kernel_dtypes()
-    for method, by_arithmetic in variants.REDUCTIONS.items():
-        for arithmetic, dtype in inputs:
-            if arithmetic in by_arithmetic:
-                types = {"number": _c_type(dtype), "word": _c_type(variants.STATE_DTYPES[method])}
-                yield walks, (method, arithmetic, dtype.name), _Form(by_arithmetic[arithmetic], types)
+    for method, arithmetic, dtype in variants.reduction_variants(inputs):
+        types = {"number": _c_type(dtype), "word": _c_type(variants.STATE_DTYPES[method])}
+        yield walks, (method, arithmetic, dtype.name), _Form(variants.REDUCTIONS[method][arithmetic], types)
     for transform, arithmetic, dtype, output, place in variants.map_variants(inputs, outputs):
         _, bindings = variants.map_bindings(transform, arithmetic, place)
         types = {"number": _c_type(dtype), "result": _c_type(output)}
@@ -175,8 +174,8 @@ class CythonSource:
             return f"{meaning.__name__}_{form.types['number']}"
         if meaning is machine.sum_pattern:
             return "pattern_double"
-        if meaning is _algebra.multiply_add:
-            return "multiply_add"
+        if meaning in (_algebra.multiply_add, machine.whole):
+            return str(meaning.__name__)
         key = meaning, id(form.bindings), *form.types.values()
         if key not in self._names:
             self._kept.append(form.bindings)

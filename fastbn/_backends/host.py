@@ -20,12 +20,14 @@ from .. import _threads
 from .._arrays import Operand, as_operand, two_words
 from .._kernels.sizes import KNOBS
 from .._kernels.sums import M2, M2_TAIL, MEAN, MEAN_TAIL
-from .._kernels.variants import EXACT_WORDS
+from .._kernels.variants import EXACT_WORDS, PAIRS
 from .._layout import Axes
+from .._selection import Kept
 from . import MOMENT_ROWS, ExactSums, Interval, Moments
 from .mapping import Mapping, target_of
 from .reduction import Reduction
-from .sources import pair, single
+from .sources import Source, omitting, pair, single
+from .weighted import weighted_moments
 
 _SLAB = 1 << 22  # bytes per array of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time
@@ -50,13 +52,23 @@ class Host:
 
     def reduce_moments(self, x: Operand, axes: Axes) -> Moments:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
-        return self._reduction("compensated", x.arithmetic, x.storage).whole(single(x), axes).result(MOMENT_ROWS)
+        if x.selection is not None and x.selection.weights is not None:
+            return weighted_moments(self._reduction("gradients", "double", PAIRS["double"]), x, axes)
+        reduction, source = self._reduction_of("compensated", x)
+        return reduction.whole(source, axes).result(MOMENT_ROWS)
 
     def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums:
         """Exact sums and extremes of every channel of a non-empty array."""
-        words = EXACT_WORDS[x.arithmetic]
-        partials = self._reduction("exact", x.arithmetic, x.storage).whole(single(x), axes)
-        return ExactSums(*partials.result(words.rows), words)
+        reduction, source = self._reduction_of("exact", x)
+        words = EXACT_WORDS[source.arithmetic]
+        sums = reduction.whole(source, axes).result(words.rows)
+        return ExactSums(sums.state, sums.least, sums.greatest, words)
+
+    def _reduction_of(self, method: str, x: Operand) -> tuple[Reduction, Source]:
+        """How a method reduces an array, of which some values may not count."""
+        source = single(x) if x.selection is None else omitting(x)
+        method = method if x.selection is None else f"{method}_omitting"
+        return self._reduction(method, source.arithmetic, source.storage), source
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def _reduction(self, method: str, arithmetic: str, storage: np.dtype) -> Reduction:
@@ -120,9 +132,17 @@ class Host:
             moments.state.reshape(-1), mean.size, keep, take, float(ddof), mean, var
         )
 
-    def map_channels(self, x: Operand, axes: Axes, transform: str, coefficients: np.ndarray, out: Operand) -> None:
+    def map_channels(
+        self,
+        x: Operand,
+        axes: Axes,
+        transform: str,
+        coefficients: np.ndarray,
+        out: Operand,
+        kept: Kept | None = None,
+    ) -> None:
         """Apply a transform of ``variants.TRANSFORMS`` with one set of coefficients per channel."""
-        self._mapping(transform, x.arithmetic, x.storage).whole(single(x), axes, coefficients, out)
+        self._mapping(transform, x.arithmetic, x.storage).whole(single(x), axes, coefficients, out, kept)
 
     def normalize_batch(
         self,
@@ -140,9 +160,9 @@ class Host:
     ) -> Moments:
         """Reduce, and map with the result: group by group of channels where a group fits the cache."""
         source, members = single(x), axes.channels // of_groups.channels
-        reduction = self._reduction("compensated", x.arithmetic, x.storage)
+        reduction, reduced = self._reduction_of("compensated", grouped)
         mapping = self._mapping(transform, x.arithmetic, x.storage)
-        view, summed = source.view(axes), single(grouped).view(of_groups)
+        view, summed = source.view(axes), reduced.view(of_groups)
         target = view and target_of(view, source, axes, out)
         if view and summed and target:
             partials = reduction.partials(summed.cut)
@@ -179,7 +199,7 @@ class Host:
         about[[M2, M2_TAIL]] = 0.0
         state[[MEAN, MEAN_TAIL]] = 0.0
         one, zero = np.ones(axes.channels), np.zeros(axes.channels)
-        centred = as_operand(np.empty_like(x.stored, np.float64))
+        centred = as_operand(np.empty_like(x.stored, np.float64))._replace(selection=x.selection)
         coefficients = self.standardize(moments._replace(state=about), one, zero, 1.0, 0, 1.0)
         self.map_channels(x, axes, "affine_words", coefficients, centred)
         return centred, moments._replace(state=state)
@@ -189,13 +209,15 @@ class Host:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Gradients of gamma and beta, and that of x into ``out`` (as in training; not at all if it is None).
 
-        Moments are those of groups of neighbouring channels, which may be single ones.
+        Moments are those of groups of neighbouring channels, which may be single ones. What does not count of x has
+        a gradient of 0.
         """
         groups, channels = moments.least.size, axes.channels
         members = channels // groups
         if x.arithmetic == "wide":
             x, moments = self._centred(x, axes, moments)
         source, state = pair(x, dy), moments.state.reshape(-1)
+        kept = Kept(x.selection, np.zeros(axes.shape)) if x.selection else None
         reduction = self._reduction("gradients", source.arithmetic, source.storage)
         mapping = self._mapping("gradient", source.arithmetic, source.storage)
         centre = moments.state[[MEAN, MEAN_TAIL]].repeat(members, axis=1)
@@ -221,7 +243,7 @@ class Host:
                 return dgamma, dbeta
         differentiate(reduction.whole(source, axes, centre).states, 0, groups)
         if out is not None:
-            mapping.whole(source, axes, coefficients, out)
+            mapping.whole(source, axes, coefficients, out, kept)
         return dgamma, dbeta
 
 

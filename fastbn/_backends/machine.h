@@ -120,3 +120,8 @@ static inline int64_t fastbn_pattern_double(double v)
     memcpy(&bits, &v, sizeof bits);
     return bits;
 }
+
+static inline int64_t fastbn_whole(double v)
+{
+    return (int64_t)v;
+}

@@ -11,6 +11,7 @@ from .. import _threads
 from .._arrays import Operand
 from .._kernels.sizes import KNOBS, PITCH, SCRATCH
 from .._layout import Axes, Block, View, direct_view, same_walk
+from .._selection import Kept
 from .scratch import scratch
 from .sources import Source, as_channels
 
@@ -42,12 +43,14 @@ class Mapping:
     def __init__(self, kernels: Callable[[np.dtype, str], SimpleNamespace]) -> None:
         self._kernels = kernels
 
-    def whole(self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand) -> None:
-        """Map a non-empty array, or a pair of them."""
-        view = source.view(axes)
+    def whole(
+        self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand, kept: Kept | None = None
+    ) -> None:
+        """Map a non-empty array, or a pair of them, but for what keeps a value of its own."""
+        view = None if kept else source.view(axes)
         target = view and target_of(view, source, axes, out)
         if view is None or target is None:
-            self._staged(source, axes, coefficients, out)
+            self._staged(source, axes, coefficients, out, kept)
             return
         _threads.run(
             view.cut.blocks * view.cut.chunks,
@@ -74,7 +77,7 @@ class Mapping:
             scratch.lanes,
         )
 
-    def _staged(self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand) -> None:
+    def _staged(self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand, kept: Kept | None) -> None:
         """Map copies of blocks and copy the results out."""
         knobs = coefficients.reshape(KNOBS, *axes.shape)
         results = out.stored.transpose(axes.kept + axes.reduced)
@@ -85,15 +88,30 @@ class Mapping:
                 piece = results[block.where]
                 result = np.empty(piece.shape, storage)
                 view = source.staged(axes, block)
-                to = as_channels(result, block.channels)
+                to = as_channels(result.reshape(block.channels, -1))
                 target = Target(to.flat, to.cut.geometry, "apart")
                 self.blocks(view, target, knobs[(slice(None), *block.kept)].ravel(), 0, view.cut.blocks)
-                with np.errstate(all="ignore"):
-                    np.copyto(piece, result, casting="same_kind")
+                if kept:
+                    kept.put(result, kept.selection.absent(source.arrays[0], axes, block), block)
+                store(piece, result)
 
         size = source.nbytes + out.stored.nbytes
         for current in source.waves(axes, _WAVE):
             _threads.run(len(current), size, functools.partial(work, current))
+
+
+def store(piece: np.ndarray, result: np.ndarray) -> None:
+    """Convert results to the dtype of the output: for integers, to the nearest one there is, and NaN to 0."""
+    with np.errstate(all="ignore"):
+        if piece.dtype.kind == "f":
+            np.copyto(piece, result, casting="same_kind")
+            return
+        ends = np.iinfo(piece.dtype)
+        np.rint(result, out=result)
+        inside = (result >= ends.min) & (result < float(ends.max) + 1.0)
+        np.copyto(piece, np.where(inside, result, 0.0), casting="unsafe")
+        np.copyto(piece, ends.max, where=result >= float(ends.max) + 1.0)
+        np.copyto(piece, ends.min, where=result < ends.min)
 
 
 assert SCRATCH >= KNOBS * PITCH  # maps expand their coefficients into the same scratch

@@ -25,10 +25,12 @@ from .. import _algebra, _kernels
 from .._kernels import (
     coefficients,
     exact_steps,
-    extremes,
+    gaps,
     machine,
     maps,
+    marks,
     operands,
+    passes,
     pivots,
     states,
     steps,
@@ -41,7 +43,11 @@ from .host import Host
 
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 # Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each.
-_INLINED = {extremes: ("survey",), walks: ("accumulate", "sum_pieces", "sum_columns", "close_batch", "deliver")}
+_INLINED = {
+    passes: ("survey", "accumulate"),
+    gaps: ("survey", "accumulate"),
+    walks: ("sum_pieces", "sum_columns", "close_batch", "deliver"),
+}
 
 
 @functools.cache
@@ -115,7 +121,7 @@ def _shared() -> dict[Any, Any]:
         "sum_pattern",
     )
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
-    for module in (machine, _algebra, operands, pivots, steps, exact_steps, sums, states):
+    for module in (machine, _algebra, operands, marks, pivots, steps, exact_steps, sums, states):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if _made_in(module, value):

@@ -5,7 +5,6 @@ state; the schedule is the same for all.
 """
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,10 @@ from .. import _threads
 from .._kernels import variants
 from .._kernels.sums import PIVOT, PIVOT_TAIL
 from .._layout import Axes, Block, Cut, View, limit_segments
+from .._merging import no_extremes
 from . import Moments
 from .scratch import scratch
-from .sources import Source
-
-_WAVE = 4  # staged blocks per thread between two rounds of joining
+from .sources import Source, in_order
 
 
 class Partials:
@@ -28,6 +26,13 @@ class Partials:
         self.least = np.empty(segments * channels, dtype)
         self.greatest = np.empty(segments * channels, dtype)
         self.channels = channels
+
+    def vacate(self) -> None:
+        """Make the extremes of channels of which nothing counts those of nothing."""
+        empty = self.states[: self.channels] == 0
+        if empty.any():
+            for end, nothing in zip((self.least, self.greatest), no_extremes((), self.least.dtype), strict=True):
+                end[: self.channels][empty] = nothing
 
     def result(self, rows: int) -> Moments:
         """The first rows of the first segment's part, which holds the result."""
@@ -45,17 +50,17 @@ class Reduction:
         self._kernels = kernels
         self._storage = storage
         self._word = variants.STATE_DTYPES[method]
-        self._rows: int = variants.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
+        self.rows: int = variants.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
 
     def cut(self, view: View) -> View:
         """The view as this method cuts it."""
-        return view._replace(cut=limit_segments(view.cut, self._rows * self._word.itemsize))
+        return view._replace(cut=limit_segments(view.cut, self.rows * self._word.itemsize))
 
     def partials(self, cut: Cut, centre: np.ndarray | None = None) -> Partials:
         """Room for the results of all units; ``centre`` (2, channels) is what is to be subtracted, in two words."""
-        partials = Partials(cut.segments, cut.channels, self._rows, self._word, self._storage)
+        partials = Partials(cut.segments, cut.channels, self.rows, self._word, self._storage)
         if centre is not None:
-            states = partials.states.reshape(cut.segments, self._rows, cut.channels)
+            states = partials.states.reshape(cut.segments, self.rows, cut.channels)
             states[:, [PIVOT, PIVOT_TAIL]] = centre
         return partials
 
@@ -118,8 +123,8 @@ class Reduction:
 
     def _staged(self, source: Source, axes: Axes, centre: np.ndarray | None) -> Partials:
         """Reduce copies of blocks; join them in the order of the blocks."""
-        whole = Partials(1, axes.channels, self._rows, self._word, self._storage)
-        states = whole.states.reshape(self._rows, *axes.shape)
+        whole = Partials(1, axes.channels, self.rows, self._word, self._storage)
+        states = whole.states.reshape(self.rows, *axes.shape)
         least, greatest = whole.least.reshape(axes.shape), whole.greatest.reshape(axes.shape)
         centres = None if centre is None else centre.reshape(2, *axes.shape)
 
@@ -129,28 +134,20 @@ class Reduction:
             part = self.partials(view.cut, of_block)
             self._units(view, part, 0, view.cut.blocks * view.cut.segments)
             self._combine(view.cut, part, 0, view.cut.blocks)
+            part.vacate()
             return part
 
-        wave = _WAVE * _threads.get_num_threads()
-        for current in source.waves(axes, wave):
-            parts: list[Any] = [None] * len(current)
-
-            def work(begin: int, end: int, current: Any = current, parts: Any = parts) -> None:
-                for i in range(begin, end):
-                    parts[i] = reduce_block(current[i])
-
-            _threads.run(len(current), source.nbytes, work)
-            for block, part in zip(current, parts, strict=True):
-                rows = (slice(None), *block.kept)
-                if not block.first:
-                    joined = states[rows].ravel()
-                    low, high = least[block.kept].ravel(), greatest[block.kept].ravel()
-                    self._kernels.absorb(joined, part.states, block.channels, low, high, part.least, part.greatest)
-                    part.states, part.least, part.greatest = joined, low, high
-                shape = least[block.kept].shape
-                size = self._rows * block.channels
-                states[rows] = part.states[:size].reshape(self._rows, *shape)
-                least[block.kept] = part.least[: block.channels].reshape(shape)
-                greatest[block.kept] = part.greatest[: block.channels].reshape(shape)
+        for block, part in in_order(source, axes, reduce_block):
+            rows = (slice(None), *block.kept)
+            if not block.first:
+                joined = states[rows].ravel()
+                low, high = least[block.kept].ravel(), greatest[block.kept].ravel()
+                self._kernels.absorb(joined, part.states, block.channels, low, high, part.least, part.greatest)
+                part.states, part.least, part.greatest = joined, low, high
+            shape = least[block.kept].shape
+            size = self.rows * block.channels
+            states[rows] = part.states[:size].reshape(self.rows, *shape)
+            least[block.kept] = part.least[: block.channels].reshape(shape)
+            greatest[block.kept] = part.greatest[: block.channels].reshape(shape)
         self._conclude(whole, 0, axes.channels)
         return whole

@@ -106,8 +106,10 @@ def any_number(v):
 
 
 def update_running(state, channels, keep, take, ddof, mean, var):
-    """Running mean and variance become ``keep`` times themselves and ``take`` times the batch's."""
+    """Running mean and variance become ``keep`` times themselves and ``take`` times the batch's, where it has one."""
     for c in range(channels):
+        if not state[COUNTED * channels + c] > ddof:
+            continue
         v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
         mean[c] = any_number(keep * mean[c] + take * state[MEAN * channels + c])
         var[c] = any_number(keep * var[c] + take * v)

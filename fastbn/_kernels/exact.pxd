@@ -37,25 +37,25 @@ cdef void fold_totals(
 
 @cython.locals(total=double, row=Py_ssize_t, to=Py_ssize_t)
 cdef void settle(
-    const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
     double *slots, Py_ssize_t slot, number *lows, number *highs, int64_t *partials, Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 
 @cython.locals(low=number, high=number, i=Py_ssize_t, j=Py_ssize_t, v=number, d=double)
 cdef void count_special(
-    const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, Py_ssize_t slot,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, Py_ssize_t slot,
     number *lows, number *highs, int64_t *partials, Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 
 @cython.locals(j=Py_ssize_t, floor=double, to=Py_ssize_t, r=Py_ssize_t, v=number)
 cdef void pick(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
     Py_ssize_t width, Py_ssize_t inner, const double *acc, const number *ends, int64_t *partials, Py_ssize_t at,
     Py_ssize_t channels
 ) noexcept nogil
 
 cdef void pick_none(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
     Py_ssize_t width, Py_ssize_t inner, const double *acc, const number *ends, int64_t *partials, Py_ssize_t at,
     Py_ssize_t channels
 ) noexcept nogil

@@ -7,14 +7,14 @@ floor, unless more than an eighth of the lanes have values below it; else the ca
 a NaN or an infinity is counted instead of summed.
 
 A variant binds ``is_stray``, ``floor_quick``, ``floor_careful``, ``first_start``, ``square_start``, ``rest_start``,
-``carry_start`` and the constants of ``limbs.py``.
+``carry_start``, ``absent`` (``marks.py``) and the constants of ``limbs.py``.
 """
 
 from .extremes import highest, lowest
 from .floors import INFINITY
 from .folds import fold_lanes
 from .limbs import carry, deposit_float, deposit_value
-from .machine import load, store
+from .machine import greater, load, store, whole
 from .pivots import largest
 from .sizes import (
     COUNT,
@@ -31,6 +31,7 @@ from .sizes import (
     STARTS,
     SUM_WORDS,
 )
+from .sums import COUNT as COUNTED
 
 CARRY_TURNS = 64  # tiles between two carries: each adds less than 2^52 to a word
 FEW = 8  # an eighth of the lanes
@@ -50,6 +51,7 @@ def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
         greatest = load(ends, LANE_GREATEST + c * inner)
         store(lows, slot + c, least)
         store(highs, slot + c, greatest)
+        slots[COUNTED * PITCH + slot + c] = count
         floor = floor_quick(largest(least, greatest, 0.0))
         for r in range(repeat):
             for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
@@ -61,7 +63,7 @@ def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
 def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
     """Give the lanes the beginnings of their sums, and their floor."""
     for c in range(channels):
-        span = largest(lows[slot + c], highs[slot + c], 0.0)
+        span = greater(largest(lows[slot + c], highs[slot + c], 0.0), 0.0)
         floor = floor_quick(span) if quick else floor_careful(span)
         if floor == INFINITY:
             span = 0.0
@@ -101,9 +103,9 @@ def fold_totals(acc, channels, inner, repeat, slots, slot):
     fold_lanes(acc, channels, inner, repeat)
 
 
-def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
+def settle(x, y, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
     """Add the totals in the lane of a channel to its state, or count what is not finite."""
-    partials[at + COUNT * channels] += pieces * run
+    partials[at + COUNT * channels] += whole(slots[COUNTED * PITCH + slot])
     total = load(acc, EXACT_TOTALS)
     if total - total == 0.0:
         to = at + SUM_WORDS * channels
@@ -113,16 +115,17 @@ def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, 
         for row in range(3, WORDS_OF_LANE):
             deposit_float(partials, to, channels, load(acc, EXACT_TOTALS + row * PITCH), SQUARE_OFFSET)
     else:
-        count_special(x, base, pieces, step, run, slot, lows, highs, partials, at, channels)
+        count_special(x, y, base, pieces, step, run, slot, lows, highs, partials, at, channels)
 
 
-def count_special(x, base, pieces, step, run, slot, lows, highs, partials, at, channels):
+def count_special(x, y, base, pieces, step, run, slot, lows, highs, partials, at, channels):
     """Count NaN and infinities of a channel, and look for its extremes again."""
-    low = load(x, base)
-    high = low
+    low, high = lows[slot], highs[slot]
     for i in range(pieces):
         for j in range(base + i * step, base + i * step + run):
             v = load(x, j)
+            if absent(v, load(y, j)):
+                continue
             d = 1.0 * v
             low = lowest(low, v)
             high = highest(high, v)
@@ -134,7 +137,7 @@ def count_special(x, base, pieces, step, run, slot, lows, highs, partials, at, c
     store(highs, slot, high)
 
 
-def pick(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
+def pick(x, y, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
     """Add the values that were left out, one by one, from the lanes that have some."""
     for j in range(lanes):
         floor = load(acc, FLOOR + j)
@@ -142,11 +145,11 @@ def pick(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, 
             to = at + (j // inner) % width
             for r in range(rows + (1 if j < rest else 0)):
                 v = load(x, base + r * stride + j)
-                if is_stray(v, floor):
+                if is_stray(v, floor) and not absent(v, load(y, base + r * stride + j)):
                     deposit_value(partials, to, channels, v)
 
 
-def pick_none(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
+def pick_none(x, y, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
     """Nothing was left out."""
 
 

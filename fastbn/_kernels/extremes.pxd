@@ -2,27 +2,17 @@ cimport cython
 
 # C types of extremes.py; `number` is the dtype of the data.
 
-@cython.locals(r=Py_ssize_t, c=Py_ssize_t, j=Py_ssize_t, v=number)
-cdef void start_extremes(
-    const number *x, Py_ssize_t base, Py_ssize_t apart, Py_ssize_t channels, Py_ssize_t inner,
-    Py_ssize_t repeat, number *low, number *high, number *near
-) noexcept nogil
-
-@cython.locals(low="number *", high="number *", near="number *", deep=Py_ssize_t)
-cdef void survey(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes,
-    Py_ssize_t rest, number *ends
-) noexcept nogil
-
 @cython.locals(c=Py_ssize_t, j=Py_ssize_t)
 cdef void join_ends(
     number *low, number *high, number *near, Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t distance,
     Py_ssize_t count
 ) noexcept nogil
 
-@cython.locals(lanes=Py_ssize_t, size=Py_ssize_t, half=Py_ssize_t)
+@cython.locals(
+    low="number *", high="number *", near="number *", lanes=Py_ssize_t, size=Py_ssize_t, half=Py_ssize_t
+)
 cdef void fold_extremes(
-    Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, number *low, number *high, number *near
+    Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, number *ends
 ) noexcept nogil
 
 cdef number lowest(number a, number b) noexcept nogil

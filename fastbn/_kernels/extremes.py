@@ -1,28 +1,7 @@
-"""Extremes of lanes, tiles and segments. A variant binds ``nearest``, ``survey_deep`` and ``survey_single``."""
+"""Extremes of lanes folded into those of channels, and of tiles and segments joined. A variant binds ``nearest``."""
 
 from .machine import greater, lesser, load, store, window
-from .sizes import DEPTH, LANE_GREATEST, LANE_LEAST, LANE_NEAREST
-
-
-def start_extremes(x, base, apart, channels, inner, repeat, low, high, near):
-    """Extremes begin with the first value of their channel, the channels being ``apart`` from each other in memory."""
-    for r in range(repeat):
-        for c in range(channels):
-            v = load(x, base + c * apart)
-            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
-                store(low, j, v)
-                store(high, j, v)
-                store(near, j, v)
-
-
-def survey(x, base, rows, stride, lanes, rest, ends):
-    """Extremes of the lanes over ``rows`` full rows and ``rest`` values of one more."""
-    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
-    deep = rows - rows % DEPTH
-    survey_deep(x, base, deep // DEPTH, stride, lanes, low, high, near)
-    survey_single(x, base + deep * stride, rows - deep, stride, lanes, low, high, near)
-    if rest:
-        survey_single(x, base + rows * stride, 1, 0, rest, low, high, near)
+from .sizes import LANE_GREATEST, LANE_LEAST, LANE_NEAREST
 
 
 def join_ends(low, high, near, channels, inner, distance, count):
@@ -34,8 +13,9 @@ def join_ends(low, high, near, channels, inner, distance, count):
             store(near, j, nearest(load(near, j + distance), load(near, j)))
 
 
-def fold_extremes(channels, inner, repeat, low, high, near):
+def fold_extremes(channels, inner, repeat, ends):
     """Leave a channel's extremes in its first lane."""
+    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     lanes = channels * inner
     size = repeat
     while size > 1:

@@ -7,7 +7,7 @@ cimport cython
     w=double, z=double, a=double, b=double, c=double,
 )
 cdef void settle(
-    const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
     double *slots, Py_ssize_t slot, number *lows, number *highs, double *partials, Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 

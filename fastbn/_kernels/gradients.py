@@ -12,7 +12,7 @@ from .sums import PIVOT, PIVOT_TAIL, add_words
 SUM, SUM_2, SUM_3, PRODUCT, PRODUCT_2, PRODUCT_3 = 1, 2, 3, 4, 5, 6
 
 
-def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
+def settle(x, y, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
     """``sum(dy (x - mean)) = sum(dy (x - pivot)) - (mean - pivot) sum(dy)`` for the slot of one channel."""
     mean, tail = partials[at + PIVOT * channels], partials[at + PIVOT_TAIL * channels]
     h, e = two_sum(slots[PIVOT * PITCH + slot], -mean)

@@ -11,6 +11,15 @@ cdef void survey(
 ) noexcept nogil
 
 @cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, w=number, least=number, greatest=number,
+    smallest=number, gaps=number, one=number,
+)
+cdef void survey_gaps(
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    number *ends
+) noexcept nogil
+
+@cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, pivot_tail=double,
     s=double, c=double, t=double, q=double, f=double,
 )

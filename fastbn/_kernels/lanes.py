@@ -1,11 +1,30 @@
 """Tile kernels: rows of lanes walked in order, each lane with extremes or sums of its own.
 
 They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers that long: four at a time took 0.5 to
-0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` or ``step`` (``steps.py``).
+0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` and ``absent`` (``marks.py``) or ``step``
+(``steps.py``).
 """
 
-from .machine import greater, lesser, load, prefetch, single, store
-from .sizes import FLOOR, PIVOT, PIVOT_TAIL, C, F, G, H, K, Q, R, S, T
+from .machine import greater, lesser, load, prefetch, select, single, store
+from .sizes import (
+    FLOOR,
+    LANE_GAPS,
+    LANE_GREATEST,
+    LANE_LEAST,
+    LANE_NEAREST,
+    LANE_ONE,
+    PIVOT,
+    PIVOT_TAIL,
+    C,
+    F,
+    G,
+    H,
+    K,
+    Q,
+    R,
+    S,
+    T,
+)
 
 
 def survey(x, base, groups, stride, lanes, low, high, near):
@@ -22,6 +41,26 @@ def survey(x, base, groups, stride, lanes, low, high, near):
             store(low, j, least)
             store(high, j, greatest)
             store(near, j, smallest)
+
+
+def survey_gaps(x, y, base, groups, stride, lanes, ends):
+    """The same, and how many values are absent."""
+    for i in range(groups):
+        at = base + i * DEPTH * stride
+        for j in range(lanes):
+            least, greatest = load(ends, LANE_LEAST + j), load(ends, LANE_GREATEST + j)
+            smallest = load(ends, LANE_NEAREST + j)
+            gaps, one = load(ends, LANE_GAPS + j), load(ends, LANE_ONE + j)
+            for k in range(DEPTH):
+                v, w = load(x, at + k * stride + j), load(y, at + k * stride + j)
+                least = lesser(v, least)
+                greatest = greater(v, greatest)
+                smallest = nearest(v, smallest)
+                gaps = select(absent(v, w), gaps + one, gaps)
+            store(ends, LANE_LEAST + j, least)
+            store(ends, LANE_GREATEST + j, greatest)
+            store(ends, LANE_NEAREST + j, smallest)
+            store(ends, LANE_GAPS + j, gaps)
 
 
 def accumulate(x, y, base, groups, stride, lanes, acc, ahead):

@@ -66,6 +66,11 @@ def single(v):
     return v
 
 
+def whole(v):
+    """A float64 without fraction as an integer."""
+    return int(v)
+
+
 def window(x, k):
     """The array from element k on, not a copy."""
     return x[k:]

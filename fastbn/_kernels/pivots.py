@@ -29,9 +29,9 @@ def pivot_near(least, greatest):
     """The value nearest to 0, if all are near to it, else 0."""
     low = 1.0 * least
     high = 1.0 * greatest
-    if low > 0.0 and high <= 2.0 * low:
+    if low > 0.0 and low <= high <= 2.0 * low:  # nothing has low > high
         return low
-    if high < 0.0 and low >= 2.0 * high:
+    if high < 0.0 and low <= high and low >= 2.0 * high:
         return high
     return 0.0
 

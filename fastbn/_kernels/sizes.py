@@ -9,8 +9,8 @@ DEPTH = 4  # rows that a lane takes at a time
 LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less than 64
 KNOBS = 8  # coefficients of a map
 
-# Parts of the float64 scratch of the compensated method: what lanes hold, slots of the tiles, terms of the finish.
-ACC, SLOTS, TERMS, SCRATCH = 0, 21 * PITCH, 32 * PITCH, 44 * PITCH
+# Parts of the float64 scratch: what lanes hold, slots of the tiles, terms of the finish.
+ACC, SLOTS, TERMS, SCRATCH = 0, 37 * PITCH, 48 * PITCH, 60 * PITCH
 # What lanes hold: their sums (of d: S - START + C + T, of d*d: Q - BIAS + F), the totals of groups, room for a fold.
 S, C, T, Q, F, PIVOT, PIVOT_TAIL, START, BIAS = (row * PITCH for row in range(9))
 TOTALS, OTHERS = 9 * PITCH, 15 * PITCH
@@ -19,7 +19,12 @@ TOTALS, OTHERS = 9 * PITCH, 15 * PITCH
 H, G, R, K = (row * PITCH for row in range(5, 9))
 STARTS, FLOOR, EXACT_TOTALS, EXACT_OTHERS = 9 * PITCH, 18 * PITCH, 19 * PITCH, 28 * PITCH
 # Parts of the scratch in the dtype of x: extremes of lanes, of slots, and of lanes before they were folded.
-LANE_LEAST, LANE_GREATEST, LANE_NEAREST, SLOT_LEAST, SLOT_GREATEST, LANE_KEPT, ENDS = (row * PITCH for row in range(7))
+LANE_LEAST, LANE_GREATEST, LANE_NEAREST, SLOT_LEAST, SLOT_GREATEST, LANE_KEPT = (row * PITCH for row in range(6))
+# Where some values are absent: how many of a lane, of a channel, a 1, what to fill lanes with, filled rows; whether the
+# last tile had any.
+LANE_GAPS, TILE_GAPS, LANE_ONE, LANE_FILL, FILLED = (row * PITCH for row in range(6, 11))
+HINT = FILLED + (DEPTH + 1) * PITCH
+ENDS = HINT + 1
 BATCH = 16  # tiles of a run finished together, so that the finish is vectorized too
 
 # Places in ``geometry``: sizes and strides in elements, then the cut.

@@ -99,8 +99,8 @@ def join_wide(into, i, i_row, part, j, j_row, count):
         p, q, r = add_words(p, q, r, s, t, u)
         p, q = two_sum(p, q)
         p, q = two_sum(p, q + r)
-        p, q = divide(p, q, m)
-        p, q = divide(p, q, n)
+        p, q = divide(p, q, m + (m == 0.0))
+        p, q = divide(p, q, n + (n == 0.0))
         into[a], _, _, into[a + M2 * i_row], into[a + M2_TAIL * i_row] = merge(
             m,
             0.0,

@@ -24,12 +24,3 @@ cdef void finish(double *words, Py_ssize_t slots, double *terms) noexcept nogil
 
 @cython.locals(magnitude=double)
 cdef bint healthy(double s, number least, number greatest) noexcept nogil
-
-@cython.locals(
-    magnitude=double, special=double, low=number, high=number, i=Py_ssize_t, j=Py_ssize_t, v=number, d=double,
-    scale=double, s=double, c=double, t=double, q=double, f=double, g=double, p=double, e=double,
-)
-cdef void rescue(
-    const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t stride, Py_ssize_t run, double *words,
-    Py_ssize_t slot, number *least, number *greatest
-) noexcept nogil

@@ -1,4 +1,4 @@
-"""From sums to moments: joining sums, the finish of a tile, and the rescue of one which the fast way cannot do.
+"""From sums to moments: joining sums, and the finish of a tile.
 
 A slot is described by rows of a buffer: COUNT, then the sum and the sum of squares in three words each, then SPECIAL
 (0, an infinity or NaN, added to the mean), PIVOT (what was subtracted before summing) and SCALE (the power of two
@@ -89,6 +89,7 @@ def finish(words, slots, terms):
             rest += terms[k * PITCH + j]
         a, e = fast_two_sum(terms[(TERMS - 1) * PITCH + j], rest)
         n = words[j]
+        n += n == 0.0
         special = words[SPECIAL * PITCH + j]
         scale = words[SCALE * PITCH + j]
         v, r = divide(greater(a, 0.0), e if a > 0.0 else 0.0, n)
@@ -115,47 +116,4 @@ def healthy(s, least, greatest):
     if s - s != 0.0:
         return False
     magnitude = greater(1.0 * greatest, -1.0 * least)
-    return magnitude == 0.0 or range_scale(magnitude) == 1.0
-
-
-def rescue(x, base, pieces, stride, run, words, slot, least, greatest):
-    """Sums of ``pieces`` runs of one channel with any values: scaled, infinities and NaN set apart."""
-    magnitude = 0.0
-    special = 0.0
-    low = load(x, base)
-    high = low
-    for i in range(pieces):
-        for j in range(run):
-            v = load(x, base + i * stride + j)
-            d = 1.0 * v
-            if d - d != 0.0:
-                special += d
-            else:
-                magnitude = greater(magnitude, abs(d))
-            if low == low and not v >= low:
-                low = v
-            if high == high and not v <= high:
-                high = v
-    scale = range_scale(magnitude)
-    s, c, t = 0.0, 0.0, 0.0
-    q, f, g = 0.0, 0.0, 0.0
-    for i in range(pieces):
-        for j in range(run):
-            d = 1.0 * load(x, base + i * stride + j)
-            if d - d == 0.0:
-                d *= scale
-                p, e = two_prod(d, d)
-                s, c, t = add_words(s, c, t, d, 0.0, 0.0)
-                q, f, g = add_words(q, f, g, p, e, 0.0)
-    words[PITCH + slot] = s
-    words[2 * PITCH + slot] = c
-    words[3 * PITCH + slot] = t
-    words[4 * PITCH + slot] = q
-    words[5 * PITCH + slot] = f
-    words[6 * PITCH + slot] = g
-    words[SPECIAL * PITCH + slot] = special
-    words[PIVOT * PITCH + slot] = 0.0
-    words[PIVOT_TAIL * PITCH + slot] = 0.0
-    words[SCALE * PITCH + slot] = scale
-    least[slot] = low
-    greatest[slot] = high
+    return magnitude <= 0.0 or range_scale(magnitude) == 1.0

@@ -30,12 +30,21 @@ cdef void fold_totals(
 ) noexcept nogil
 
 cdef void settle(
-    const number *x, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t step, Py_ssize_t run, const double *acc,
     double *slots, Py_ssize_t slot, number *lows, number *highs, double *partials, Py_ssize_t at, Py_ssize_t channels
 ) noexcept nogil
 
+@cython.locals(
+    magnitude=double, special=double, low=number, high=number, i=Py_ssize_t, j=Py_ssize_t, v=number, d=double,
+    scale=double, s=double, c=double, t=double, q=double, f=double, g=double, p=double, e=double,
+)
+cdef void rescue(
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t pieces, Py_ssize_t stride, Py_ssize_t run, double *words,
+    Py_ssize_t slot, number *least, number *greatest
+) noexcept nogil
+
 cdef void pick(
-    const number *x, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes, Py_ssize_t rest,
     Py_ssize_t width, Py_ssize_t inner, const double *acc, const number *ends, double *partials, Py_ssize_t at,
     Py_ssize_t channels
 ) noexcept nogil

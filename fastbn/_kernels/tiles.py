@@ -2,16 +2,17 @@
 
 The lanes of a tile are (repeat, channel, inner) of up to ``WIDTH`` values side by side. Whatever is done per lane runs
 along memory. A variant binds ``pivot_head``, ``pivot_tail``, ``sure``, ``start_quick``, ``start_careful``, ``bias``,
-``join`` and ``TOTALS``.
+``join``, ``TOTALS`` and ``absent`` (``marks.py``).
 """
 
+from .._algebra import range_scale, two_prod
 from .folds import fold_lanes
-from .machine import load, store, window
+from .machine import greater, load, store, window
 from .pivots import CARRY_FACTOR, largest
 from .sizes import BIAS, LANE_GREATEST, LANE_LEAST, LANE_NEAREST, PITCH, START, C, F, Q, S, T
 from .sizes import PIVOT as LANE_PIVOT
 from .sizes import PIVOT_TAIL as LANE_PIVOT_TAIL
-from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, WORDS, healthy, rescue
+from .sums import COUNT, PIVOT, PIVOT_TAIL, SCALE, SPECIAL, WORDS, add_words, healthy
 
 
 def keep_lanes(ends, lanes):
@@ -45,7 +46,7 @@ def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
     for c in range(channels):
         pivot = slots[PIVOT * PITCH + slot + c]
         rest = slots[PIVOT_TAIL * PITCH + slot + c]
-        span = largest(lows[slot + c], highs[slot + c], pivot)
+        span = greater(largest(lows[slot + c], highs[slot + c], pivot), 0.0)
         values = start_quick(span) if quick else start_careful(span)
         squares = bias(span)
         for r in range(repeat):
@@ -81,13 +82,58 @@ def fold_totals(acc, channels, inner, repeat, slots, slot):
             slots[(row + 1) * PITCH + slot + c] = acc[TOTALS + row * PITCH + c]
 
 
-def settle(x, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
+def settle(x, y, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
     """Do the sums of a channel again where the fast way could not."""
     if not healthy(slots[PITCH + slot], lows[slot], highs[slot]):
-        rescue(x, base, pieces, step, run, slots, slot, lows, highs)
+        rescue(x, y, base, pieces, step, run, slots, slot, lows, highs)
 
 
-def pick(x, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
+def rescue(x, y, base, pieces, stride, run, words, slot, least, greatest):
+    """Sums of ``pieces`` runs of one channel with any values: scaled, infinities and NaN set apart."""
+    magnitude = 0.0
+    special = 0.0
+    low, high = least[slot], greatest[slot]
+    for i in range(pieces):
+        for j in range(run):
+            v = load(x, base + i * stride + j)
+            if absent(v, load(y, base + i * stride + j)):
+                continue
+            d = 1.0 * v
+            if d - d != 0.0:
+                special += d
+            else:
+                magnitude = greater(magnitude, abs(d))
+            if low == low and not v >= low:
+                low = v
+            if high == high and not v <= high:
+                high = v
+    scale = range_scale(magnitude)
+    s, c, t = 0.0, 0.0, 0.0
+    q, f, g = 0.0, 0.0, 0.0
+    for i in range(pieces):
+        for j in range(run):
+            v = load(x, base + i * stride + j)
+            d = 1.0 * v
+            if d - d == 0.0 and not absent(v, load(y, base + i * stride + j)):
+                d *= scale
+                p, e = two_prod(d, d)
+                s, c, t = add_words(s, c, t, d, 0.0, 0.0)
+                q, f, g = add_words(q, f, g, p, e, 0.0)
+    words[PITCH + slot] = s
+    words[2 * PITCH + slot] = c
+    words[3 * PITCH + slot] = t
+    words[4 * PITCH + slot] = q
+    words[5 * PITCH + slot] = f
+    words[6 * PITCH + slot] = g
+    words[SPECIAL * PITCH + slot] = special
+    words[PIVOT * PITCH + slot] = 0.0
+    words[PIVOT_TAIL * PITCH + slot] = 0.0
+    words[SCALE * PITCH + slot] = scale
+    least[slot] = low
+    greatest[slot] = high
+
+
+def pick(x, y, base, rows, stride, lanes, rest, width, inner, acc, ends, partials, at, channels):
     """No value was left out."""
 
 

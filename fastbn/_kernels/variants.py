@@ -20,12 +20,15 @@ from . import (
     extremes,
     floors,
     folds,
+    gaps,
     gradients,
     lanes,
     limbs,
     machine,
     maps,
+    marks,
     operands,
+    passes,
     pivots,
     sizes,
     states,
@@ -107,27 +110,24 @@ NEAR: dict[str, Any] = {
 INTEGERS: dict[str, Any] = _surveys(pivots.nearest_unknown) | {"sure": pivots.sure_always}
 FLOATS = _surveys(machine.nearer)
 
+_PASSES = ("expected", "suspicious", "remember", "start_extremes", "survey", "fold_extremes", "accumulate")
+COMPLETE: dict[str, Any] = {"absent": marks.absent_never, "ATTEMPTS": 1} | {
+    name: getattr(passes, name) for name in (*_PASSES, "start_slots")
+}
 NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
 
-COMPENSATED: dict[str, Any] = {
-    "ROWS_OF_STATE": 8,
-    "WORDS_OF_LANE": 6,
-    "TOTALS": sizes.TOTALS,
-    "OTHERS": sizes.OTHERS,
-} | {
-    name: getattr(tiles, name)
-    for name in (
-        "keep_lanes",
-        "start_slots",
-        "start_lanes",
-        "gather",
-        "fold_totals",
-        "settle",
-        "pick",
-        "join_slots",
-        "put_slots",
-    )
-}
+_OF_METHOD = "keep_lanes", "start_lanes", "gather", "fold_totals", "settle", "pick", "join_slots", "put_slots"
+COMPENSATED: dict[str, Any] = (
+    COMPLETE
+    | {
+        "start_complete": tiles.start_slots,
+        "ROWS_OF_STATE": 8,
+        "WORDS_OF_LANE": 6,
+        "TOTALS": sizes.TOTALS,
+        "OTHERS": sizes.OTHERS,
+    }
+    | {name: getattr(tiles, name) for name in _OF_METHOD}
+)
 #: The compensated method by the arithmetic that a dtype needs (``_arrays.py``).
 _COMPENSATED: dict[str, dict[str, Any]] = {
     "byte": NARROW | _byte_sums(),
@@ -171,15 +171,23 @@ def _float(bits: int, fraction: int) -> dict[str, int]:
     return {"FRACTION": fraction, "HIDDEN": 1 << fraction, "MAGNITUDE": 2 ** (bits - 1) - 1, "EXPONENT_BIAS": bias}
 
 
-EXACT: dict[str, Any] = {"TOTALS": sizes.EXACT_TOTALS, "OTHERS": sizes.EXACT_OTHERS} | {
-    name: getattr(module, function)
-    for module, name, function in (
-        *((exact, name, name) for name in COMPENSATED if hasattr(tiles, name) and name.islower()),
-        (exact, "close_tile", "close_tile"),
-        (limbs, "join", "join_limbs"),
-        (limbs, "close_channels", "close_limbs"),
-    )
-}
+EXACT: dict[str, Any] = (
+    COMPLETE
+    | {
+        "start_complete": exact.start_slots,
+        "TOTALS": sizes.EXACT_TOTALS,
+        "OTHERS": sizes.EXACT_OTHERS,
+    }
+    | {
+        name: getattr(module, function)
+        for module, name, function in (
+            *((exact, name, name) for name in _OF_METHOD),
+            (exact, "close_tile", "close_tile"),
+            (limbs, "join", "join_limbs"),
+            (limbs, "close_channels", "close_limbs"),
+        )
+    }
+)
 EXACT_INTEGERS: dict[str, Any] = (
     EXACT
     | INTEGERS
@@ -267,24 +275,79 @@ PAIRS: dict[str, np.dtype] = {
     "double": np.dtype(np.float64),
 }
 
+#: Where some values do not count: what is read by arithmetic (NaN is absent, so up to 32 bits integers are floats).
+OMITTING: dict[str, tuple[np.dtype, ...]] = {
+    "narrow": (np.dtype(np.float32),),
+    "integer": (np.dtype(np.float64),),
+    "wide": (np.dtype(np.int64), np.dtype(np.uint64)),
+    "single": (np.dtype(np.float32),),
+    "double": (np.dtype(np.float64),),
+}
+
+
+def _gap_surveys(nearest: Callable[..., Any], absent: Callable[..., Any]) -> dict[str, Any]:
+    label, bound = f"{nearest.__name__}-{absent.__name__}", {"nearest": nearest, "absent": absent}
+    return {
+        name: Made(lanes, f"{label}-{n}", bound | {"DEPTH": n}, lanes.survey_gaps.__name__)
+        for name, n in (("survey_gaps_deep", DEPTH), ("survey_gaps_single", 1))
+    }
+
+
+def _omitting(bindings: dict[str, Any], arithmetic: str) -> dict[str, Any]:
+    """A reduction in which some values do not count."""
+    wide = arithmetic == "wide"
+    absent = marks.absent_marked if wide else marks.absent_nan
+    pivot = bindings.get("pivot_head")
+    filler = marks.filler_zero if pivot is None else marks.filler_least if wide else pivot
+    return (
+        bindings
+        | _gap_surveys(bindings["nearest"], absent)
+        | {name: getattr(gaps, name) for name in (*_PASSES[1:], "start_slots")}
+        | {
+            "ATTEMPTS": 1 if wide else 2,
+            "expected": gaps.expected_always if wide else gaps.expected_after,
+            "absent": absent,
+            "filler": filler,
+            "vacate": marks.vacate_integers if wide else marks.vacate_floats,
+        }
+    )
+
+
+_COMPENSATED = {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()}
 #: Reductions by method and arithmetic ...
 REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
-    "compensated": {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()},
+    "compensated": _COMPENSATED,
     "exact": _EXACT,
     "gradients": dict.fromkeys(PAIRS, _GRADIENTS),
+    "compensated_omitting": {name: _omitting(_COMPENSATED[name], name) for name in OMITTING},
+    "exact_omitting": {name: _omitting(_EXACT[name], name) for name in OMITTING},
 }
 #: ... the modules whose functions they bind for the walks, in the order in which they need each other ...
 METHOD_MODULES = {
-    "compensated": (extremes, folds, tiles),
-    "exact": (extremes, folds, limbs, floors, exact),
-    "gradients": (extremes, folds, tiles, gradients),
+    "compensated": (extremes, folds, tiles, passes),
+    "exact": (extremes, folds, limbs, floors, exact, passes),
+    "gradients": (extremes, folds, tiles, gradients, passes),
+    "compensated_omitting": (extremes, folds, tiles, passes, gaps),
+    "exact_omitting": (extremes, folds, limbs, floors, exact, passes, gaps),
 }
 #: ... and the dtype of the words of their states.
 STATE_DTYPES = {
     "compensated": np.dtype(np.float64),
     "exact": np.dtype(np.int64),
     "gradients": np.dtype(np.float64),
+    "compensated_omitting": np.dtype(np.float64),
+    "exact_omitting": np.dtype(np.int64),
 }
+
+
+def reduction_variants(inputs: list[tuple[str, np.dtype]]) -> Iterator[tuple[str, str, np.dtype]]:
+    """Every reduction there is: method, arithmetic, dtype of the input."""
+    omitted = [(arithmetic, dtype) for arithmetic, dtypes in OMITTING.items() for dtype in dtypes]
+    for method, by_arithmetic in REDUCTIONS.items():
+        for arithmetic, dtype in omitted if method.endswith("omitting") else inputs:
+            if arithmetic in by_arithmetic:
+                yield method, arithmetic, dtype
+
 
 #: Where a map puts its results: into an array of their own, or in place of an input.
 PLACES: dict[str, dict[str, Any]] = {

@@ -3,16 +3,10 @@ from libc.stdint cimport int64_t
 
 # C types of walks.py; `number` is the dtype of the data, `word` that of a state.
 
-@cython.locals(deep=Py_ssize_t)
-cdef void accumulate(
-    const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t lanes,
-    Py_ssize_t rest, double *acc, Py_ssize_t ahead, bint quick
-) noexcept nogil
-
 @cython.locals(
-    acc="double *", slots="double *", low="number *", high="number *", near="number *", lows="number *",
+    acc="double *", slots="double *", lows="number *",
     highs="number *", rows=Py_ssize_t, rest=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t, quick=bint, first="double *",
-    start=Py_ssize_t, kept="number *",
+    start=Py_ssize_t, kept="number *", gapped=bint, _=Py_ssize_t,
 )
 cdef void sum_pieces(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t width, Py_ssize_t apart, Py_ssize_t pieces,
@@ -21,9 +15,10 @@ cdef void sum_pieces(
 ) noexcept nogil
 
 @cython.locals(
-    acc="double *", slots="double *", low="number *", high="number *", near="number *", lows="number *",
+    acc="double *", slots="double *", lows="number *",
     highs="number *", full=Py_ssize_t, rest=Py_ssize_t, lanes=Py_ssize_t, quick=bint, group=Py_ssize_t,
-    count=Py_ssize_t, last=Py_ssize_t, c=Py_ssize_t, first="double *",
+    count=Py_ssize_t, last=Py_ssize_t, c=Py_ssize_t, first="double *", gapped=bint, _=Py_ssize_t,
+    start=Py_ssize_t,
 )
 cdef void sum_columns(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t width,

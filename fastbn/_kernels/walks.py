@@ -3,11 +3,13 @@
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
 ``_layout.py`` computed. The walks do not know what is summed or how: a method binds what ``tiles.py`` and
-``states.py`` (compensated), ``exact.py`` or ``gradients.py`` say under the same names. ``y`` is a second array with the
-geometry of ``x``, for methods that sum over pairs; others are given ``x`` once more.
+``states.py`` (compensated), ``exact.py`` or ``gradients.py`` say under the same names, and what ``passes.py`` says, or
+``gaps.py`` where some values do not count: there a tile is taken as if all did, unless the one before had gaps, and
+once more if its sums say otherwise. ``y`` is a second array with the geometry of ``x``, for methods that sum
+over pairs and for marks of what does not count; others are given ``x`` once more.
 """
 
-from .extremes import fold_extremes, join_extremes, positive_zero, start_extremes, survey
+from .extremes import join_extremes, positive_zero
 from .folds import add_others, clear_totals
 from .machine import load, store, window
 from .sizes import (
@@ -16,11 +18,7 @@ from .sizes import (
     BLOCK,
     CHANNEL_STRIDE,
     CHANNELS,
-    DEPTH,
     INNER,
-    LANE_GREATEST,
-    LANE_LEAST,
-    LANE_NEAREST,
     LANES_OF_RUN,
     OUTER,
     OUTER_STRIDE,
@@ -39,79 +37,80 @@ from .sizes import (
 )
 
 
-def accumulate(x, y, base, rows, stride, lanes, rest, acc, ahead, quick):
-    """Sums of the lanes over ``rows`` full rows and ``rest`` values of one more."""
-    deep = rows - rows % DEPTH
-    if quick:
-        quick_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
-        quick_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
-        if rest:
-            quick_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
-    else:
-        careful_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
-        careful_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
-        if rest:
-            careful_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
-
-
 def sum_pieces(
     x, y, base, width, apart, pieces, step, length, lanes, ahead, scratch, ends, slot, partials, at, channels
 ):
     """One tile along rows: of ``width`` channels, ``apart`` from each other, ``pieces`` runs each, ``step`` apart."""
     acc, slots = window(scratch, ACC), window(scratch, SLOTS)
-    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     rows = length // lanes
     rest = length % lanes
-    start_extremes(x, base, apart, width, lanes, 1, low, high, near)
-    for c in range(width):
-        for i in range(pieces):
-            survey(x, base + c * apart + i * step, rows, lanes, lanes, rest, window(ends, c * lanes))
-    keep_lanes(ends, width * lanes)
-    fold_extremes(width, lanes, 1, low, high, near)
-    quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs)
-    start_lanes(width, lanes, 1, acc, slots, slot, lows, highs, quick)
-    for c in range(width):
-        for i in range(pieces):
-            first = window(acc, c * lanes)
-            accumulate(x, y, base + c * apart + i * step, rows, lanes, lanes, rest, first, ahead, quick)
-    gather(acc, width * lanes, TOTALS)
-    fold_totals(acc, width, lanes, 1, slots, slot)
+    gapped = expected(ends)
+    for _ in range(ATTEMPTS):
+        start_extremes(x, y, base, apart, pieces, step, length, width, lanes, 1, ends, gapped)
+        for c in range(width):
+            for i in range(pieces):
+                kept = window(ends, c * lanes)
+                survey(x, y, base + c * apart + i * step, rows, lanes, lanes, rest, kept, gapped)
+        keep_lanes(ends, width * lanes)
+        fold_extremes(width, lanes, 1, ends, gapped)
+        quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs, gapped)
+        start_lanes(width, lanes, 1, acc, slots, slot, lows, highs, quick)
+        for c in range(width):
+            for i in range(pieces):
+                first = window(acc, c * lanes)
+                kept = window(ends, c * lanes)
+                start = base + c * apart + i * step
+                accumulate(x, y, start, rows, lanes, lanes, rest, first, ahead, quick, kept, gapped)
+        gather(acc, width * lanes, TOTALS)
+        fold_totals(acc, width, lanes, 1, slots, slot)
+        if gapped or not suspicious(acc, width):
+            break
+        gapped = True
+    remember(ends, width, gapped)
     for c in range(width):
         start = base + c * apart
-        settle(x, start, pieces, step, length, window(acc, c), slots, slot + c, lows, highs, partials, at + c, channels)
+        settle(
+            x, y, start, pieces, step, length, window(acc, c), slots, slot + c, lows, highs, partials, at + c, channels
+        )
         for i in range(pieces):
             first = window(acc, c * lanes)
             kept = window(ends, c * lanes)
-            pick(x, start + i * step, rows, lanes, lanes, rest, 1, lanes, first, kept, partials, at + c, channels)
+            pick(x, y, start + i * step, rows, lanes, lanes, rest, 1, lanes, first, kept, partials, at + c, channels)
 
 
 def sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels):
     """One tile of columns: ``rows`` rows of ``width`` channels, ``repeat`` of them side by side, into as many slots."""
     acc, slots = window(scratch, ACC), window(scratch, SLOTS)
-    low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     full = rows // repeat
     rest = rows % repeat * width * inner
     lanes = repeat * width * inner
-    start_extremes(x, base, inner, width, inner, repeat, low, high, near)
-    survey(x, base, full, repeat * stride, lanes, rest, ends)
-    keep_lanes(ends, lanes)
-    fold_extremes(width, inner, repeat, low, high, near)
-    quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs)
-    clear_totals(acc, lanes)
-    for group in range(0, max(full, 1), ROWS):
-        count = min(ROWS, full - group)
-        start_lanes(width, inner, repeat, acc, slots, 0, lows, highs, quick)
-        last = rest if group + count == full else 0
-        accumulate(x, y, base + group * repeat * stride, count, repeat * stride, lanes, last, acc, ahead, quick)
-        gather(acc, lanes, OTHERS)
-        add_others(acc, 1, lanes, lanes)
-    fold_totals(acc, width, inner, repeat, slots, 0)
+    gapped = expected(ends)
+    for _ in range(ATTEMPTS):
+        start_extremes(x, y, base, inner, rows, stride, inner, width, inner, repeat, ends, gapped)
+        survey(x, y, base, full, repeat * stride, lanes, rest, ends, gapped)
+        keep_lanes(ends, lanes)
+        fold_extremes(width, inner, repeat, ends, gapped)
+        quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs, gapped)
+        clear_totals(acc, lanes)
+        for group in range(0, max(full, 1), ROWS):
+            count = min(ROWS, full - group)
+            start_lanes(width, inner, repeat, acc, slots, 0, lows, highs, quick)
+            last = rest if group + count == full else 0
+            start = base + group * repeat * stride
+            accumulate(x, y, start, count, repeat * stride, lanes, last, acc, ahead, quick, ends, gapped)
+            gather(acc, lanes, OTHERS)
+            add_others(acc, 1, lanes, lanes)
+        fold_totals(acc, width, inner, repeat, slots, 0)
+        if gapped or not suspicious(acc, width):
+            break
+        gapped = True
+    remember(ends, width, gapped)
     for c in range(width):
         first = window(acc, c)
-        settle(x, base + c * inner, rows, stride, inner, first, slots, c, lows, highs, partials, at + c, channels)
-    pick(x, base, full, repeat * stride, lanes, rest, width, inner, acc, ends, partials, at, channels)
+        settle(x, y, base + c * inner, rows, stride, inner, first, slots, c, lows, highs, partials, at + c, channels)
+    pick(x, y, base, full, repeat * stride, lanes, rest, width, inner, acc, ends, partials, at, channels)
 
 
 def close_batch(filled, width, slots, terms, lows, highs):

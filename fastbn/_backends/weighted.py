@@ -1,0 +1,142 @@
+"""Weighted moments, block by block, from the sums of pairs that the backward pass takes as well.
+
+A block first gives ``W = sum(w)`` and ``sum(w x)``, and so its mean, which is K rounded; then, with ``d = x - K``,
+``m2 = sum(w d d) - sum(w d)^2 / W``. No value can be nearer to the mean than K is, so little cancels, whatever the
+weights. Blocks are merged with weights in two words; the mean of all is ``sum(w x) / W``, from three words and two.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._algebra import add, divide_words, merge_weighted, multiply_words, range_scale, two_sum
+from .._arrays import Operand, two_words
+from .._kernels.gradients import PRODUCT, PRODUCT_2, SUM, SUM_2
+from .._kernels.sums import add_words
+from .._layout import Axes, Block
+from .._merging import no_extremes
+from . import Moments
+from .reduction import Reduction
+from .sources import Source, as_channels, fill, in_order
+
+Words = tuple[np.ndarray, np.ndarray]
+
+
+class _Part(NamedTuple):
+    """What a block, or all of them so far, say about some channels."""
+
+    state: np.ndarray  # (9, channels): weight in two words, mean, m2, and the sum of w x in three
+    counted: np.ndarray
+    least: np.ndarray
+    greatest: np.ndarray
+
+    def select(self, kept: tuple[slice, ...]) -> "_Part":
+        index: Any = (..., *kept)
+        return _Part(*(array[index] for array in self))
+
+
+def weighted_moments(pairs: Reduction, x: Operand, axes: Axes) -> Moments:
+    """Moments of a non-empty array with weights; ``pairs`` sums pairs of float64."""
+    whole = _Part(
+        np.zeros((9, *axes.shape)),
+        np.zeros(axes.shape),
+        *no_extremes(axes.shape, x.stored.dtype.newbyteorder("=")),
+    )
+    source = Source((x.stored,), x.arithmetic, x.storage, direct=False, selection=x.selection)
+    for block, part in in_order(source, axes, lambda block: _reduce(pairs, x, axes, block)):
+        held = whole.select(block.kept)
+        shape = held.counted.shape
+        held.state[...] = _merged(held.state.reshape(9, -1), part.state).reshape(9, *shape)
+        held.counted[...] += part.counted.reshape(shape)
+        held.least[...] = np.minimum(held.least, part.least.reshape(shape))
+        held.greatest[...] = np.maximum(held.greatest, part.greatest.reshape(shape))
+    state = whole.state.reshape(9, -1)
+    with np.errstate(all="ignore"):
+        s, t = two_sum(state[6], state[7])
+        s, t = two_sum(s, t + state[8])
+        mean, tail = divide_words(s, t, state[0] + (state[0] == 0.0), state[1])
+        known = np.isfinite(s)
+        mean, tail = np.where(known, mean, state[2]), np.where(known, tail, state[3])
+        scale = _weight_scale(x)
+        rows = [state[0] / scale, mean, tail, state[4] / scale, state[5] / scale]
+    moments = np.stack([np.where(np.isnan(row), np.nan, row) for row in rows])
+    tally = np.stack([whole.counted.reshape(-1), state[1] / scale])
+    return Moments(moments, whole.least.reshape(-1), whole.greatest.reshape(-1), tally)
+
+
+def _weight_scale(x: Operand) -> float:
+    assert x.selection is not None
+    return x.selection.scale
+
+
+def _merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        moments = merge_weighted(*a[:6], *b[:6])
+        return np.stack([*moments, *add_words(*a[6:], *b[6:])])
+
+
+def _reduce(pairs: Reduction, x: Operand, axes: Axes, block: Block) -> _Part:
+    """One block, its channels flat."""
+    assert x.selection is not None
+    piece = x.stored.transpose(axes.kept + axes.reduced)[block.where]
+    weights = x.selection.weights_of(axes, block).reshape(block.channels, -1)
+    absent = x.selection.absent(x.stored, axes, block).reshape(block.channels, -1)
+    absent |= weights == 0.0
+    weights[absent] = 0.0
+    weights *= x.selection.scale
+    values = np.array(piece, dtype=piece.dtype.newbyteorder("="), order="C").reshape(block.channels, -1)
+    fill(values, absent)
+    count = (~absent).sum(axis=1, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        state = _state(pairs, values, weights)
+    least, greatest = no_extremes((block.channels,), values.dtype)
+    np.copyto(least, values.min(axis=1), where=count > 0)
+    np.copyto(greatest, values.max(axis=1), where=count > 0)
+    return _Part(np.where(count > 0, state, 0.0), count, least, greatest)
+
+
+def _state(pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    head, low = two_words(values)
+    strange = ~np.isfinite(head)
+    special = np.where(strange, head, 0.0).sum(axis=1)
+    head[strange] = 0.0
+    magnitude = np.abs(head).max(axis=1)
+    scale = np.where(magnitude == 0.0, 1.0, range_scale(magnitude))
+    if (scale != 1.0).any():
+        head *= scale[:, np.newaxis]
+    w, u, s, t = _sums(pairs, head, weights)
+    if low.any():
+        s, t = add(s, t, *_sums(pairs, low, weights)[2:])
+    mean, tail = divide_words(s, t, w + (w == 0.0), u)
+    d = head - mean[:, np.newaxis]
+    if low.any():  # 64-bit integers may lie between K and the mean, but none between that and the integer next to it
+        d += low - np.rint(tail)[:, np.newaxis]
+    a, b, q, e = _sums(pairs, d, weights * d)
+    a, b = multiply_words(a, b, *divide_words(a, b, w + (w == 0.0), u))
+    q, e = add(q, e, -a, -b)
+    varies = values.min(axis=1) != values.max(axis=1)
+    mean, tail = (np.where(varies, *parts) for parts in ((mean, head[:, 0]), (tail, low[:, 0])))
+    q, e = np.where(varies & (q > 0.0), q, 0.0), np.where(varies & (q > 0.0), e, 0.0)
+    unknown = special - special
+    return np.stack(
+        [
+            w,
+            u,
+            mean / scale + special,
+            tail / scale,
+            q / scale / scale + unknown,
+            e / scale / scale,
+            s / scale + unknown,
+            t / scale,
+            np.zeros_like(s),
+        ]
+    )
+
+
+def _sums(pairs: Reduction, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Sums of ``y`` and of ``x y`` per channel, each in two words."""
+    view = as_channels(x)._replace(other=y.reshape(-1))
+    partials = pairs.partials(view.cut)
+    pairs.blocks(view, partials, 0, view.cut.blocks)
+    rows = partials.states[: pairs.rows * len(x)].reshape(pairs.rows, len(x))
+    return rows[[SUM, SUM_2, PRODUCT, PRODUCT_2]]

@@ -1,0 +1,183 @@
+"""Which values of an array count: NaN, masks, nodata and weights. Nothing of the size of the data is ever made."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._arrays import Operand, as_operand, two_words
+from ._layout import Axes, Block, ChannelAxis, split_axes
+from ._scalars import check_nan_policy
+
+
+class Nodata(NamedTuple):
+    """Values that stand for nothing, of the shape of the kept axes, in the dtype of the data."""
+
+    value: np.ndarray
+    given: np.ndarray  # bool: an integer channel may have none
+
+    def found(self, piece: np.ndarray, block: Block) -> np.ndarray:
+        """Where a piece of the data, its kept axes first, has them."""
+        one_each = (..., *[np.newaxis] * (piece.ndim - len(block.kept)))
+        value, given = (array[block.kept][one_each] for array in (self.value, self.given))
+        found: np.ndarray = (piece == value) & given
+        return np.logical_or(found, np.isnan(piece) & np.isnan(value)) if piece.dtype.kind == "f" else found
+
+
+class Selection(NamedTuple):
+    """What does not count, and how much the rest does. Arrays have the shape of the data, by broadcasting."""
+
+    omit: bool  # a NaN does not
+    where: np.ndarray | None = None  # only where this is True a value does
+    mask: np.ndarray | None = None  # where this is True it does not
+    nodata: Nodata | None = None
+    weights: np.ndarray | None = None
+    scale: float = 1.0  # power of two that brings the largest weight near to 1
+
+    @property
+    def marked(self) -> bool:
+        """Whether more is asked than what the values say themselves."""
+        return any(part is not None for part in self[1:5])
+
+    def absent(self, array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
+        """What does not count of a block of the data, its kept axes first (bool)."""
+        order = axes.kept + axes.reduced
+        piece = array.transpose(order)[block.where]
+        absent = np.zeros(piece.shape, np.bool_)
+        if self.where is not None:
+            np.logical_not(self.where.transpose(order)[block.where], out=absent)
+        if self.mask is not None:
+            absent |= self.mask.transpose(order)[block.where]
+        if self.nodata is not None:
+            absent |= self.nodata.found(piece, block)
+        if self.omit and piece.dtype.kind == "f":
+            absent |= np.isnan(piece)
+        return absent
+
+    def weights_of(self, axes: Axes, block: Block) -> np.ndarray:
+        """Checked weights of a block, as float64."""
+        assert self.weights is not None
+        piece = self.weights.transpose(axes.kept + axes.reduced)[block.where]
+        weights = np.array(piece, dtype=np.float64, order="C")
+        if not ((weights >= 0.0) & (weights < np.inf)).all():
+            bad = weights[~((weights >= 0.0) & (weights < np.inf))][0]
+            raise ValueError(f"weights: got {bad}; wants finite numbers >= 0")
+        return weights
+
+
+class Kept(NamedTuple):
+    """What the output of a map holds where something does not count."""
+
+    selection: Selection
+    values: np.ndarray  # of the shape of the kept axes
+
+    def put(self, result: np.ndarray, absent: np.ndarray, block: Block) -> None:
+        """Write it into the result of a block, its kept axes first."""
+        one_each = (..., *[np.newaxis] * (result.ndim - len(block.kept)))
+        np.copyto(result, self.values[block.kept][one_each], where=absent, casting="same_kind")
+
+
+def kept_nodata(x: Operand, output: np.dtype) -> Kept | None:
+    """Nodata keep their value where the output dtype can hold it, else they become NaN."""
+    nodata = None if x.selection is None else x.selection.nodata
+    if nodata is None:
+        return None
+    with np.errstate(all="ignore"):
+        head, tail = two_words(nodata.value)
+        value = (head + tail).astype(output).astype(np.float64)
+        held = (value - head == tail) & np.isfinite(value) | (value == head) & (tail == 0.0)
+    return Kept(Selection(omit=False, nodata=nodata), np.where(held, value, np.nan))
+
+
+def open_data(
+    x: Any,
+    channel_axis: ChannelAxis,
+    nan_policy: str = "propagate",
+    where: Any = None,
+    nodata: Any = None,
+    weights: Any = None,
+    name: str = "x",
+) -> tuple[Operand, Axes]:
+    """Check data and what is said about them; the mask of a masked array counts as said."""
+    check_nan_policy(nan_policy)
+    mask = None
+    if isinstance(x, np.ma.MaskedArray):
+        mask = None if x.mask is np.ma.nomask else np.asarray(x.mask)
+        x = x.data
+    operand = as_operand(x, name)
+    axes = split_axes(operand.stored.shape, channel_axis)
+    omit = nan_policy == "omit" and operand.original.kind == "f"
+    selection = Selection(
+        omit,
+        _as_where(where, operand.stored.shape),
+        mask,
+        None if nodata is None else _as_nodata(nodata, operand, axes),
+        *((None,) if weights is None else _as_weights(weights, operand.stored.shape)),
+    )
+    return (operand._replace(selection=selection) if omit or selection.marked else operand), axes
+
+
+def refuse_weights(weights: Any, method: str) -> None:
+    """Exact sums of products with weights are not kept."""
+    if weights is not None and method == "exact":
+        raise ValueError("weights: got some with method='exact'; wants method='compensated'")
+
+
+def as_masked(x: Any, y: np.ndarray) -> np.ndarray:
+    """A new result for ``x``: masked as that is, if it is."""
+    return np.ma.MaskedArray(y, mask=x.mask, copy=False) if isinstance(x, np.ma.MaskedArray) else y
+
+
+def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(f"{name}: got shape {array.shape}; wants one that broadcasts to {shape}") from None
+
+
+def _as_where(where: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    if where is None:
+        return None
+    array = np.asarray(where)
+    if array.dtype != np.bool_:
+        raise TypeError(f"where: got dtype {array.dtype}; wants bool")
+    return _broadcast("where", array, shape)
+
+
+def _as_weights(weights: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, float]:
+    array = np.asarray(weights)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"weights: got dtype {array.dtype}; wants real numbers")
+    largest = float(array.max(initial=0))
+    exponent = min(1000, -math.frexp(largest)[1]) if 0.0 < largest < math.inf else 0
+    return _broadcast("weights", array, shape), math.ldexp(1.0, exponent)
+
+
+def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:
+    """In the dtype of the data: the float32 nearest to 0.1 is what "0.1" means in float32 data."""
+    dtype = operand.original
+    array = np.asarray(nodata)
+    if array.dtype.kind not in "biuf" and not all(isinstance(v, int) for v in array.reshape(-1).tolist()):
+        raise TypeError(f"nodata: got dtype {array.dtype}; wants numbers")
+    if array.shape not in ((), axes.shape):
+        raise ValueError(f"nodata: got shape {array.shape}; wants a number, or one per channel: {axes.shape}")
+    given = np.ones(array.shape, np.bool_)
+    if dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            value = array.astype(dtype)
+    else:
+        if array.dtype.kind == "f":
+            given = ~np.isnan(array)
+            array = np.where(given, array, 0)
+        value = _as_integers(array, operand.stored.dtype, dtype)
+    return Nodata(*(np.broadcast_to(part, axes.shape) for part in (value, given)))
+
+
+def _as_integers(array: np.ndarray, stored: np.dtype, dtype: np.dtype) -> np.ndarray:
+    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    for v in (array.min(), array.max()) if array.size else ():
+        if not low <= int(v) <= high if np.isfinite(float(v)) else True:
+            raise ValueError(f"nodata: got {v}; wants a number that {dtype} data can hold")
+    if array.dtype.kind == "f" and (array != np.floor(array)).any():
+        raise ValueError(f"nodata: got {array}; wants whole numbers for {dtype} data")
+    return array.astype(stored)
