@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.sizes import LANES, PLACES, ROWS, SEGMENTS, WIDTH
+from ._kernels.sizes import LANES, MAP_BLOCKS, MAP_ROWS, PLACES, ROWS, SEGMENTS, WIDTH
 
 ChannelAxis = int | tuple[int, ...] | None
 
@@ -24,6 +24,8 @@ _COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow
 _UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
 _STATES = 1 << 21  # bytes of the states of all segments
 _MAP_UNIT = 1 << 15  # elements of a map's unit
+_MAP_SPAN = 1 << 12  # that lie side by side if they can: pieces of 2^9 bytes took 5 times the time of whole rows
+_MAP_LEAST = 64  # rows at least for which coefficients are laid out
 _BLOCK = 1 << 16  # elements of a staged block: its float64 copies in and out take 1 MiB per thread
 _BLOCK_REDUCED = 1 << 12  # of one channel, so that the finish of a channel is paid for
 
@@ -86,6 +88,8 @@ class Cut(NamedTuple):
     blocks: int  # groups of channels
     segments: int  # units of reduction per block
     chunks: int  # units of a map per block
+    spread: np.ndarray  # the geometry of a map of everything ...
+    units: int  # ... and its units
 
 
 class View(NamedTuple):
@@ -218,10 +222,21 @@ def _cut(sizes: _Sizes) -> Cut:
         chunks = outer if map_along_rows else -(-outer // map_rows)
     blocks = -(-channels // block)
     segments = min(tiles, max(1, _UNITS // blocks))
-    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes)
+    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes, 1)
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
-    return Cut(geometry, inner > WIDTH, map_along_rows, channels, block, blocks, segments, chunks)
+    spread, units = geometry, blocks * chunks
+    group = min(blocks, -(-_MAP_SPAN // (block * inner)))
+    if group > 1:
+        spread = geometry.copy()
+        spread[MAP_BLOCKS] = group
+        if not map_along_rows:
+            spread[MAP_ROWS] = max(1, map_rows // group) if inner == 1 else min(map_rows, _MAP_LEAST)
+            units = -(-outer // int(spread[MAP_ROWS]))
+        else:
+            units = chunks
+        units *= -(-blocks // group)
+    return Cut(geometry, inner > WIDTH, map_along_rows, channels, block, blocks, segments, chunks, spread, units)
 
 
 def limit_segments(cut: Cut, size: int) -> Cut:

@@ -129,6 +129,51 @@ def test_in_place_nothing_of_full_size_is_allocated(name, layout):
     assert traced_peak(lambda: MAPS[name](x, axis, out=x)) <= limit(x, axis)
 
 
+def with_gaps(layout):
+    """Give data of a layout with NaN in it, its channel axis, and ways to say what counts."""
+    x, axis = ARRAYS[layout]()
+    if x.dtype.kind == "f":
+        x = x.copy() if not x.flags.writeable else x
+        x[..., 5::64] = np.nan
+    rows = np.arange(x.shape[0]).reshape(-1, *[1] * (x.ndim - 1))
+    return (
+        x,
+        axis,
+        {
+            "omit": {"nan_policy": "omit"},
+            "where": {"where": rows % 3 > 0, "nan_policy": "omit"},
+            "nodata": {"nodata": 1, "nan_policy": "omit"},
+            "weights": {"weights": 1.0 + rows, "nan_policy": "omit"},
+        },
+    )
+
+
+@pytest.mark.parametrize("kind", ["omit", "where", "nodata", "weights"])
+@pytest.mark.parametrize("layout", ["nchw", "table", "one channel", "float16", "uint8 table", "int64", "reversed"])
+def test_what_counts_is_never_made_at_full_size(kind, layout):
+    """No mask, no weights, no copy without gaps: not even one byte per value."""
+    x, axis, ways = with_gaps(layout)
+    arguments = ways[kind]
+    small = tuple(slice(0, min(n, 40)) for n in x.shape)
+    few = {k: v[small[:1]] if isinstance(v, np.ndarray) else v for k, v in arguments.items()}
+    out = np.ones(x.shape, MAPS["zscore"](np.ones((2, 2), x.dtype)).dtype)  # written to: zeros have no pages yet
+    fastbn.zscore(x[small], axis, **few)  # compiles
+    assert traced_peak(lambda: fastbn.channel_stats(x, axis, **arguments)) <= limit(x, axis)
+    before = resident(reset=True)
+    traced = traced_peak(lambda: fastbn.zscore(x, axis, out=out, **arguments))
+    grown = resident() - before
+    assert traced <= limit(x, axis)
+    assert grown <= limit(x, axis) + 4 * MIB
+
+
+def test_the_mask_of_a_masked_array_is_not_copied():
+    x = np.ma.MaskedArray(ones("f4"), np.zeros(SHAPE, bool))
+    x.mask[:, :, ::2] = True
+    fastbn.zscore(x[:1])  # compiles
+    assert traced_peak(lambda: fastbn.channel_stats(x)) <= limit(x, 1)
+    assert traced_peak(lambda: fastbn.zscore(x)) <= x.data.nbytes + limit(x, 1)
+
+
 @pytest.mark.parametrize("shape", [(400, 100_000), (3000, 10_000), (20_000, 1000)])
 def test_backward_functions(shape):
     """32 MiB and 350 bytes per channel and thread."""

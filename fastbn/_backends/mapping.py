@@ -52,10 +52,11 @@ class Mapping:
         if view is None or target is None:
             self._staged(source, axes, coefficients, out, kept)
             return
+        spread = view._replace(cut=view.cut._replace(geometry=view.cut.spread))
         _threads.run(
-            view.cut.blocks * view.cut.chunks,
+            view.cut.units,
             source.nbytes + out.stored.nbytes,
-            lambda begin, end: self._units(view, target, coefficients, begin, end),
+            lambda begin, end: self._units(spread, target, coefficients, begin, end),
         )
 
     def blocks(self, view: View, target: Target, coefficients: np.ndarray, first: int, last: int) -> None:

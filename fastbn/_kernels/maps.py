@@ -5,13 +5,14 @@ A variant binds ``head``, ``tail`` (how a stored number, or a pair of them, is r
 others are given ``x`` once more. ``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
-from .machine import load
+from .machine import load, window
 from .operands import expand
 from .sizes import (
     BLOCK,
     CHANNEL_STRIDE,
     CHANNELS,
     INNER,
+    MAP_BLOCKS,
     MAP_ROWS,
     OUTER,
     OUTER_STRIDE,
@@ -38,13 +39,13 @@ def map_run(x, y, at, out, to, count, coefficients, channels, channel):
 
 
 def map_rows(x, y, geometry, out, out_geometry, coefficients, begin, end, expanded):
-    """Transform units ``begin`` to ``end``, each one run of every channel of a block."""
+    """Transform units ``begin`` to ``end``, each one run of every channel of some blocks."""
     outer, channels, runs, run, block = (
         geometry[OUTER],
         geometry[CHANNELS],
         geometry[RUNS],
         geometry[RUN],
-        geometry[BLOCK],
+        geometry[BLOCK] * geometry[MAP_BLOCKS],
     )
     for unit in range(begin, end):
         start = (unit % runs) * run
@@ -56,8 +57,8 @@ def map_rows(x, y, geometry, out, out_geometry, coefficients, begin, end, expand
             map_run(x, y, at, out, to, min(run, geometry[INNER] - start), coefficients, channels, channel)
 
 
-def map_row(x, y, at, out, to, lanes, k):
-    """Transform one row of lanes."""
+def map_row(x, y, at, out, to, lanes, k, pitch):
+    """Transform one row of lanes, whose coefficients are ``pitch`` apart."""
     for j in range(lanes):
         v, w = load(x, at + j), load(y, at + j)
         put(
@@ -70,38 +71,44 @@ def map_row(x, y, at, out, to, lanes, k):
                 head(v),
                 tail(v, w),
                 k[j],
-                k[PITCH + j],
-                k[2 * PITCH + j],
-                k[3 * PITCH + j],
-                k[4 * PITCH + j],
-                k[5 * PITCH + j],
-                k[6 * PITCH + j],
-                k[7 * PITCH + j],
+                k[pitch + j],
+                k[2 * pitch + j],
+                k[3 * pitch + j],
+                k[4 * pitch + j],
+                k[5 * pitch + j],
+                k[6 * pitch + j],
+                k[7 * pitch + j],
             ),
         )
 
 
 def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, expanded):
-    """Transform units ``begin`` to ``end``, each some rows of a block of channels."""
+    """Transform units ``begin`` to ``end``, each some rows of some blocks of channels."""
     outer, channels, inner, block = geometry[OUTER], geometry[CHANNELS], geometry[INNER], geometry[BLOCK]
-    rows, repeat = geometry[MAP_ROWS], geometry[REPEAT]
+    rows, repeat, group = geometry[MAP_ROWS], geometry[REPEAT], geometry[MAP_BLOCKS] * block
     if out_geometry[REPEAT] < repeat:
         repeat = 1
     stride, out_stride = geometry[OUTER_STRIDE], out_geometry[OUTER_STRIDE]
     chunks = (outer + rows - 1) // rows
+    bare = inner * repeat == 1  # coefficients already lie as lanes do
+    step = group if bare else block
+    pitch = channels if bare else PITCH
     held = -1
     for unit in range(begin, end):
-        channel = (unit // chunks) * block
-        width = min(block, channels - channel)
-        if channel != held:
-            expand(coefficients, channels, channel, width, inner, repeat, expanded)
-            held = channel
+        first = (unit // chunks) * group
         row = (unit % chunks) * rows
         last = min(outer, row + rows)
-        at = row * stride + channel * geometry[CHANNEL_STRIDE]
-        to = row * out_stride + channel * out_geometry[CHANNEL_STRIDE]
-        for _ in range((last - row) // repeat):
-            map_row(x, y, at, out, to, repeat * width * inner, expanded)
-            at += repeat * stride
-            to += repeat * out_stride
-        map_row(x, y, at, out, to, ((last - row) % repeat) * width * inner, expanded)
+        for b in range((min(group, channels - first) + step - 1) // step):
+            channel = first + b * step
+            width = min(step, channels - channel)
+            k = window(coefficients, channel) if bare else window(expanded, 0)
+            if channel != held and not bare:
+                expand(coefficients, channels, channel, width, inner, repeat, expanded)
+                held = channel
+            at = row * stride + channel * geometry[CHANNEL_STRIDE]
+            to = row * out_stride + channel * out_geometry[CHANNEL_STRIDE]
+            for _ in range((last - row) // repeat):
+                map_row(x, y, at, out, to, repeat * width * inner, k, pitch)
+                at += repeat * stride
+                to += repeat * out_stride
+            map_row(x, y, at, out, to, ((last - row) % repeat) * width * inner, k, pitch)

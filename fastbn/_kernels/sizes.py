@@ -32,7 +32,8 @@ OUTER, CHANNELS, INNER, OUTER_STRIDE, CHANNEL_STRIDE, SEGMENTS, TILES = 0, 1, 2,
 PIECES, RUN, RUNS = 7, 8, 9  # of a tile along rows: outer pieces, their length, tiles per piece
 BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile: channels; of columns: rows side by side in the lanes, rows
 MAP_ROWS = 13  # rows of a unit of a map
-LANES_OF_RUN, PLACES = 14, 15  # lanes of one channel along a run; length of ``geometry``
+LANES_OF_RUN = 14  # lanes of one channel along a run
+MAP_BLOCKS, PLACES = 15, 16  # blocks of channels of a unit of a map; length of ``geometry``
 
 # Rows of an exact state, int64: values counted, NaN and infinities among them, then the words of the sum of the values
 # and of the sum of their squares, two's complement in words of 32 bits.
