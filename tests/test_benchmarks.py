@@ -14,6 +14,7 @@ import pytest
 import backends
 import benchmarks
 import fastbn
+import messy
 import methods
 import side_by_side
 from benchmarks import accuracy
@@ -105,3 +106,15 @@ def test_methods_prints_its_tables(capsys):
     printed = capsys.readouterr().out
     assert printed.count("\n### ") == 4
     assert "| 10^12 | 0 |" in printed
+
+
+def test_messy_prints_its_tables(capsys):
+    threads = fastbn.get_num_threads()
+    try:
+        messy.main(["--quick", "--threads", "1"])
+    finally:
+        fastbn.set_num_threads(threads)
+    printed = capsys.readouterr().out
+    assert printed.count("\n### ") == 3
+    assert "| omit, 1 % NaN |" in printed
+    assert len([line for line in printed.splitlines() if line.startswith("| (")]) == 24
