@@ -154,6 +154,8 @@ def prepare_output(
 ) -> tuple[np.ndarray, Operand]:
     """Check ``out``, or make an array laid out as the argument ``x``, known by ``name``, is."""
     source = operand.stored
+    if isinstance(x, np.ma.MaskedArray):
+        x, out = source, source if out is x else out
     wanted = output_dtype(operand, dtype, outputs)
     if out is None:
         out = np.empty_like(source, dtype=wanted, subok=False)

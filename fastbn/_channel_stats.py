@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _display, _merging, _records
-from ._algebra import root, variance
+from ._algebra import divide_words, root, two_sum, variance
 from ._arrays import number_dtype
 from ._backends import Moments
 from ._exact import ExactState
@@ -202,8 +202,13 @@ class ChannelStats:
         return Moments(self._state.reshape(5, -1).copy(), self._least.reshape(-1), self._greatest.reshape(-1))
 
     def _variance(self, ddof: int) -> tuple[Floats, Floats]:
+        free = self._state[0] - check_ddof(ddof)
         with np.errstate(all="ignore"):
-            head, tail = variance(self._state[0], self._state[3], self._state[4], check_ddof(ddof))
+            if self._tally is None or not self._tally.tail.any():
+                head, tail = variance(free, self._state[3], self._state[4], 0)
+            else:
+                free, rest = two_sum(free, self._tally.tail)
+                head, tail = divide_words(self._state[3], self._state[4], np.where(free > 0, free, np.nan), rest)
         return np.asarray(head), np.asarray(tail)
 
     def _any_empty(self) -> bool:
@@ -330,7 +335,7 @@ class ChannelStats:
             return ChannelStats(ExactState.merged(exact), least, greatest, name, tally)
         states = [part._state for part in filled]
         tails = [part._tallied.tail for part in filled]
-        if not any(tail.any() for tail in tails):
+        if all(part._tally is None or (part._tally.counted == part._counts).all() for part in filled):
             return ChannelStats(_merging.union(states), least, greatest, name, tally)
         state = _merging.union([np.concatenate([s, t[np.newaxis]]) for s, t in zip(states, tails, strict=True)])
         return ChannelStats(state[:-1].copy(), least, greatest, name, tally._replace(tail=state[-1].copy()))

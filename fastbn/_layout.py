@@ -284,7 +284,7 @@ def cut_kept(shape: tuple[int, ...], axes: Axes, size: int) -> Iterator[tuple[sl
 class Block(NamedTuple):
     """A rectangular piece of an array that has no direct view."""
 
-    where: tuple[slice, ...]  # into the array with its axes in the order kept, reduced
+    where: tuple[Any, ...]  # into the array with its axes in the order kept, reduced; a view, of 0 axes as well
     kept: tuple[slice, ...]  # into the per-channel vectors
     channels: int
     first: bool  # nothing of these channels came before
@@ -303,4 +303,6 @@ def blocks(array: np.ndarray, axes: Axes) -> Iterator[Block]:
     rank = len(axes.kept)
     for index in itertools.product(*cuts):
         kept = index[:rank]
-        yield Block(index, kept, math.prod(s.stop - s.start for s in kept), all(s.start == 0 for s in index[rank:]))
+        yield Block(
+            (*index, ...), kept, math.prod(s.stop - s.start for s in kept), all(s.start == 0 for s in index[rank:])
+        )

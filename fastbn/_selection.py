@@ -9,6 +9,8 @@ from ._arrays import Operand, as_operand, two_words
 from ._layout import Axes, Block, ChannelAxis, split_axes
 from ._scalars import check_nan_policy
 
+_MOST_OF_INTEGERS = 2**53  # of weights: larger ones are not all float64 numbers
+
 
 class Nodata(NamedTuple):
     """Values that stand for nothing, of the shape of the kept axes, in the dtype of the data."""
@@ -55,14 +57,10 @@ class Selection(NamedTuple):
         return absent
 
     def weights_of(self, axes: Axes, block: Block) -> np.ndarray:
-        """Checked weights of a block, as float64."""
+        """Weights of a block, as float64."""
         assert self.weights is not None
         piece = self.weights.transpose(axes.kept + axes.reduced)[block.where]
-        weights = np.array(piece, dtype=np.float64, order="C")
-        if not ((weights >= 0.0) & (weights < np.inf)).all():
-            bad = weights[~((weights >= 0.0) & (weights < np.inf))][0]
-            raise ValueError(f"weights: got {bad}; wants finite numbers >= 0")
-        return weights
+        return np.array(piece, dtype=np.float64, order="C")
 
 
 class Kept(NamedTuple):
@@ -102,7 +100,7 @@ def open_data(
     check_nan_policy(nan_policy)
     mask = None
     if isinstance(x, np.ma.MaskedArray):
-        mask = None if x.mask is np.ma.nomask else np.asarray(x.mask)
+        mask = np.asarray(x.mask) if x.mask.any() else None
         x = x.data
     operand = as_operand(x, name)
     axes = split_axes(operand.stored.shape, channel_axis)
@@ -123,9 +121,13 @@ def refuse_weights(weights: Any, method: str) -> None:
         raise ValueError("weights: got some with method='exact'; wants method='compensated'")
 
 
-def as_masked(x: Any, y: np.ndarray) -> np.ndarray:
-    """A new result for ``x``: masked as that is, if it is."""
-    return np.ma.MaskedArray(y, mask=x.mask, copy=False) if isinstance(x, np.ma.MaskedArray) else y
+def as_masked(x: Any, y: np.ndarray, out: Any) -> np.ndarray:
+    """The result for ``x``: ``out`` if there is one, else masked as ``x`` is, if it is."""
+    if out is not None:
+        return out  # type: ignore[no-any-return]
+    if not isinstance(x, np.ma.MaskedArray):
+        return y
+    return np.ma.MaskedArray(y, mask=np.array(x.mask), copy=False, hard_mask=x.hardmask)
 
 
 def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -135,19 +137,33 @@ def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
         raise ValueError(f"{name}: got shape {array.shape}; wants one that broadcasts to {shape}") from None
 
 
+def _as_array(name: str, value: Any) -> np.ndarray:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: got a masked array; wants a plain one: fill it, for example with {name}.filled(0)")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: got no rectangular array ({error})") from None
+
+
 def _as_where(where: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     if where is None:
         return None
-    array = np.asarray(where)
+    array = _as_array("where", where)
     if array.dtype != np.bool_:
         raise TypeError(f"where: got dtype {array.dtype}; wants bool")
-    return _broadcast("where", array, shape)
+    full = _broadcast("where", array, shape)
+    return None if array.all() else full  # most masks of most data hide nothing
 
 
 def _as_weights(weights: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, float]:
-    array = np.asarray(weights)
+    array = _as_array("weights", weights)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"weights: got dtype {array.dtype}; wants real numbers")
+    most = math.inf if array.dtype.kind == "f" else _MOST_OF_INTEGERS + 1
+    for bad in (array.min(), array.max()) if array.size else ():  # NaN if there is one
+        if not 0 <= bad < most:
+            raise ValueError(f"weights: got {bad}; wants finite numbers >= 0 (integers up to 2^53)")
     largest = float(array.max(initial=0))
     exponent = min(1000, -math.frexp(largest)[1]) if 0.0 < largest < math.inf else 0
     return _broadcast("weights", array, shape), math.ldexp(1.0, exponent)
@@ -156,28 +172,39 @@ def _as_weights(weights: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, float
 def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:
     """In the dtype of the data: the float32 nearest to 0.1 is what "0.1" means in float32 data."""
     dtype = operand.original
-    array = np.asarray(nodata)
-    if array.dtype.kind not in "biuf" and not all(isinstance(v, int) for v in array.reshape(-1).tolist()):
-        raise TypeError(f"nodata: got dtype {array.dtype}; wants numbers")
+    array = _as_array("nodata", nodata)
+    if not isinstance(nodata, np.ndarray | np.generic):  # lists with large integers would have become floats
+        array = np.array(nodata, dtype=object)
     if array.shape not in ((), axes.shape):
         raise ValueError(f"nodata: got shape {array.shape}; wants a number, or one per channel: {axes.shape}")
-    given = np.ones(array.shape, np.bool_)
+    given = [_as_number(v) for v in array.reshape(-1).tolist()]
+    some = np.array([v == v or dtype.kind == "f" for v in given], np.bool_).reshape(array.shape)
+    with np.errstate(over="ignore"):
+        values = [_in_dtype(v, operand.stored.dtype, dtype) for v in given]
+    value = np.array(values, operand.stored.dtype.newbyteorder("=")).reshape(array.shape)
+    return Nodata(*(np.broadcast_to(part, axes.shape) for part in (value, some)))
+
+
+def _as_number(value: Any) -> Any:
+    if not isinstance(value, int | float | np.integer | np.floating | np.bool_):
+        raise TypeError(f"nodata: got {value!r} of type {type(value).__name__}; wants numbers")
+    return value
+
+
+def _in_dtype(value: Any, stored: np.dtype, dtype: np.dtype) -> Any:
+    """A number as the data hold it; 0 for NaN in integer data, which says that there is none."""
     if dtype.kind == "f":
-        with np.errstate(all="ignore"):
-            value = array.astype(dtype)
+        try:
+            held = stored.type(value)
+            fits = bool(np.isfinite(held)) or not math.isfinite(value)
+        except OverflowError:  # an integer beyond float64
+            held, fits = 0, False
+    elif value != value:
+        return 0
     else:
-        if array.dtype.kind == "f":
-            given = ~np.isnan(array)
-            array = np.where(given, array, 0)
-        value = _as_integers(array, operand.stored.dtype, dtype)
-    return Nodata(*(np.broadcast_to(part, axes.shape) for part in (value, given)))
-
-
-def _as_integers(array: np.ndarray, stored: np.dtype, dtype: np.dtype) -> np.ndarray:
-    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    for v in (array.min(), array.max()) if array.size else ():
-        if not low <= int(v) <= high if np.isfinite(float(v)) else True:
-            raise ValueError(f"nodata: got {v}; wants a number that {dtype} data can hold")
-    if array.dtype.kind == "f" and (array != np.floor(array)).any():
-        raise ValueError(f"nodata: got {array}; wants whole numbers for {dtype} data")
-    return array.astype(stored)
+        low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        fits = low <= value <= high and value == math.floor(value)
+        held = int(value) if fits else 0
+    if not fits:
+        raise ValueError(f"nodata: got {value!r}; wants a number that {dtype} data can hold")
+    return held

@@ -131,8 +131,7 @@ def batch_norm(
         if nan_policy == "raise":
             fit(operand, axes, None, method, nan_policy)
         apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
-    if out is None:
-        y = as_masked(x, y)
+    y = as_masked(x, y, out)
     if not return_stats:
         return y
     if stats is None and not training:

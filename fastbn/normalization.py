@@ -108,8 +108,7 @@ def zscore(
     else:
         stats = fit(operand, axes, stats, method, nan_policy)
         apply(operand, axes, stats.moments(), gamma, beta, eps, ddof, on_constant, target)
-    if out is None:
-        y = as_masked(x, y)
+    y = as_masked(x, y, out)
     return (y, stats) if return_stats else y
 
 
@@ -164,7 +163,7 @@ def normalize(
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
     y, target = prepare_output(x, operand, out, dtype)
     apply(operand, axes, stats.moments(), scale, shift, eps, ddof, on_constant, target)
-    return as_masked(x, y) if out is None else y
+    return as_masked(x, y, out)
 
 
 def denormalize(
@@ -191,13 +190,16 @@ def denormalize(
         The axis (or axes) that is kept.
     gamma, beta : array_like, optional
         As they were used; no `gamma` may be 0.
-    ddof, eps, out, dtype
+    ddof, eps, out
         As in `zscore`, with the values that were used.
+    dtype : dtype, optional
+        As in `zscore`, or an integer dtype: results are rounded to the nearest, ties to even, and stop at its ends; NaN
+        gives 0.
 
     Returns
     -------
     ndarray
-        Within 2 ulp of ``max(abs(x), abs(mean))``; the constant itself for a constant channel.
+        Within 2 ulp of ``max(abs(x), abs(mean))``; the constant itself for a constant channel (as float64 holds it).
 
     Raises
     ------
@@ -223,7 +225,7 @@ def denormalize(
         backend = current()
         coefficients = backend.destandardize(stats.moments(), scale, shift, eps, ddof)
         backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
-    return as_masked(y, x) if out is None else x
+    return as_masked(y, x, out)
 
 
 def minmax_scale(
@@ -303,8 +305,7 @@ def minmax_scale(
         backend = current()
         coefficients = backend.rescale(moments, onto, bounds, CONSTANT_WIDTH[on_constant])
         backend.map_channels(operand, axes, "rescale", coefficients, target, kept_nodata(operand, target.output))
-    if out is None:
-        y = as_masked(x, y)
+    y = as_masked(x, y, out)
     return (y, stats) if return_stats else y
 
 
@@ -330,12 +331,12 @@ def minmax_unscale(
     feature_range : (float, float), default (0.0, 1.0)
         As it was used.
     out, dtype
-        As in `zscore`.
+        As in `denormalize`.
 
     Returns
     -------
     ndarray
-        `lo` gives the minimum and `hi` the maximum exactly.
+        `lo` gives the minimum and `hi` the maximum exactly (as float64 holds them).
 
     Raises
     ------
@@ -359,4 +360,4 @@ def minmax_unscale(
         backend = current()
         coefficients = backend.unscale(stats.moments(), interval)
         backend.map_channels(operand, axes, "rescale", coefficients, target)
-    return as_masked(y, x) if out is None else x
+    return as_masked(y, x, out)

@@ -44,6 +44,15 @@ def test_rounding_and_saturation(dtype):
         np.testing.assert_array_equal(out, x)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, ">i2"])
+def test_in_place(dtype):
+    stats = fastbn.ChannelStats.from_moments(2, [10.0], [4.0], min=[10.0], max=[30.0])
+    for function, wanted in ((fastbn.minmax_unscale, [10, 30]), (fastbn.denormalize, [10, 12])):
+        y = np.array([[0], [1]], dtype)
+        assert function(y, stats, out=y, dtype=y.dtype.newbyteorder("=")) is y
+        assert y.ravel().tolist() == wanted
+
+
 def test_out_has_to_be_of_the_dtype():
     stats = fastbn.ChannelStats.from_moments(2, [0.0], [1.0], min=[0.0], max=[1.0])
     out = np.full((3, 1), 7, np.uint8)

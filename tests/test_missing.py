@@ -191,6 +191,29 @@ def test_nodata_is_compared_in_the_dtype(dtype, value, others):
     assert fastbn.channel_stats(x, nodata=others[0]).count.tolist() == [3 - sum(v == others[0] for v in others)]
 
 
+def test_nodata_per_channel_at_the_ends_of_integers():
+    x = np.array([[2**64 - 1, 0], [1, 1], [2, 2]], np.uint64)
+    for nodata in ([2**64 - 1, 0], np.array([2**64 - 1, 0], np.uint64), [2**64 - 1, math.nan]):
+        assert fastbn.channel_stats(x, nodata=nodata).count.tolist() == [2, 2 + (nodata[1] != 0)]
+    y = np.array([[1.0], [math.inf], [3.0]], np.float32)
+    assert fastbn.channel_stats(y, nodata=math.inf).mean.tolist() == [2.0]
+
+
+def test_no_axes_at_all():
+    for dtype in (np.float32, np.float16, ">f8", np.uint8):
+        x = np.array(3, dtype)
+        assert float(fastbn.zscore(x, None, nodata=1.0)) == 0.0
+        assert float(fastbn.minmax_scale(x, None, nodata=3)) == 3.0
+        assert fastbn.channel_stats(x, None, where=False).count == 0
+    stats = fastbn.channel_stats(np.array([1.0, 5.0]), None)
+    assert fastbn.denormalize(0.0, stats, None, dtype=np.int8) == 3
+    assert fastbn.minmax_unscale(1.0, stats, None, dtype=np.int64) == 5
+    for training in (True, False):
+        dy, x = np.array(1.0), np.array(2.0)
+        found = fastbn.batch_norm_backward(dy, x, stats, channel_axis=None, where=False, training=training)
+        assert found.dx == 0
+
+
 def test_channels_without_nodata():
     x = np.array([[0, 0], [1, 1], [2, 2]], np.uint8)
     assert fastbn.channel_stats(x, nodata=[0, math.nan]).count.tolist() == [2, 3]
@@ -420,6 +443,11 @@ def test_masked_in_masked_out():
     assert isinstance(fastbn.normalize(x, stats), np.ma.MaskedArray)
     out = np.empty((50, 4))
     assert fastbn.zscore(x, out=out) is out
+    assert fastbn.zscore(x, out=x) is x
+    np.testing.assert_array_equal(x.data, out)
+    y[0] = np.ma.masked  # which must not reach the input
+    assert np.array_equal(x.mask, scaled.mask)
+    assert np.ma.MaskedArray(x, hard_mask=True).hardmask == fastbn.zscore(np.ma.MaskedArray(x, hard_mask=True)).hardmask
     for function in (fastbn.instance_norm, fastbn.layer_norm):
         with pytest.raises(TypeError, match="masked array"):
             function(x)
@@ -509,10 +537,16 @@ def test_layer_takes_masked_batches():
     [
         ({"where": np.ones((3, 3), bool)}, ValueError, r"where: got shape \(3, 3\)"),
         ({"where": np.ones((4, 2), int)}, TypeError, "where: got dtype int64; wants bool"),
+        ({"where": [[True], [True, False]]}, ValueError, "where: got no rectangular array"),
+        ({"where": np.ma.MaskedArray([[True]] * 4)}, TypeError, "where: got a masked array"),
+        ({"weights": np.ma.MaskedArray([[1.0]] * 4)}, TypeError, "weights: got a masked array"),
+        ({"weights": 2**53 + 1}, ValueError, "weights: got 9007199254740993"),
+        ({"weights": 1e308}, ValueError, "weights: got weights whose sum"),
+        ({"nodata": 10**400}, ValueError, "nodata: got 1000"),
         ({"where": np.ones((2, 4, 2), bool)}, ValueError, "where: got shape"),
         ({"nodata": [1, 2, 3]}, ValueError, r"nodata: got shape \(3,\)"),
-        ({"nodata": "none"}, TypeError, "nodata: got dtype"),
-        ({"nodata": 1j}, TypeError, "nodata: got dtype"),
+        ({"nodata": "none"}, TypeError, "nodata: got 'none'"),
+        ({"nodata": 1j}, TypeError, "nodata: got 1j"),
         ({"nan_policy": "ignore"}, ValueError, "nan_policy: got 'ignore'"),
         ({"weights": -1.0}, ValueError, r"weights: got -1\.0"),
         ({"weights": math.nan}, ValueError, "weights: got nan"),
@@ -532,10 +566,29 @@ def test_bad_arguments_write_nothing(function, arguments, error, match):
     assert (out == 7).all()
 
 
-@pytest.mark.parametrize(("dtype", "nodata"), [("uint8", -9999), ("uint8", 0.5), ("int16", 1e6), ("bool", 2)])
-def test_nodata_that_integers_cannot_be(dtype, nodata):
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        ("uint8", -9999),
+        ("uint8", 0.5),
+        ("int16", 1e6),
+        ("int32", math.inf),
+        ("bool", 2),
+        ("float32", -1.797e308),
+        ("float16", -99999),
+    ],
+)
+def test_nodata_that_the_data_cannot_be(dtype, nodata):
     with pytest.raises(ValueError, match="nodata: got"):
         fastbn.channel_stats(np.ones((3, 2), dtype), nodata=nodata)
+
+
+def test_bad_weights_are_refused_with_statistics_given_and_without_data():
+    stats = fastbn.channel_stats(np.eye(2))
+    with pytest.raises(ValueError, match="weights: got"):
+        fastbn.zscore(np.eye(2), weights=[[-1], [math.nan]], stats=stats)
+    with pytest.raises(ValueError, match="weights: got"):
+        fastbn.channel_stats(np.zeros((0, 2)), weights=-1.0)
 
 
 def test_one_bad_weight_among_many():

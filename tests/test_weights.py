@@ -155,3 +155,38 @@ def test_normalization_with_weights():
     np.testing.assert_array_equal(y, fastbn.normalize(x, stats, ddof=1))
     full = np.broadcast_to(weights, x.shape)
     assert np.average(y, (0, 2), full) == pytest.approx(0, abs=1e-13)
+
+
+@pytest.mark.parametrize("value", [0, 5, 1023, 1024, 2000, 2047, 2048, -5, 2**53 + 1, 2**62 + 1])
+def test_constant_integers(value):
+    x = np.full((70_000, 2), value)
+    stats = fastbn.channel_stats(x, weights=np.linspace(1, 2, 70_000)[:, np.newaxis])
+    assert (stats.var() == 0).all()
+    assert (stats.mean == float(value)).all()
+    assert (fastbn.zscore(x, weights=3.0) == 0).all()
+    x[-1, 1] += 2
+    varied = fastbn.channel_stats(x, weights=np.ones((70_000, 1)))
+    assert varied.var().tolist() == pytest.approx([0, 4 * 69_999 / 70_000**2], rel=1e-9)
+
+
+def test_few_values_of_unlike_weights():
+    rng = np.random.default_rng(6)
+    for reach in (1, 3, 30):
+        x = rng.normal(size=(2000, 3))
+        check(fastbn.channel_stats(x, 0, weights=(w := 10.0 ** rng.uniform(-reach, reach, x.shape))), x, w)
+
+
+def test_small_constants_and_zeros_come_back():
+    for value in (159 * 5e-324, -159 * 5e-324, -0.0, 1e-310):
+        stats = fastbn.channel_stats(np.array([[value], [value]]), weights=[[1.0], [0.3]])
+        for found in (stats.mean[0], stats.min[0], stats.max[0]):
+            assert found == value
+            assert found != 0 or math.copysign(1, found) > 0
+
+
+def test_merged_weights_keep_both_words():
+    rng = np.random.default_rng(7)
+    x, w = rng.normal(size=(1, 400)), rng.random((1, 400))
+    parts = [fastbn.channel_stats(x[:, [i]], 0, weights=w[:, [i]]) for i in range(400)]
+    check(sum(parts), x, w)
+    check(parts[0].merge(*parts[1:]), x, w)

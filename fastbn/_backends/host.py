@@ -53,7 +53,8 @@ class Host:
     def reduce_moments(self, x: Operand, axes: Axes) -> Moments:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
         if x.selection is not None and x.selection.weights is not None:
-            return weighted_moments(self._reduction("gradients", "double", PAIRS["double"]), x, axes)
+            sums, squares = (self._reduction(name, "double", PAIRS["double"]) for name in ("gradients", "weighted"))
+            return weighted_moments(sums, squares, x, axes)
         reduction, source = self._reduction_of("compensated", x)
         return reduction.whole(source, axes).result(MOMENT_ROWS)
 

@@ -29,7 +29,7 @@ class Target(NamedTuple):
 def target_of(view: View, source: Source, axes: Axes, out: Operand) -> Target | None:
     """The output in place, if the kernels can walk it together with the input."""
     for array, flat, place in zip(source.arrays, (view.flat, view.other), ("over", "other"), strict=False):
-        if out.stored is array:
+        if out.stored is array and out.storage == source.storage:
             return Target(flat, view.cut.geometry, place)
     if not out.direct or (len(source.arrays) > 1 and out.storage != source.storage):
         return None

@@ -35,15 +35,18 @@ class _Part(NamedTuple):
         return _Part(*(array[index] for array in self))
 
 
-def weighted_moments(pairs: Reduction, x: Operand, axes: Axes) -> Moments:
-    """Moments of a non-empty array with weights; ``pairs`` sums pairs of float64."""
+def weighted_moments(sums: Reduction, squares: Reduction, x: Operand, axes: Axes) -> Moments:
+    """Moments of a non-empty array with weights.
+
+    Of pairs (x, w), ``sums`` gives those of w and w x, ``squares`` those of w x and w x x.
+    """
     whole = _Part(
         np.zeros((9, *axes.shape)),
         np.zeros(axes.shape),
         *no_extremes(axes.shape, x.stored.dtype.newbyteorder("=")),
     )
     source = Source((x.stored,), x.arithmetic, x.storage, direct=False, selection=x.selection)
-    for block, part in in_order(source, axes, lambda block: _reduce(pairs, x, axes, block)):
+    for block, part in in_order(source, axes, lambda block: _reduce(sums, squares, x, axes, block)):
         held = whole.select(block.kept)
         shape = held.counted.shape
         held.state[...] = _merged(held.state.reshape(9, -1), part.state).reshape(9, *shape)
@@ -55,10 +58,12 @@ def weighted_moments(pairs: Reduction, x: Operand, axes: Axes) -> Moments:
         s, t = two_sum(state[6], state[7])
         s, t = two_sum(s, t + state[8])
         mean, tail = divide_words(s, t, state[0] + (state[0] == 0.0), state[1])
-        known = np.isfinite(s)
+        known = np.isfinite(s) & (whole.least != whole.greatest).reshape(-1)
         mean, tail = np.where(known, mean, state[2]), np.where(known, tail, state[3])
         scale = _weight_scale(x)
         rows = [state[0] / scale, mean, tail, state[4] / scale, state[5] / scale]
+    if not np.isfinite(rows[0]).all():
+        raise ValueError("weights: got weights whose sum is beyond the range of float64; wants smaller ones")
     moments = np.stack([np.where(np.isnan(row), np.nan, row) for row in rows])
     tally = np.stack([whole.counted.reshape(-1), state[1] / scale])
     return Moments(moments, whole.least.reshape(-1), whole.greatest.reshape(-1), tally)
@@ -71,11 +76,11 @@ def _weight_scale(x: Operand) -> float:
 
 def _merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        moments = merge_weighted(*a[:6], *b[:6])
-        return np.stack([*moments, *add_words(*a[6:], *b[6:])])
+        merged = np.stack([*merge_weighted(*a[:6], *b[:6]), *add_words(*a[6:], *b[6:])])
+    return np.where(a[0] == 0.0, b, merged)  # as it is: a weight over itself is not 1 in two words
 
 
-def _reduce(pairs: Reduction, x: Operand, axes: Axes, block: Block) -> _Part:
+def _reduce(sums: Reduction, squares: Reduction, x: Operand, axes: Axes, block: Block) -> _Part:
     """One block, its channels flat."""
     assert x.selection is not None
     piece = x.stored.transpose(axes.kept + axes.reduced)[block.where]
@@ -88,14 +93,15 @@ def _reduce(pairs: Reduction, x: Operand, axes: Axes, block: Block) -> _Part:
     fill(values, absent)
     count = (~absent).sum(axis=1, dtype=np.float64)
     with np.errstate(all="ignore"):
-        state = _state(pairs, values, weights)
+        state = _state(sums, squares, values, weights)
     least, greatest = no_extremes((block.channels,), values.dtype)
-    np.copyto(least, values.min(axis=1), where=count > 0)
-    np.copyto(greatest, values.max(axis=1), where=count > 0)
+    for end, found in ((least, values.min(axis=1)), (greatest, values.max(axis=1))):
+        np.copyto(end, found + values.dtype.type(0), where=count > 0)  # +0 for -0
     return _Part(np.where(count > 0, state, 0.0), count, least, greatest)
 
 
-def _state(pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _state(sums: Reduction, squares: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Rows of a part, of weights as they are given and values that are scaled to where their squares are normal."""
     head, low = two_words(values)
     strange = ~np.isfinite(head)
     special = np.where(strange, head, 0.0).sum(axis=1)
@@ -104,18 +110,23 @@ def _state(pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndar
     scale = np.where(magnitude == 0.0, 1.0, range_scale(magnitude))
     if (scale != 1.0).any():
         head *= scale[:, np.newaxis]
-    w, u, s, t = _sums(pairs, head, weights)
+    w, u, s, t = _of_pairs(sums, head, weights)
     if low.any():
-        s, t = add(s, t, *_sums(pairs, low, weights)[2:])
+        s, t = add(s, t, *_of_pairs(sums, low, weights)[2:])
     mean, tail = divide_words(s, t, w + (w == 0.0), u)
-    d = head - mean[:, np.newaxis]
+    d, rest = two_sum(head, -mean[:, np.newaxis])
     if low.any():  # 64-bit integers may lie between K and the mean, but none between that and the integer next to it
-        d += low - np.rint(tail)[:, np.newaxis]
-    a, b, q, e = _sums(pairs, d, weights * d)
+        d, more = two_sum(d, low - np.rint(tail)[:, np.newaxis])
+        rest += more
+    a, b, q, e = _of_pairs(squares, d, weights)
+    rest *= weights  # as small as a rounding error: plain sums are good enough
+    b += rest.sum(axis=1)
+    e += 2.0 * np.einsum("ij,ij->i", d, rest)
     a, b = multiply_words(a, b, *divide_words(a, b, w + (w == 0.0), u))
     q, e = add(q, e, -a, -b)
     varies = values.min(axis=1) != values.max(axis=1)
-    mean, tail = (np.where(varies, *parts) for parts in ((mean, head[:, 0]), (tail, low[:, 0])))
+    same = two_sum(head[:, 0], low[:, 0])
+    mean, tail = (np.where(varies, *parts) for parts in ((mean, same[0]), (tail, same[1])))
     q, e = np.where(varies & (q > 0.0), q, 0.0), np.where(varies & (q > 0.0), e, 0.0)
     unknown = special - special
     return np.stack(
@@ -133,8 +144,8 @@ def _state(pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndar
     )
 
 
-def _sums(pairs: Reduction, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Sums of ``y`` and of ``x y`` per channel, each in two words."""
+def _of_pairs(pairs: Reduction, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The two sums of a method of pairs per channel, each in two words."""
     view = as_channels(x)._replace(other=y.reshape(-1))
     partials = pairs.partials(view.cut)
     pairs.blocks(view, partials, 0, view.cut.blocks)

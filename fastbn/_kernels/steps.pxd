@@ -29,3 +29,8 @@ cdef (double, double, double, double, double) wide(
 cdef (double, double, double, double) product(
     number v, double w, double pivot, double s, double c, double q, double f
 ) noexcept nogil
+
+@cython.locals(d=double, p=double, e=double, r=double, h=double, b=double, a=double)
+cdef (double, double, double, double) weighted(
+    number v, double w, double pivot, double s, double c, double q, double f
+) noexcept nogil

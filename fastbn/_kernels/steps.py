@@ -9,6 +9,7 @@ depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Ad
 * general [10, 2]: the errors of c go to t.
 * wide [22, 4]: 64-bit integers, d in two words; c is exact.
 * product [16, 2]: of a pair; (s, c) take w, (q, f) take w*d.
+* weighted [17, 5]: of a pair; (s, c) take w*d, (q, f) take w*d*d.
 """
 
 from .._algebra import multiply_add, two_prod, two_sum
@@ -62,3 +63,13 @@ def product(v, w, pivot, s, c, q, f):
     p, b = two_prod(w, 1.0 * v - pivot)
     q, a = two_sum(q, p)
     return s, c + r, q, f + (a + b)
+
+
+def weighted(v, w, pivot, s, c, q, f):
+    """(s, c) += w*d; (q, f) += w*d*d, where d is v itself."""
+    d = 1.0 * v
+    p, e = two_prod(1.0 * w, d)
+    s, r = two_sum(s, p)
+    h, b = two_prod(p, d)
+    q, a = two_sum(q, h)
+    return s, c + (r + e), q, f + (a + (b + e * d))

@@ -269,6 +269,11 @@ _GRADIENTS: dict[str, Any] = (
     }
 )
 
+#: The sums of weighted data, of which something was subtracted before.
+_WEIGHTED: dict[str, Any] = (
+    _GRADIENTS | _sums(steps.weighted, steps.weighted, lanes.accumulate_pairs) | {"pivot_head": pivots.pivot_none}
+)
+
 #: What pairs are computed with, in place.
 PAIRS: dict[str, np.dtype] = {
     "single": np.dtype(np.float32),
@@ -319,6 +324,7 @@ REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "compensated": _COMPENSATED,
     "exact": _EXACT,
     "gradients": dict.fromkeys(PAIRS, _GRADIENTS),
+    "weighted": {"double": _WEIGHTED},
     "compensated_omitting": {name: _omitting(_COMPENSATED[name], name) for name in OMITTING},
     "exact_omitting": {name: _omitting(_EXACT[name], name) for name in OMITTING},
 }
@@ -327,6 +333,7 @@ METHOD_MODULES = {
     "compensated": (extremes, folds, tiles, passes),
     "exact": (extremes, folds, limbs, floors, exact, passes),
     "gradients": (extremes, folds, tiles, gradients, passes),
+    "weighted": (extremes, folds, tiles, gradients, passes),
     "compensated_omitting": (extremes, folds, tiles, passes, gaps),
     "exact_omitting": (extremes, folds, limbs, floors, exact, passes, gaps),
 }
@@ -335,6 +342,7 @@ STATE_DTYPES = {
     "compensated": np.dtype(np.float64),
     "exact": np.dtype(np.int64),
     "gradients": np.dtype(np.float64),
+    "weighted": np.dtype(np.float64),
     "compensated_omitting": np.dtype(np.float64),
     "exact_omitting": np.dtype(np.int64),
 }
