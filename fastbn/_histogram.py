@@ -16,6 +16,8 @@ from ._layout import Axes, Block, cut_kept
 
 LEVELS = 1 << 16  # keys of a channel
 _DENSE = 1 << 21  # bins that are held at a time, 16 MiB
+_SPARE = 4  # bins per value of a block up to which counting beats sorting
+_LONG = 64  # values of a row from which sorting by digits, which NumPy does for 16 bits, beats comparing
 
 Counts = tuple[np.ndarray, np.ndarray]  # keys, how often each
 
@@ -31,12 +33,12 @@ class Histogram(NamedTuple):
     @property
     def starts(self) -> np.ndarray:
         """Where each channel starts in the keys, and where the last one ends."""
-        return np.searchsorted(self.keys, np.arange(self.channels + 1) * LEVELS)
+        return np.asarray(np.searchsorted(self.keys, np.arange(self.channels + 1) * LEVELS))
 
     @property
     def values(self) -> np.ndarray:
         """The value of every key."""
-        return self.keys % LEVELS + self.least
+        return np.asarray(self.keys % LEVELS + self.least)
 
     def total(self) -> np.ndarray:
         """Values counted in each channel."""
@@ -52,7 +54,7 @@ class Histogram(NamedTuple):
             return np.zeros(ranks.shape)
         before = self._before()
         found = np.searchsorted(before[1:], before[self.starts[:-1]] + ranks, side="right")
-        return self.values[np.minimum(found, self.keys.size - 1)].astype(np.float64)
+        return np.asarray(self.values[np.minimum(found, self.keys.size - 1)], np.float64)
 
     def select(self, channels: np.ndarray) -> "Histogram":
         """Some of the channels, in this order."""
@@ -130,19 +132,37 @@ def _moved(block: Block, offsets: tuple[int, ...]) -> Block:
 def _count(x: Operand, axes: Axes, block: Block, bins: int) -> Counts:
     """Count a block; the key of a value is ``channel of the block * bins + value - least``."""
     piece = x.stored.transpose(axes.kept + axes.reduced)[block.where]
-    keys: np.ndarray = np.array(piece, dtype=np.int64, order="C").reshape(block.channels, -1)
-    if x.stored.dtype.kind == "i":
-        keys -= least_of(x.original)
-    keys += np.arange(block.channels)[:, np.newaxis] * bins
-    if x.selection is not None:
-        keys = keys[~x.selection.absent(x.stored, axes, block).reshape(keys.shape)]
-    keys = keys.reshape(-1)
-    if block.channels * bins <= keys.size:
-        counts = np.bincount(keys, minlength=block.channels * bins)
-        found = np.flatnonzero(counts)
-        return found, counts[found]
-    keys.sort()
-    return _collected([(keys, np.ones(keys.size, np.int64))])
+    dense = block.channels * bins <= _SPARE * piece.size
+    dtype = np.dtype(np.int64) if dense else piece.dtype.newbyteorder("=")
+    values: np.ndarray = np.array(piece, dtype=dtype, order="C").reshape(block.channels, -1)
+    absent = None if x.selection is None else x.selection.absent(x.stored, axes, block).reshape(values.shape)
+    least, rows = least_of(x.original), np.arange(block.channels) * bins
+    if not dense:
+        keys, counts = _sorted(values, absent)
+        return rows[keys[0]] + keys[1] - least, counts
+    values += rows[:, np.newaxis] - least
+    counts = np.bincount(values.reshape(-1) if absent is None else values[~absent], minlength=block.channels * bins)
+    found = np.flatnonzero(counts)
+    return found, counts[found]
+
+
+def _sorted(values: np.ndarray, absent: np.ndarray | None) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Rows and values of what is there, and how often.
+
+    What is absent becomes the greatest value, and is taken off its number afterwards.
+    """
+    if absent is not None:
+        np.copyto(values, np.iinfo(values.dtype).max, where=absent)
+    values.sort(axis=1, kind="stable" if values.shape[1] >= _LONG else None)
+    new = np.ones(values.shape, np.bool_)
+    np.not_equal(values[:, 1:], values[:, :-1], out=new[:, 1:])
+    first = np.flatnonzero(new)
+    counts = np.diff(first, append=values.size)
+    row = first // values.shape[1]
+    if absent is not None:
+        counts[np.searchsorted(row, np.arange(len(values)), side="right") - 1] -= absent.sum(axis=1)
+        first, row, counts = first[counts > 0], row[counts > 0], counts[counts > 0]
+    return (row, values.reshape(-1)[first].astype(np.int64)), counts
 
 
 def _collected(parts: list[Counts]) -> Counts:

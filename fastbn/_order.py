@@ -15,7 +15,7 @@ from ._layout import Axes, Block, cut_kept
 
 _PIECE = 1 << 18  # values of short channels that are copied and ordered together ...
 _LARGE = 1 << 20  # ... and of a channel so long that only one is held at a time, whatever the threads
-_FEW = 8  # places up to which partitioning beats sorting
+_MANY, _DENSE = 64, 8  # places, and values per place, between which partitioning beats sorting
 
 
 class Places(NamedTuple):
@@ -100,7 +100,7 @@ def _order_piece(x: Operand, axes: Axes, index: tuple[slice, ...], q: np.ndarray
         count -= absent.sum(axis=1).reshape(count.shape)
     ranks = places(q, count.reshape(-1))
     wanted = np.unique(np.concatenate([ranks.previous, ranks.following], axis=None))
-    if (count == count.flat[0]).all() and wanted.size <= _FEW:
+    if (count == count.flat[0]).all() and wanted.size <= min(_MANY, axes.values // _DENSE):
         values.partition(np.union1d(wanted, axes.values - 1), axis=1)  # the last one, where a NaN would be
     else:
         values.sort(axis=1)

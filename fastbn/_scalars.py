@@ -5,13 +5,13 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-_NAN_POLICIES = ("propagate", "omit", "raise")
+NAN_POLICIES = ("propagate", "omit", "raise")
 _METHODS = ("compensated", "exact")
 
 
 def check_nan_policy(nan_policy: Any) -> None:
     """Refuse an unknown ``nan_policy``."""
-    check_choice("nan_policy", nan_policy, _NAN_POLICIES)
+    check_choice("nan_policy", nan_policy, NAN_POLICIES)
 
 
 def check_method(method: Any) -> None:
