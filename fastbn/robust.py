@@ -71,6 +71,7 @@ def robust_scale(
     Notes
     -----
     The median is subtracted first, and the range is held in two words: the error stays within 1 ulp of the output.
+    Quantiles are float64 numbers: 64-bit integers whose quartiles are the same when rounded to these count as constant.
     Memory is that of `channel_quantiles`.
 
     Examples

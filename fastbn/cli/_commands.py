@@ -169,7 +169,9 @@ def _fit(args: Namespace) -> Fit:
 
 def _measure_quantiles(stream: Stream, fit: Fit) -> Statistics:
     """Piece by piece, where a histogram can be kept."""
-    return stream.measure(fit) if has_histogram(stream.source.array.dtype) else stream.measure_at_once(fit)
+    counted = has_histogram(stream.source.array.dtype)
+    quantiles: Statistics = stream.measure(fit) if counted else stream.measure_at_once(fit)
+    return quantiles
 
 
 def _load(path: Path) -> Any:
