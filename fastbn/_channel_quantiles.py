@@ -1,4 +1,7 @@
-"""The value that quantiles are: immutable, lossless in a file, and mergeable where they hold a histogram."""
+"""The value that quantiles are: immutable, lossless in a file, and mergeable where they hold a histogram.
+
+Long for its documentation: the work is done in `_histogram`, `_order`, `_quantile_records` and `_display`.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Self

@@ -65,9 +65,9 @@ def channel_quantiles(
 
     bool, 8- and 16-bit integers are counted block by block, without a copy of the data, and the result holds the
     histogram: 16 bytes for every different value of a channel, which is at most 1 MiB per channel; it can be merged.
-    While they are counted, up to 32 MiB are used beyond that and what `channel_stats` uses. Values of other dtypes are
-    selected in memory, from copies (float16: as float32) of as many channels as have 2^18 values, per thread, or of one
-    longer channel, from 2^20 values on at most one at a time: a single channel is copied whole.
+    Counting takes some 32 MiB, and several times what the histogram takes. Values of other dtypes are ordered in
+    memory: every thread copies (float16: as float32) as many channels as have 2^18 values together, or one longer
+    channel; of channels with more than 2^20 values one is copied at a time, whole.
 
     Examples
     --------
