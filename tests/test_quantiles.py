@@ -242,6 +242,14 @@ def test_nan_policies(dtype):
     assert_bits(masked.values, [2.5, 3])
 
 
+@pytest.mark.parametrize("q", [0.0, 0.1, 0.9])
+def test_a_nan_is_found_wherever_it_is(q):
+    """Also where the channel is not sorted, and no quantile is near its end."""
+    x = np.random.default_rng(4).normal(size=(40, 1000))
+    x[np.arange(20), np.arange(20) * 50] = math.nan
+    assert np.isnan(fastbn.channel_quantiles(x, q, 0).values).tolist() == [True] * 20 + [False] * 20
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int64"])
 def test_nothing_counts(dtype):
     for x, shape in ((np.zeros((0, 3), dtype), (3,)), (np.zeros((3, 0), dtype), (0,)), (np.zeros((2, 3), dtype), (3,))):

@@ -38,6 +38,16 @@ def test_within_1_ulp_of_fractions(dtype, shift, power):
             assert oracle.ulps(value, exact, y.dtype) <= 1
 
 
+def test_range_is_held_in_two_words():
+    """Ends whose difference no float64 is; with the rounded difference results are up to 1.4 ulp off."""
+    x = np.random.default_rng(8).normal(size=(1, 4001)) * 2.0 ** np.arange(-20, 21).repeat(98)[:4001]
+    y, stats = fastbn.robust_scale(x, 0, quantile_range=(1, 70), return_stats=True)
+    low, median, high = stats.values[:, 0].tolist()
+    assert Fraction(high) - Fraction(low) != Fraction(high - low)
+    for value, exact in zip(y[0].tolist(), exact_scaled(x[0].tolist(), low, median, high), strict=True):
+        assert oracle.ulps(value, exact) <= Fraction(501, 1000)
+
+
 def test_range_wider_than_float64():
     x = np.array([-1.7e308, -1e308, 0.0, 1e308, 1.7e308])[:, np.newaxis]
     y = fastbn.robust_scale(x, quantile_range=(0, 100)).ravel()
