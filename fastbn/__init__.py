@@ -19,7 +19,9 @@ from .batchnorm import BatchNormGradients, batch_norm, batch_norm_backward
 from .layer import BatchNorm
 from .layernorm import layer_norm, layer_norm_backward
 from .normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
+from .quantiles import ChannelQuantiles, channel_quantiles
 from .relatives import group_norm, group_norm_backward, instance_norm, instance_norm_backward
+from .robust import robust_scale
 from .statistics import ChannelStats, channel_stats
 
 __all__ = [
@@ -27,11 +29,13 @@ __all__ = [
     "BackendUnavailable",
     "BatchNorm",
     "BatchNormGradients",
+    "ChannelQuantiles",
     "ChannelStats",
     "__version__",
     "backends",
     "batch_norm",
     "batch_norm_backward",
+    "channel_quantiles",
     "channel_stats",
     "denormalize",
     "get_num_threads",
@@ -44,6 +48,7 @@ __all__ = [
     "minmax_scale",
     "minmax_unscale",
     "normalize",
+    "robust_scale",
     "set_backend",
     "set_num_threads",
     "show_config",

@@ -1,17 +1,21 @@
 """What the public functions have in common: from checked arguments to backend verbs and back."""
 
 import math
+from typing import TypeVar
 
 import numpy as np
 
 from . import _merging
 from ._arrays import Operand, transform_of
 from ._backends import Moments, current
+from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._exact import ExactState
 from ._layout import Axes
 from ._merging import Tally
 from ._selection import kept_nodata
+
+Fitted = TypeVar("Fitted", bound=ChannelStats | ChannelQuantiles)
 
 #: What ``on_constant`` means for the factor on ``x - mean``, and for the width under ``x - min``.
 CONSTANT_FACTOR = {"zero": 0.0, "nan": math.nan, "raise": 0.0}
@@ -78,7 +82,7 @@ def wrap(moments: Moments, axes: Axes, operand: Operand) -> ChannelStats:
     return ChannelStats(state, least, greatest, None, _tally(count, axes, operand, tail))
 
 
-def fit(operand: Operand, axes: Axes, stats: ChannelStats | None, method: str, nan_policy: str) -> ChannelStats:
+def fit(operand: Operand, axes: Axes, stats: Fitted | None, method: str, nan_policy: str) -> Fitted | ChannelStats:
     """The statistics to normalize with: those given, else those of the data; NaN are refused where they are to be."""
     if stats is not None and nan_policy != "raise":
         return stats
@@ -91,9 +95,13 @@ def fit(operand: Operand, axes: Axes, stats: ChannelStats | None, method: str, n
 def refuse_nan(moments: Moments, axes: Axes) -> None:
     """What ``nan_policy="raise"`` means: a minimum is NaN if and only if a value is."""
     if moments.least.dtype.kind == "f":
-        bad = np.isnan(moments.least) & (moments.state[0] > 0)
-        if bad.any():
-            raise ValueError(f"x: channel {_index(bad, axes)} has a NaN; nan_policy='raise' wants none")
+        refuse_channels(np.isnan(moments.least) & (moments.state[0] > 0), axes)
+
+
+def refuse_channels(bad: np.ndarray, axes: Axes) -> None:
+    """Those that have a NaN."""
+    if bad.any():
+        raise ValueError(f"x: channel {_index(bad, axes)} has a NaN; nan_policy='raise' wants none")
 
 
 def fit_apply(

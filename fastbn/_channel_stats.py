@@ -5,9 +5,8 @@ Long for its documentation: it holds the whole public class; the work is done in
 """
 
 import operator
-import os
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +19,12 @@ from ._exact import ExactState
 from ._layout import ChannelAxis
 from ._merging import Tally
 from ._scalars import check_ddof
+from ._value import Value
 
 Floats = npt.NDArray[np.float64]
-FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
-class ChannelStats:
+class ChannelStats(Value):
     """Statistics of every channel of some data: immutable, picklable, mergeable.
 
     Made by `channel_stats`, `ChannelStats.empty`, `ChannelStats.from_moments`, `ChannelStats.from_dict` or
@@ -64,16 +63,8 @@ class ChannelStats:
         for array in (rounded, least, greatest, *(tally or ())):
             if array is not None:
                 array.setflags(write=False)
-        values = {"_exact": exact, "_rounded": rounded, "_least": least, "_greatest": greatest, "_names": names}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_tally", None if tally and tally.says_nothing(self._counts) else tally)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"ChannelStats is immutable: cannot set {name!r}")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"ChannelStats is immutable: cannot delete {name!r}")
+        self._fill(_exact=exact, _rounded=rounded, _least=least, _greatest=greatest, _names=names)
+        self._fill(_tally=None if tally and tally.says_nothing(self._counts) else tally)
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = np.array(self._state) if self._exact is None else self._exact
@@ -86,7 +77,7 @@ class ChannelStats:
             assert self._exact is not None
             state: Floats = self._exact.moments().reshape(5, *self.shape)
             state.setflags(write=False)
-            object.__setattr__(self, "_rounded", state)
+            self._fill(_rounded=state)
             return state
         return self._rounded
 
@@ -323,14 +314,11 @@ class ChannelStats:
             if other.shape != self.shape:
                 raise ValueError(f"merge: got statistics of channel shape {other.shape}; wants {self.shape}")
         parts = [self, *others]
-        names = {part._names for part in parts if part._names is not None}
-        if len(names) > 1:
-            raise ValueError(f"merge: got channel names {' and '.join(map(str, sorted(names)))}; wants the same names")
+        name = _records.common_names(part._names for part in parts)
         least, greatest = _merging.union_of_extremes([(part._counts, part._least, part._greatest) for part in parts])
         filled = [part for part in parts if (part._counts > 0).any()] or parts
         exact = [part._exact for part in filled if part._exact is not None]
         tally = Tally.sum([part._tallied for part in parts])
-        name = names.pop() if names else None
         if len(exact) == len(filled):
             return ChannelStats(ExactState.merged(exact), least, greatest, name, tally)
         states = [part._state for part in filled]
@@ -454,9 +442,7 @@ class ChannelStats:
         index = _records.as_index(index, self._names)
         where = index if isinstance(index, tuple) else (index,)
         least = np.array(self._least[where])
-        names = None
-        if self._names is not None and least.ndim == 1:
-            names = _records.checked_names(np.array(self._names, dtype=object)[index], least.shape)
+        names = _records.chosen_names(self._names, index, least.shape)
         greatest = np.array(self._greatest[where])
         tally = self._tally and self._tally.map(lambda part: np.array(part[where]))
         if self._exact is None:
@@ -503,64 +489,7 @@ class ChannelStats:
         """
         return cls(*_records.from_dict(d))
 
-    def save(self, path: FilePath) -> None:
-        """Write JSON to a file: every bit, readable by others. An existing file is replaced at once or not at all.
-
-        Parameters
-        ----------
-        path : str, bytes or path-like
-            The file. A symbolic link stays, and the file that it leads to is written.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written, or is a directory, a device or a pipe.
-        TypeError
-            If `path` is no path.
-        """
-        from ._files import write_record  # json and pathlib cost 5 ms at import
-
-        write_record(path, self.to_dict())
-
-    @classmethod
-    def load(cls, path: FilePath) -> Self:
-        """Read what `save` wrote.
-
-        Parameters
-        ----------
-        path : str, bytes or path-like
-            The file.
-
-        Returns
-        -------
-        ChannelStats
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        ValueError
-            If it does not hold statistics.
-        TypeError
-            If `path` is no path.
-        """
-        from ._files import read_record
-
-        record = read_record(path)
-        try:
-            return cls.from_dict(record)
-        except ValueError as error:
-            raise ValueError(f"path: {os.fsdecode(path)!r}: {error}") from None
-
     # Looks
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ChannelStats):
-            return NotImplemented
-        return self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
 
     def _key(self) -> tuple[Any, ...]:
         filled = self._counts > 0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from ._channel_quantiles import ChannelQuantiles
     from ._channel_stats import ChannelStats
 
 _SHOWN = 12  # channels of a table before the middle is left out
@@ -12,15 +13,23 @@ _SHOWN = 12  # channels of a table before the middle is left out
 
 def table(stats: "ChannelStats") -> str:
     """A line per channel: count, mean, std, min, max."""
-    channels = int(np.prod(stats.shape, dtype=np.int64))
-    head = f"ChannelStats: {channels} channel{'s' * (channels != 1)}, shape {stats.shape}, {stats.min.dtype} data"
-    head += ", exact" * (stats.method == "exact")
-    columns = [c.reshape(-1) for c in (stats.count, stats.mean, stats.std(), stats.min, stats.max)]
+    columns = {"count": stats.count, "mean": stats.mean, "std": stats.std(), "min": stats.min, "max": stats.max}
+    return listing(stats, stats.min.dtype, ", exact" * (stats.method == "exact"), columns)
+
+
+def listing(
+    value: "ChannelStats | ChannelQuantiles", dtype: np.dtype, remark: str, columns: dict[str, np.ndarray]
+) -> str:
+    """A headline, and a line per channel."""
+    channels = int(np.prod(value.shape, dtype=np.int64))
+    kind = type(value).__name__
+    head = f"{kind}: {channels} channel{'s' * (channels != 1)}, shape {value.shape}, {dtype} data{remark}"
+    flat = [column.reshape(-1) for column in columns.values()]
     picked = list(range(channels))
     if channels > _SHOWN:
         picked = [*range(_SHOWN // 2), *range(channels - _SHOWN // 2, channels)]
-    rows = [["channel", "count", "mean", "std", "min", "max"]]
-    rows += [[label(stats, k), *(_short(column[k]) for column in columns)] for k in picked]
+    rows = [["channel", *columns]]
+    rows += [[label(value, k), *(_short(column[k]) for column in flat)] for k in picked]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     if channels > _SHOWN:
@@ -28,11 +37,11 @@ def table(stats: "ChannelStats") -> str:
     return "\n".join([head, *lines])
 
 
-def label(stats: "ChannelStats", k: int) -> str:
+def label(value: "ChannelStats | ChannelQuantiles", k: int) -> str:
     """Name or index of the k-th channel."""
-    if stats.names is not None:
-        return stats.names[k]
-    index = np.unravel_index(k, stats.shape) if stats.shape else ()
+    if value.names is not None:
+        return value.names[k]
+    index = np.unravel_index(k, value.shape) if value.shape else ()
     return ", ".join(str(int(i)) for i in index) or "all"
 
 

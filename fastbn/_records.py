@@ -46,7 +46,7 @@ def to_dict(
         "shape": list(least.shape),
         "dtype": least.dtype.name,
         "names": None if names is None else list(names),
-        **{name: [_plain(v) for v in column.reshape(-1).tolist()] for name, column in columns.items()},
+        **{name: [plain(v) for v in column.reshape(-1).tolist()] for name, column in columns.items()},
         **({} if exact is None else {"exact": _exact_to_dict(exact)}),
     }
 
@@ -58,13 +58,15 @@ def _exact_to_dict(exact: ExactState) -> dict[str, Any]:
     return counts | {name: [hex(v) for v in values] for name, values in sums.items()} | _UNITS
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A number as strict JSON can hold it."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     return value
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
+    """What `plain` made of a number."""
     if isinstance(value, str):
         return _SPECIAL[value]
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -73,21 +75,23 @@ def _number(value: Any) -> Any:
 
 
 def _extreme(value: Any, dtype: np.dtype) -> Any:
-    number = value if dtype.kind == "b" and isinstance(value, bool) else _number(value)
-    if dtype.kind != "f" and not isinstance(number, int):
+    extreme = value if dtype.kind == "b" and isinstance(value, bool) else number(value)
+    if dtype.kind != "f" and not isinstance(extreme, int):
         raise TypeError(f"got {value!r}; wants a {dtype}")
-    return number
+    return extreme
 
 
-def _list(value: Any) -> list[Any]:
+def list_of(value: Any) -> list[Any]:
+    """A list, or a TypeError."""
     if not isinstance(value, list):
         raise TypeError(f"got {value!r}; wants a list")
     return value
 
 
-def _size(value: Any) -> int:
+def size_of(value: Any) -> int:
+    """A whole number >= 0, or a TypeError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"shape: got {value!r}; wants whole numbers >= 0")
+        raise TypeError(f"got {value!r}; wants whole numbers >= 0")
     return value
 
 
@@ -103,13 +107,13 @@ def from_dict(
     if version > _TALLY_VERSION:
         raise ValueError(f"version: got {version}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
     try:
-        shape = tuple(_size(n) for n in _list(d["shape"]))
+        shape = tuple(size_of(n) for n in list_of(d["shape"]))
         if not isinstance(d["dtype"], str):
             raise TypeError(f"dtype: got {d['dtype']!r}; wants a string")
         dtype = number_dtype(d["dtype"], "dtype")
-        state = np.array([[_number(v) for v in d[name]] for name in _ROWS], np.float64).reshape(5, *shape)
+        state = np.array([[number(v) for v in d[name]] for name in _ROWS], np.float64).reshape(5, *shape)
         ends = [np.array([_extreme(v, dtype) for v in d[name]], dtype).reshape(shape) for name in ("min", "max")]
-        names = None if d["names"] is None else checked_names(_list(d["names"]), shape)
+        names = None if d["names"] is None else checked_names(list_of(d["names"]), shape)
         count, m2 = state[0], state[3]
         if not ((count >= 0) & (count <= 2.0**53) & (count == np.floor(count))).all():
             raise ValueError("count: wants whole numbers from 0 to 2^53")
@@ -127,8 +131,8 @@ def from_dict(
 def _tally_from_dict(d: Mapping[str, Any], state: np.ndarray) -> Tally:
     """Check and read what is said about missing values and weights; put the weight into the state."""
     shape = state.shape[1:]
-    missing = np.array([_size(v) for v in _list(d["n_missing"])], np.int64).reshape(shape)
-    weight, tail = (np.array([_number(v) for v in _list(d[name])], np.float64) for name in ("weight", "weight_tail"))
+    missing = np.array([size_of(v) for v in list_of(d["n_missing"])], np.int64).reshape(shape)
+    weight, tail = (np.array([number(v) for v in list_of(d[name])], np.float64) for name in ("weight", "weight_tail"))
     tally = Tally(state[0].astype(np.int64), missing, tail.reshape(shape))
     state[0] = weight.reshape(shape)
     if not (np.isfinite(state[0]) & (state[0] >= 0.0) & ((state[0] > 0.0) == (tally.counted > 0))).all():
@@ -146,8 +150,8 @@ def _exact_from_dict(d: Any, state: np.ndarray, ends: list[np.ndarray]) -> Exact
     if not isinstance(d, Mapping) or any(d[name] != unit for name, unit in _UNITS.items()):
         raise TypeError(f"exact: wants sums in the units {', '.join(_UNITS.values())}")
     rows = [count.astype(np.int64)]
-    rows += [np.array([_size(v) for v in _list(d[name])], np.int64).reshape(count.shape) for name in _COUNTS]
-    sums = [[_integer(v) for v in _list(d[name])] for name in ("sum", "sum_of_squares")]
+    rows += [np.array([size_of(v) for v in list_of(d[name])], np.int64).reshape(count.shape) for name in _COUNTS]
+    sums = [[_integer(v) for v in list_of(d[name])] for name in ("sum", "sum_of_squares")]
     if any(len(values) != count.size for values in sums) or (np.sum(rows[1:], axis=0) > rows[0]).any():
         raise ValueError("exact: got counts and sums that do not fit each other")
     finite = np.where(np.any(rows[1:], axis=0), 0, rows[0])
@@ -189,6 +193,21 @@ def checked_names(names: Iterable[str] | None, shape: tuple[int, ...]) -> tuple[
     if len(set(checked)) < len(checked):
         raise ValueError(f"names: got {checked!r}; wants different names")
     return checked
+
+
+def common_names(all_names: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """The names of what is merged; some parts may have none."""
+    names = {part for part in all_names if part is not None}
+    if len(names) > 1:
+        raise ValueError(f"merge: got channel names {' and '.join(map(str, sorted(names)))}; wants the same names")
+    return names.pop() if names else None
+
+
+def chosen_names(names: tuple[str, ...] | None, index: Any, shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    """The names of channels chosen by an index, which gives vectors of such a shape."""
+    if names is None or len(shape) != 1:
+        return None
+    return checked_names(np.array(names, dtype=object)[index], shape)
 
 
 def as_index(index: Any, names: tuple[str, ...] | None) -> Any:

@@ -5,13 +5,13 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-_NAN_POLICIES = ("propagate", "omit", "raise")
+NAN_POLICIES = ("propagate", "omit", "raise")
 _METHODS = ("compensated", "exact")
 
 
 def check_nan_policy(nan_policy: Any) -> None:
     """Refuse an unknown ``nan_policy``."""
-    check_choice("nan_policy", nan_policy, _NAN_POLICIES)
+    check_choice("nan_policy", nan_policy, NAN_POLICIES)
 
 
 def check_method(method: Any) -> None:
@@ -76,3 +76,28 @@ def check_feature_range(feature_range: Any) -> tuple[float, float]:
     if len(ends) != 2 or not ends[0] < ends[1] or not all(map(math.isfinite, ends)):
         raise ValueError(f"feature_range: got {feature_range!r}; wants two finite numbers lo < hi")
     return ends[0], ends[1]
+
+
+def check_quantiles(q: Any) -> float | tuple[float, ...]:
+    """Quantiles as floats: one, or several."""
+    if isinstance(q, str | bytes):
+        raise TypeError(f"q: got {q!r}; wants numbers in [0, 1]")
+    several = isinstance(q, Iterable) and getattr(q, "ndim", None) != 0
+    values = tuple(check_number("q", v) for v in (q if several else (q,)))
+    if not values:
+        raise ValueError("q: got no number; wants one or more in [0, 1]")
+    for value in values:
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"q: got {value}; wants numbers in [0, 1]")
+    return values if several else values[0]
+
+
+def check_quantile_range(quantile_range: Any) -> tuple[float, float]:
+    """Two percentages as quantiles."""
+    try:
+        ends = [check_number("quantile_range", end) for end in quantile_range]
+    except TypeError:
+        raise TypeError(f"quantile_range: got {quantile_range!r}; wants two numbers (lo, hi)") from None
+    if len(ends) != 2 or not 0.0 <= ends[0] < ends[1] <= 100.0:
+        raise ValueError(f"quantile_range: got {quantile_range!r}; wants two percentages 0 <= lo < hi <= 100")
+    return ends[0] / 100.0, ends[1] / 100.0

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit, fit_apply, refuse_constant, wrap
 from ._arrays import INVERSE_OUTPUTS, channel_vector, prepare_output, transform_of
 from ._backends import current
+from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._checks import check_extremes, check_stats
 from ._layout import ChannelAxis
@@ -234,7 +235,7 @@ def minmax_scale(
     *,
     feature_range: tuple[float, float] = (0.0, 1.0),
     clip: bool = False,
-    stats: ChannelStats | None = None,
+    stats: ChannelStats | ChannelQuantiles | None = None,
     nan_policy: str = "propagate",
     where: npt.ArrayLike | None = None,
     nodata: npt.ArrayLike | None = None,
@@ -257,8 +258,9 @@ def minmax_scale(
         stays between.
     clip : bool, default False
         Clip what lies outside the fitted range.
-    stats : ChannelStats, optional
-        Taken instead of the statistics of `x`.
+    stats : ChannelStats or ChannelQuantiles, optional
+        Taken instead of the statistics of `x`. The first and the last of quantiles stand for minimum and maximum: with
+        those of 0.02 and 0.98 and ``clip=True`` this is the stretch of images by their 2 and 98 %.
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         A NaN makes its channel NaN; or does not count, and stays NaN alone; or is an error.
     where, nodata : array_like, optional
@@ -273,12 +275,12 @@ def minmax_scale(
 
     Returns
     -------
-    ndarray, or (ndarray, ChannelStats)
+    ndarray, or (ndarray, ChannelStats or ChannelQuantiles)
 
     Raises
     ------
     ValueError, TypeError
-        As in `zscore`, and if `stats` does not know the extremes.
+        As in `zscore`, and if `stats` does not know the extremes, or are fewer than two quantiles.
 
     Examples
     --------
@@ -287,6 +289,9 @@ def minmax_scale(
     array([[0. , 0. ],
            [0.5, 0. ],
            [1. , 0. ]], dtype=float32)
+    >>> x = np.arange(101.0).reshape(101, 1)
+    >>> fastbn.minmax_scale(x, stats=fastbn.channel_quantiles(x, [0.02, 0.98]), clip=True)[[0, 2, 50, 98, 100], 0]
+    array([0. , 0. , 0.5, 1. , 1. ])
     """
     check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_WIDTH)
@@ -311,7 +316,7 @@ def minmax_scale(
 
 def minmax_unscale(
     y: npt.ArrayLike,
-    stats: ChannelStats,
+    stats: ChannelStats | ChannelQuantiles,
     channel_axis: ChannelAxis = 1,
     *,
     feature_range: tuple[float, float] = (0.0, 1.0),
@@ -324,7 +329,7 @@ def minmax_unscale(
     ----------
     y : array_like
         What `minmax_scale` returned.
-    stats : ChannelStats
+    stats : ChannelStats or ChannelQuantiles
         The statistics that were used.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.

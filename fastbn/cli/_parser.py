@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from fastbn import backends
-from fastbn._scalars import check_ddof, check_eps, check_feature_range
+from fastbn._scalars import (
+    NAN_POLICIES,
+    check_ddof,
+    check_eps,
+    check_feature_range,
+    check_quantile_range,
+    check_quantiles,
+)
 from fastbn._version import __version__
 
 from ._errors import one_line
 from ._files import same_file
 
 # What each method takes; the first method is the default.
-METHOD_OPTIONS = {"zscore": ("ddof", "eps"), "minmax": ("feature_range", "clip"), "batchnorm": ("eps",)}
+METHOD_OPTIONS = {
+    "zscore": ("ddof", "eps"),
+    "minmax": ("feature_range", "clip"),
+    "batchnorm": ("eps",),
+    "robust": ("quantile_range",),
+}
+UNDONE = ("zscore", "minmax", "batchnorm")  # methods with an inverse
 # The library's own checks of them; all raise "name: got X; wants Y".
-CHECKS = {"ddof": check_ddof, "eps": check_eps, "feature_range": check_feature_range}
+CHECKS = {
+    "ddof": check_ddof,
+    "eps": check_eps,
+    "feature_range": check_feature_range,
+    "quantile_range": check_quantile_range,
+}
+FIVE_NUMBERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 PICTURES = (".pdf", ".png", ".svg")
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 LEAST_MEMORY = 10**6
@@ -66,6 +85,7 @@ def _build() -> argparse.ArgumentParser:
 
     _add_demo(command("demo", "do the whole job on real sample data, offline; write outputs and a picture"))
     _add_stats(command("stats", "compute the statistics of every channel; print them, save them, draw them"))
+    _add_quantiles(command("quantiles", "compute quantiles of every channel; print them, save them"))
     _add_normalize(command("normalize", "normalize every channel, by its own or by saved statistics"))
     _add_denormalize(command("denormalize", "undo a normalization, given the statistics it used"))
     _add_merge(command("merge", "combine saved statistics of several parts into those of the whole"))
@@ -89,20 +109,50 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--plot", type=_picture, metavar="P.png", help=f"draw the statistics ({', '.join(PICTURES)})")
+    _add_missing(parser)
     _add_overwrite(parser)
     _add_memory(parser)
 
 
+def _add_quantiles(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser)
+    parser.add_argument(
+        "-q", dest="quantiles", type=_quantile, nargs="+", metavar="Q", default=FIVE_NUMBERS,
+        help="quantiles in [0, 1] (default: 0 0.25 0.5 0.75 1). bool, 8- and 16-bit integers are read in pieces, of "
+        "other types whole channels are held in memory",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="out.json", help="save the quantiles, to the last bit")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_missing(parser)
+    _add_overwrite(parser)
+    _add_memory(parser)
+
+
+def _add_missing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodata", type=_value, metavar="V", help="a value that stands for none (--nodata=-9999)")
+    parser.add_argument(
+        "--nan-policy", choices=NAN_POLICIES, default=NAN_POLICIES[0],
+        help="a NaN makes its channel NaN, does not count, or is an error (default: %(default)s)",
+    )  # fmt: skip
+
+
 def _add_normalize(parser: argparse.ArgumentParser) -> None:
     _add_input(parser)
-    _add_transform(parser)
-    parser.add_argument("--stats", type=Path, metavar="stats.json", help="use these statistics, not those of IN")
+    _add_transform(parser, METHOD_OPTIONS)
+    parser.add_argument(
+        "--quantile-range", type=float, nargs=2, metavar=("LO", "HI"), help="robust: in percent (default: 25 75)"
+    )
+    parser.add_argument(
+        "--stats", type=Path, metavar="stats.json",
+        help="use these statistics, not those of IN; or quantiles: minmax takes the first and the last, robust the "
+        "median and its range",
+    )  # fmt: skip
     parser.add_argument("--clip", action="store_true", default=None, help="minmax: clip values outside the range")
 
 
 def _add_denormalize(parser: argparse.ArgumentParser) -> None:
     _add_input(parser)
-    _add_transform(parser)
+    _add_transform(parser, UNDONE)
     parser.add_argument(
         "--stats", type=Path, metavar="stats.json", required=True, help="the statistics which the normalization used"
     )
@@ -127,12 +177,12 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_transform(parser: argparse.ArgumentParser) -> None:
+def _add_transform(parser: argparse.ArgumentParser, methods: Collection[str]) -> None:
     parser.add_argument("output", type=Path, metavar="OUT", help=".npy file to write")
     parser.add_argument(
-        "--method", choices=list(METHOD_OPTIONS), default=next(iter(METHOD_OPTIONS)),
+        "--method", choices=list(methods), default=next(iter(methods)),
         help="zscore: (x - mean) / sqrt(var + eps); minmax: min and max onto the range; batchnorm: as zscore, with "
-        "eps 1e-5 (default: %(default)s)",
+        "eps 1e-5" + "; robust: (x - median) / (hi - lo)" * ("robust" in methods) + " (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--dtype", choices=["float16", "float32", "float64"], help="type of OUT (default: that of IN if float)"
@@ -214,6 +264,25 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"got {text!r}; wants an integer >= 1")
     return int(text)
+
+
+def _quantile(text: str) -> float:
+    try:
+        value = float(text)
+        check_quantiles(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}; wants numbers in [0, 1]") from None
+    return value
+
+
+def _value(text: str) -> float:
+    """An integer as such: 64 bits do not fit a float."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    raise argparse.ArgumentTypeError(f"got {text!r}; wants a number")
 
 
 def _picture(text: str) -> Path:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbn import ChannelStats, channel_stats
+from fastbn import ChannelQuantiles, ChannelStats
 from fastbn._layout import ChannelAxis, split_axes
 
 from ._chunks import Index, chunks
 from ._npy import NpyFile
 from ._progress import progress
 
+Statistics = ChannelStats | ChannelQuantiles
+Fit = Callable[..., Any]
 Transform = Callable[..., NDArray[Any]]
 
 # A piece and its output are a part of the memory; the rest is for the mapped pages which the system has read ahead.
@@ -32,27 +34,40 @@ class Stream:
         self.memory = memory
         self.axes = split_axes(source.array.shape, channel_axis)
 
-    def rehearse(self, transform: Transform | None = None) -> np.dtype[Any]:
+    def rehearse(self, fit: Fit, transform: Transform | None = None) -> np.dtype[Any]:
         """Do the job on a single zero: what is wrong with the arguments shows before anything is read or written.
 
         Returns the dtype of the output.
         """
         sample = np.zeros((1,) * self.source.array.ndim, self.source.array.dtype)
-        sample_stats = channel_stats(sample, self.channel_axis)
+        sample_stats = fit(sample, channel_axis=self.channel_axis)
         return sample.dtype if transform is None else transform(sample, stats=sample_stats).dtype
 
-    def measure(self, method: str = "compensated") -> ChannelStats:
+    def try_on(self, transform: Transform, stats: Statistics) -> None:
+        """See on a single value that statistics from a file are what a transform can use."""
+        sample = self.source.array[(slice(0, 1),) * self.source.array.ndim]
+        transform(sample, stats=stats.select((slice(0, 1),) * len(self.axes.shape)))
+
+    def measure(self, fit: Fit) -> Any:
         """Compute the statistics of the whole array. Exact ones do not depend on the memory that was allowed."""
         # The kept axes are never cut: the statistics hold all channels at once anyway.
         axes = [axis for axis in self.source.slowest_first if axis in self.axes.reduced]
         pieces = self._pieces(axes, self.source.array.itemsize, "statistics")
         _, first = next(pieces)
-        stats = channel_stats(first, self.channel_axis, method=method)
+        stats = fit(first, channel_axis=self.channel_axis)
         for _, piece in pieces:
-            stats = stats.update(piece, self.channel_axis)
+            stats = stats + fit(piece, channel_axis=self.channel_axis)
         return stats
 
-    def transform(self, transform: Transform, stats: ChannelStats, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    def measure_at_once(self, fit: Fit) -> Any:
+        """Compute statistics that cannot be merged; what of the file is in memory is for the library to say."""
+        with progress("statistics", self.source.array.nbytes) as done:
+            stats = fit(self.source.array, channel_axis=self.channel_axis)
+            done(self.source.array.nbytes)
+        self.source.release()
+        return stats
+
+    def transform(self, transform: Transform, stats: Statistics, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
         """Yield the output in the order of the file; each piece lives until the next one is asked for."""
         itemsize = max(dtype.itemsize, self.source.array.itemsize)
         buffer = np.empty(0, dtype)
@@ -72,7 +87,7 @@ class Stream:
                 done(piece.nbytes)
                 self.source.release()
 
-    def _of_channels(self, stats: ChannelStats, index: Index) -> ChannelStats:
+    def _of_channels(self, stats: Statistics, index: Index) -> Statistics:
         """Select the channels of a piece."""
         part = tuple(index[axis] for axis in self.axes.kept)
         if all(cut.stop - cut.start == length for cut, length in zip(part, self.axes.shape, strict=True)):

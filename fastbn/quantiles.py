@@ -1,0 +1,97 @@
+"""Per-channel quantiles of an array."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from ._apply import refuse_channels
+from ._arrays import Operand
+from ._channel_quantiles import ChannelQuantiles, counted
+from ._histogram import has_histogram, histogram_of
+from ._layout import Axes, ChannelAxis
+from ._order import order, quantiles_of
+from ._quantile_records import Contents
+from ._scalars import check_quantiles
+from ._selection import open_data
+
+__all__ = ["ChannelQuantiles", "channel_quantiles"]
+
+
+def channel_quantiles(
+    x: npt.ArrayLike,
+    q: float | Iterable[float],
+    channel_axis: ChannelAxis = 1,
+    *,
+    nan_policy: str = "propagate",
+    where: npt.ArrayLike | None = None,
+    nodata: npt.ArrayLike | None = None,
+) -> ChannelQuantiles:
+    """Quantiles of every channel, exact: the median is ``q=0.5``.
+
+    Parameters
+    ----------
+    x : array_like
+        Numbers of any rank: float16, float32, float64, bool or integers. It is not changed.
+    q : float or sequence of float
+        Quantiles in [0, 1].
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is *kept*; all others are reduced. None: the whole array is one channel.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        A NaN makes its channel's quantiles NaN; or does not count; or is an error.
+    where, nodata : array_like, optional
+        What counts, as in `channel_stats`.
+
+    Returns
+    -------
+    ChannelQuantiles
+        Its `values` have the shape ``(len(q), *kept)``, or that of the kept axes for a single `q`; NaN where nothing
+        counts.
+
+    Raises
+    ------
+    ValueError
+        If a number in `q` is not in [0, 1], an argument does not fit `x`, or there is a NaN with
+        ``nan_policy="raise"``.
+    TypeError
+        If a dtype is not supported.
+
+    Notes
+    -----
+    Between two values a quantile is interpolated linearly, as by `numpy.quantile`; of finite data it has the bits that
+    NumPy gives for the same values in float64 (but for the sign of a zero, which is always positive, and where the
+    difference of two values overflows, which NumPy lets become infinite). Values that a quantile falls on are exact,
+    rounded once to float64, also integers beyond 2^53.
+
+    bool, 8- and 16-bit integers are counted block by block, without a copy of the data, and the result holds the
+    histogram: 16 bytes for every different value of a channel, which is at most 1 MiB per channel; it can be merged.
+    Counting takes some 32 MiB, and several times what the histogram takes. Values of other dtypes are ordered in
+    memory: every thread copies (float16: as float32) as many channels as have 2^18 values together, or one longer
+    channel; of channels with more than 2^20 values one is copied at a time, whole.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> x = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 50.0]])
+    >>> fastbn.channel_quantiles(x, 0.5).values
+    array([ 2., 20.])
+    >>> fastbn.channel_quantiles(x, [0.25, 0.75], channel_axis=None).values
+    array([ 2.5, 17.5])
+    """
+    wanted = check_quantiles(q)
+    operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
+    return _quantiles(operand, axes, wanted, nan_policy)
+
+
+def _quantiles(operand: Operand, axes: Axes, q: float | tuple[float, ...], nan_policy: str) -> ChannelQuantiles:
+    """Quantiles of checked data."""
+    if has_histogram(operand.original):
+        histogram = histogram_of(operand, axes)
+        missing = axes.values - histogram.total().reshape(axes.shape)
+        return counted(histogram, q, axes.shape, operand.original, missing, None)
+    wanted = np.atleast_1d(np.array(q))
+    ordered = order(operand, axes, wanted)
+    if nan_policy == "raise":
+        refuse_channels(ordered.unknown, axes)
+    values, missing = quantiles_of(ordered, wanted), np.asarray(axes.values - ordered.counted)
+    return ChannelQuantiles(Contents(q, values, ordered.counted, missing, operand.original, None, None))

@@ -1,0 +1,122 @@
+"""Scaling of an array per channel by its median and a range of its quantiles."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._algebra import finite_or_zero, multiply_words, two_sum
+from ._apply import CONSTANT_FACTOR, apply, reduce, refuse_nan
+from ._arrays import channel_vector, prepare_output
+from ._backends import MOMENT_ROWS, Moments
+from ._channel_quantiles import ChannelQuantiles
+from ._checks import check_quantiles_of
+from ._kernels.sums import COUNTED, M2, M2_TAIL, MEAN
+from ._layout import ChannelAxis
+from ._scalars import check_choice, check_quantile_range
+from ._selection import as_masked, open_data
+from .quantiles import channel_quantiles
+
+__all__ = ["robust_scale"]
+
+_MOST = 1000  # powers of two by which ranges are scaled, so that their squares are normal numbers
+
+
+def robust_scale(
+    x: npt.ArrayLike,
+    channel_axis: ChannelAxis = 1,
+    *,
+    quantile_range: tuple[float, float] = (25.0, 75.0),
+    stats: ChannelQuantiles | None = None,
+    nan_policy: str = "propagate",
+    where: npt.ArrayLike | None = None,
+    nodata: npt.ArrayLike | None = None,
+    on_constant: str = "zero",
+    return_stats: bool = False,
+    out: np.ndarray | None = None,
+    dtype: npt.DTypeLike | None = None,
+) -> Any:
+    """Shift and scale every channel by its median and the range of its quantiles: ``(x - median) / (hi - lo)``.
+
+    Unlike mean and standard deviation, these hardly move with a few outliers.
+
+    Parameters
+    ----------
+    x : array_like
+        float16, float32, float64, bool or integers, of any rank.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is kept.
+    quantile_range : (float, float), default (25.0, 75.0)
+        Which quantiles are `lo` and `hi`, in percent: ``0 <= lo < hi <= 100``.
+    stats : ChannelQuantiles, optional
+        Taken instead of the quantiles of `x`: they have to hold these two and the median, or a histogram.
+    nan_policy, where, nodata
+        As in `zscore`.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
+        What becomes of a channel whose range is exactly 0: 0, NaN, or a ValueError.
+    return_stats : bool, default False
+        Return ``(y, stats)``.
+    out, dtype
+        As in `zscore`.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ChannelQuantiles)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore`, and if `stats` has not the quantiles that are needed.
+
+    Notes
+    -----
+    The median is subtracted first, and the range is held in two words: the error stays within 1 ulp of the output.
+    Quantiles are float64 numbers: 64-bit integers whose quartiles are the same when rounded to these count as constant.
+    Memory is that of `channel_quantiles`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> fastbn.robust_scale(np.array([[1.0], [2.0], [3.0], [4.0], [1000.0]])).ravel()
+    array([ -1. ,  -0.5,   0. ,   0.5, 498.5])
+    """
+    check_choice("on_constant", on_constant, CONSTANT_FACTOR)
+    lo, hi = check_quantile_range(quantile_range)
+    operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
+    if stats is not None:
+        check_quantiles_of(stats, axes)
+        values = _needed(stats, (lo, 0.5, hi))
+    y, target = prepare_output(x, operand, out, dtype)
+    if stats is None:
+        stats = channel_quantiles(x, (lo, 0.5, hi), channel_axis, nan_policy=nan_policy, where=where, nodata=nodata)
+        values = stats.values
+    elif nan_policy == "raise":
+        refuse_nan(reduce(operand, axes), axes)
+    moments, unit = _as_moments(*values.reshape(3, -1))
+    zero = channel_vector(None, "beta", axes.shape, 0.0)
+    apply(operand, axes, moments, unit, zero, 0.0, 0, on_constant, target)
+    y = as_masked(x, y, out)
+    return (y, stats) if return_stats else y
+
+
+def _needed(stats: ChannelQuantiles, q: tuple[float, ...]) -> np.ndarray:
+    try:
+        return stats.quantile(q)
+    except ValueError as error:
+        raise ValueError(f"stats: cannot give the quantiles {q}: {error}") from None
+
+
+def _as_moments(low: np.ndarray, median: np.ndarray, high: np.ndarray) -> tuple[Moments, np.ndarray]:
+    """Moments of mean ``median`` and variance ``(unit (high - low))^2``, and this power of two.
+
+    ``unit`` is then gamma. It keeps the square, which stands in two words, where these are exact.
+    """
+    exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))[1]
+    unit = np.ldexp(1.0, -np.clip(exponent, -_MOST, _MOST))
+    with np.errstate(all="ignore"):
+        head, tail = two_sum(high * unit, -low * unit)
+        square, rest = multiply_words(head, finite_or_zero(tail), head, finite_or_zero(tail))
+        state = np.zeros((MOMENT_ROWS, median.size))
+        state[COUNTED], state[MEAN] = 1.0, median
+        state[M2], state[M2_TAIL] = np.where(np.isfinite(head), square, head), finite_or_zero(rest)
+    return Moments(state, median, median), unit
