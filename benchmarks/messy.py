@@ -42,16 +42,16 @@ def nan_cases(size: dict) -> Iterator[Case]:
     x = rng.standard_normal(size["table"], dtype=np.float32)
     x[rng.random(x.shape, np.float32) < 0.01] = np.nan
     peers = {"NumPy nanmean + nanvar": (lambda: (np.nanmean(x, axis=0), np.nanvar(x, axis=0)), 10.0)}
-    for name in ("bottleneck", "numbagg"):
-        if module := peer(name):
-            peers[f"{name} nanmean + nanvar"] = (lambda m=module: (m.nanmean(x, axis=0), m.nanvar(x, axis=0)), 3.0)
+    for other in ("bottleneck", "numbagg"):
+        if module := peer(other):
+            peers[f"{other} nanmean + nanvar"] = (lambda m=module: (m.nanmean(x, axis=0), m.nanvar(x, axis=0)), 3.0)
     yield Case(
         f"channel_stats, 1 % NaN omitted, float32 {x.shape}", lambda: fastbn.channel_stats(x, nan_policy="omit"), peers
     )
     peers = {"NumPy nanmean, nanstd": (lambda: (x - np.nanmean(x, axis=0)) / np.nanstd(x, axis=0), 10.0)}
     if sklearn := peer("sklearn.preprocessing"):
         peers["StandardScaler().fit_transform"] = (lambda: sklearn.StandardScaler().fit_transform(x), 10.0)
-    yield Case(f"zscore, {name}", lambda: fastbn.zscore(x, nan_policy="omit"), peers)
+    yield Case(f"zscore, 1 % NaN omitted, float32 {x.shape}", lambda: fastbn.zscore(x, nan_policy="omit"), peers)
 
 
 def image_cases(size: dict) -> Iterator[Case]:

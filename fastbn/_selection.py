@@ -22,8 +22,12 @@ class Nodata(NamedTuple):
         """Where a piece of the data, its kept axes first, has them."""
         one_each = (..., *[np.newaxis] * (piece.ndim - len(block.kept)))
         value, given = (array[block.kept][one_each] for array in (self.value, self.given))
-        found: np.ndarray = (piece == value) & given
-        return np.logical_or(found, np.isnan(piece) & np.isnan(value)) if piece.dtype.kind == "f" else found
+        found = np.asarray(piece == value)
+        if not given.all():
+            found &= given
+        if piece.dtype.kind == "f" and np.isnan(value).any():
+            found |= np.isnan(piece) & np.isnan(value)
+        return found
 
 
 class Selection(NamedTuple):
@@ -45,13 +49,11 @@ class Selection(NamedTuple):
         """What does not count of a block of the data, its kept axes first (bool)."""
         order = axes.kept + axes.reduced
         piece = array.transpose(order)[block.where]
-        absent = np.zeros(piece.shape, np.bool_)
+        absent = np.zeros(piece.shape, np.bool_) if self.nodata is None else self.nodata.found(piece, block)
         if self.where is not None:
-            np.logical_not(self.where.transpose(order)[block.where], out=absent)
+            absent |= ~self.where.transpose(order)[block.where]
         if self.mask is not None:
             absent |= self.mask.transpose(order)[block.where]
-        if self.nodata is not None:
-            absent |= self.nodata.found(piece, block)
         if self.omit and piece.dtype.kind == "f":
             absent |= np.isnan(piece)
         return absent
@@ -71,6 +73,8 @@ class Kept(NamedTuple):
 
     def put(self, result: np.ndarray, absent: np.ndarray, block: Block) -> None:
         """Write it into the result of a block, its kept axes first."""
+        if not absent.any():
+            return
         one_each = (..., *[np.newaxis] * (result.ndim - len(block.kept)))
         np.copyto(result, self.values[block.kept][one_each], where=absent, casting="same_kind")
 

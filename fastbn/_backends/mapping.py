@@ -13,7 +13,7 @@ from .._kernels.sizes import KNOBS, PITCH, SCRATCH
 from .._layout import Axes, Block, View, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
-from .sources import Source, as_channels
+from .sources import Source, as_channels, in_order
 
 _WAVE = 1024  # staged blocks whose places are held at a time
 
@@ -47,7 +47,8 @@ class Mapping:
         self, source: Source, axes: Axes, coefficients: np.ndarray, out: Operand, kept: Kept | None = None
     ) -> None:
         """Map a non-empty array, or a pair of them, but for what keeps a value of its own."""
-        view = None if kept else source.view(axes)
+        inside = kept is not None and any(out.stored is array for array in source.arrays)
+        view = None if inside else source.view(axes)
         target = view and target_of(view, source, axes, out)
         if view is None or target is None:
             self._staged(source, axes, coefficients, out, kept)
@@ -58,6 +59,18 @@ class Mapping:
             source.nbytes + out.stored.nbytes,
             lambda begin, end: self._units(spread, target, coefficients, begin, end),
         )
+        if kept:
+            self._keep(source, axes, out, kept)
+
+    def _keep(self, source: Source, axes: Axes, out: Operand, kept: Kept) -> None:
+        """Put what keeps its value into the finished output: the input still has it."""
+        results = out.stored.transpose(axes.kept + axes.reduced)
+
+        def work(block: Block) -> None:
+            kept.put(results[block.where], kept.selection.absent(source.arrays[0], axes, block), block)
+
+        for _ in in_order(source, axes, work):
+            pass
 
     def blocks(self, view: View, target: Target, coefficients: np.ndarray, first: int, last: int) -> None:
         """Map blocks ``first`` to ``last`` of channels."""

@@ -4,6 +4,7 @@ Where some values do not count, a NaN says so itself. Whatever else says so (mas
 at a time, and the kernels get that block and marks of it (``_kernels/marks.py``).
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -50,7 +51,9 @@ class Source(NamedTuple):
         copies = [self._copy(array, axes, block) for array in self.arrays]
         if self.selection is not None and self.selection.marked:
             absent = self.selection.absent(self.arrays[0], axes, block).reshape(block.channels, -1)
-            if len(copies) > 1:
+            if not absent.any():
+                copies.append(_no_marks(self.storage, copies[0].size) if len(copies) == 1 else copies.pop())
+            elif len(copies) > 1:
                 fill(copies[0], absent)
                 np.copyto(copies[1], 0, where=absent)
             elif self.storage.kind == "f":
@@ -108,6 +111,14 @@ def omitting(x: Operand) -> Source:
     arithmetic = _OMITTED.get(x.arithmetic, x.arithmetic)
     storage = x.storage if x.storage in OMITTING[arithmetic] else OMITTING[arithmetic][0]
     return Source((x.stored,), arithmetic, storage, x.direct and x.storage == storage, x.selection)
+
+
+@functools.cache
+def _no_marks(storage: np.dtype, size: int) -> np.ndarray:
+    """Marks of a block in which everything counts."""
+    marks = np.zeros(size, storage) if storage.kind == "f" else np.ones(size, storage)
+    marks.setflags(write=False)
+    return marks
 
 
 def fill(values: np.ndarray, absent: np.ndarray) -> None:

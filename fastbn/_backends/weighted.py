@@ -91,18 +91,26 @@ def _reduce(sums: Reduction, squares: Reduction, x: Operand, axes: Axes, block: 
     weights *= x.selection.scale
     values = np.array(piece, dtype=piece.dtype.newbyteorder("="), order="C").reshape(block.channels, -1)
     fill(values, absent)
-    count = (~absent).sum(axis=1, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        state = _state(sums, squares, values, weights)
+    count = absent.shape[1] - absent.sum(axis=1, dtype=np.float64)
+    del absent  # a block of float64 is half a MiB, and there are several threads: nothing is held that is not needed
     least, greatest = no_extremes((block.channels,), values.dtype)
     for end, found in ((least, values.min(axis=1)), (greatest, values.max(axis=1))):
         np.copyto(end, found + values.dtype.type(0), where=count > 0)  # +0 for -0
+    words = list(two_words(values))
+    del values
+    with np.errstate(all="ignore"):
+        state = _state(sums, squares, words, weights, least != greatest)
     return _Part(np.where(count > 0, state, 0.0), count, least, greatest)
 
 
-def _state(sums: Reduction, squares: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Rows of a part, of weights as they are given and values that are scaled to where their squares are normal."""
-    head, low = two_words(values)
+def _state(
+    sums: Reduction, squares: Reduction, words: list[np.ndarray], weights: np.ndarray, varies: np.ndarray
+) -> np.ndarray:
+    """Rows of a part, of weights as they are given and values that are scaled to where their squares are normal.
+
+    The values come in two words, which are taken out of the list.
+    """
+    low, head = words.pop(), words.pop()
     strange = ~np.isfinite(head)
     special = np.where(strange, head, 0.0).sum(axis=1)
     head[strange] = 0.0
@@ -114,18 +122,20 @@ def _state(sums: Reduction, squares: Reduction, values: np.ndarray, weights: np.
     if low.any():
         s, t = add(s, t, *_of_pairs(sums, low, weights)[2:])
     mean, tail = divide_words(s, t, w + (w == 0.0), u)
-    d, rest = two_sum(head, -mean[:, np.newaxis])
+    same = two_sum(head[:, 0], low[:, 0])
+    d, rest = _sum_in_place(head, -mean[:, np.newaxis])
+    del head
     if low.any():  # 64-bit integers may lie between K and the mean, but none between that and the integer next to it
-        d, more = two_sum(d, low - np.rint(tail)[:, np.newaxis])
+        low -= np.rint(tail)[:, np.newaxis]
+        d, more = _sum_in_place(d, low)
         rest += more
+        del low, more
     a, b, q, e = _of_pairs(squares, d, weights)
     rest *= weights  # as small as a rounding error: plain sums are good enough
     b += rest.sum(axis=1)
     e += 2.0 * np.einsum("ij,ij->i", d, rest)
     a, b = multiply_words(a, b, *divide_words(a, b, w + (w == 0.0), u))
     q, e = add(q, e, -a, -b)
-    varies = values.min(axis=1) != values.max(axis=1)
-    same = two_sum(head[:, 0], low[:, 0])
     mean, tail = (np.where(varies, *parts) for parts in ((mean, same[0]), (tail, same[1])))
     q, e = np.where(varies & (q > 0.0), q, 0.0), np.where(varies & (q > 0.0), e, 0.0)
     unknown = special - special
@@ -142,6 +152,17 @@ def _state(sums: Reduction, squares: Reduction, values: np.ndarray, weights: np.
             np.zeros_like(s),
         ]
     )
+
+
+def _sum_in_place(a: np.ndarray, b: np.ndarray) -> Words:
+    """As ``two_sum``, with fewer blocks in memory; both are used up."""
+    s = a + b
+    z = s - a
+    e = np.subtract(b, z, out=b if b.shape == z.shape else None)
+    np.subtract(s, z, out=z)
+    np.subtract(a, z, out=a)
+    e += a
+    return s, e
 
 
 def _of_pairs(pairs: Reduction, x: np.ndarray, y: np.ndarray) -> np.ndarray:
