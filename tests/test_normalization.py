@@ -233,6 +233,19 @@ def test_one_ulp_is_not_constant():
     assert y[500, 1] > 31
 
 
+@pytest.mark.parametrize("place", [1.0, 1e-100, -5e6, 0.0])
+def test_a_spread_of_a_few_units_is_scaled(place):
+    """No threshold says what is constant: 1e-13 of the value, or a range of 4e-16, is a spread."""
+    rng = np.random.default_rng(0)
+    x = np.stack([place + abs(place or 1e-3) * 1e-13 * rng.normal(size=500), np.full(500, place)], axis=1)
+    y = fastbn.zscore(x)
+    assert_standardized(y, x)
+    assert y[:, 0].std() == pytest.approx(1, abs=1e-12)
+    assert (y[:, 1] == 0).all()
+    scaled = fastbn.minmax_scale(x[:, :1])
+    assert (scaled.min(), scaled.max()) == (0.0, 1.0)
+
+
 def test_other_values_in_a_channel_that_was_constant():
     stats = fastbn.channel_stats(np.full((5, 1), 3.0))
     x = np.array([[3.0], [4.0], [-1e300], [np.nan]])
