@@ -20,7 +20,7 @@ class _Number(NamedTuple):
     """How a dtype is computed with."""
 
     storage: np.dtype  # what kernels read
-    arithmetic: str  # variant of the kernels (``_kernels/variants.py``)
+    arithmetic: str  # variant of the kernels (``_kernels/reductions.py``)
     output: np.dtype  # dtype of results
 
 

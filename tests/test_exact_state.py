@@ -18,7 +18,7 @@ from contract import assert_exact
 from fastbn import _layout
 from fastbn._backends import current
 from fastbn._exact import ExactState, Integers
-from fastbn._kernels import variants
+from fastbn._kernels import reductions
 from fastbn._kernels.sizes import LONG, SEGMENTS, SHORT, SQUARE_POINT, SUM_POINT, SUM_WORDS, WORD_BITS
 
 integers = st.integers(-(2**2000), 2**2000)
@@ -90,7 +90,7 @@ def test_words_are_enough():
         ):
             assert 0 <= WORD_BITS * first <= bottom
             assert top.bit_length() < WORD_BITS * (first + count) - 1
-    assert SHORT.rows == variants.REDUCTIONS["exact"]["single"]["ROWS_OF_STATE"]
+    assert SHORT.rows == reductions.REDUCTIONS["exact"]["single"]["ROWS_OF_STATE"]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 64, 100, 128, 129, 1000, 10**5, 10**7])
@@ -99,7 +99,9 @@ def test_cuts_are_limited_for_exact_states_only(channels, inner):
     """A cut fixes the bits of the compensated method, in which nothing may depend on a limit of memory."""
     for outer in (1, 50, 10**6):
         cut = _layout._cut(_layout._Sizes(outer, channels, inner, channels * inner, inner))
-        sizes = {method: 8 * variants.REDUCTIONS[method]["double"]["ROWS_OF_STATE"] for method in variants.REDUCTIONS}
+        sizes = {
+            method: 8 * reductions.REDUCTIONS[method]["double"]["ROWS_OF_STATE"] for method in reductions.REDUCTIONS
+        }
         assert _layout.limit_segments(cut, sizes["compensated"]) is cut
         limited = _layout.limit_segments(cut, sizes["exact"])
         assert limited.segments == limited.geometry[SEGMENTS] <= cut.segments

@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import _algebra
 from .._arrays import kernel_dtypes
-from .._kernels import coefficients, machine, maps, variants, walks
+from .._kernels import coefficients, machine, maps, reductions, variants, walks
 
 _HEADER = """\
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
@@ -60,9 +60,9 @@ def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     """Every module of entries with the variant and dtypes it is compiled for, and what a backend calls these."""
     yield coefficients, (), _Form({}, {})
     inputs, outputs = kernel_dtypes()
-    for method, arithmetic, dtype in variants.reduction_variants(inputs):
-        types = {"number": _c_type(dtype), "word": _c_type(variants.STATE_DTYPES[method])}
-        yield walks, (method, arithmetic, dtype.name), _Form(variants.REDUCTIONS[method][arithmetic], types)
+    for method, arithmetic, dtype in reductions.reduction_variants(inputs):
+        types = {"number": _c_type(dtype), "word": _c_type(reductions.STATE_DTYPES[method])}
+        yield walks, (method, arithmetic, dtype.name), _Form(reductions.REDUCTIONS[method][arithmetic], types)
     for transform, arithmetic, dtype, output, place in variants.map_variants(inputs, outputs):
         _, bindings = variants.map_bindings(transform, arithmetic, place)
         types = {"number": _c_type(dtype), "result": _c_type(output)}

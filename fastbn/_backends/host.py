@@ -18,9 +18,10 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand, as_operand, two_words
+from .._kernels.reductions import EXACT_WORDS
 from .._kernels.sizes import KNOBS
 from .._kernels.sums import M2, M2_TAIL, MEAN, MEAN_TAIL
-from .._kernels.variants import EXACT_WORDS, PAIRS
+from .._kernels.variants import PAIRS
 from .._layout import Axes
 from .._selection import Kept
 from . import MOMENT_ROWS, ExactSums, Interval, Moments

@@ -32,6 +32,7 @@ from .._kernels import (
     operands,
     passes,
     pivots,
+    reductions,
     states,
     steps,
     sums,
@@ -151,9 +152,9 @@ class NumbaKernels:
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def _reduction(self, method: str, arithmetic: str) -> SimpleNamespace:
-        bindings, label = variants.REDUCTIONS[method][arithmetic], f"{method}-{arithmetic}"
+        bindings, label = reductions.REDUCTIONS[method][arithmetic], f"{method}-{arithmetic}"
         known = _shared()
-        for module in variants.METHOD_MODULES[method]:
+        for module in reductions.METHOD_MODULES[method]:
             made = vars(_bind(module, label, known, bindings))
             known = known | {value: made[name] for name, value in vars(module).items() if _made_in(module, value)}
         return _bind(walks, label, known, bindings)

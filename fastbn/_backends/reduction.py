@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .. import _threads
-from .._kernels import variants
+from .._kernels import reductions
 from .._kernels.sums import PIVOT, PIVOT_TAIL
 from .._layout import Axes, Block, Cut, View, limit_segments
 from .._merging import no_extremes
@@ -49,8 +49,8 @@ class Reduction:
     def __init__(self, kernels: SimpleNamespace, method: str, arithmetic: str, storage: np.dtype) -> None:
         self._kernels = kernels
         self._storage = storage
-        self._word = variants.STATE_DTYPES[method]
-        self.rows: int = variants.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
+        self._word = reductions.STATE_DTYPES[method]
+        self.rows: int = reductions.REDUCTIONS[method][arithmetic]["ROWS_OF_STATE"]
 
     def cut(self, view: View) -> View:
         """The view as this method cuts it."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand
-from .._kernels.variants import OMITTING, PAIRS
+from .._kernels.reductions import OMITTING
+from .._kernels.variants import PAIRS
 from .._layout import Axes, Block, View, blocks, direct_view, pair_view
 from .._selection import Selection
 

@@ -1,0 +1,322 @@
+"""Which functions make which reduction: methods, and the arithmetic that dtypes need.
+
+*compensated* and *exact* are the two methods of moments; *gradients* and *weighted* sum over pairs. The two methods of
+moments have a second form, *omitting*, for data of which some values do not count.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import (
+    exact,
+    exact_steps,
+    extremes,
+    floors,
+    folds,
+    gaps,
+    gradients,
+    lanes,
+    limbs,
+    machine,
+    marks,
+    passes,
+    pivots,
+    sizes,
+    states,
+    steps,
+    tiles,
+)
+from .sizes import DEPTH
+from .variants import PAIRS, Made
+
+
+def _walk(function: Callable[..., Any], bound: str, step: Callable[..., Any], depth: int) -> Made:
+    label = f"{step.__name__}-{depth}"
+    return Made(lanes, label, {bound: step, "DEPTH": depth}, function.__name__)
+
+
+def _byte_sums() -> dict[str, Any]:
+    deep, one = (Made(lanes, f"bytes-{n}", {"DEPTH": n}, lanes.accumulate_bytes.__name__) for n in (DEPTH, 1))
+    return {"quick_deep": deep, "quick_single": one, "careful_deep": deep, "careful_single": one}
+
+
+def _surveys(nearest: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        "nearest": nearest,
+        "survey_deep": _walk(lanes.survey, "nearest", nearest, DEPTH),
+        "survey_single": _walk(lanes.survey, "nearest", nearest, 1),
+    }
+
+
+def _sums(
+    quick: Callable[..., Any], careful: Callable[..., Any], function: Callable[..., Any] = lanes.accumulate
+) -> dict[str, Any]:
+    return {
+        "quick_deep": _walk(function, "step", quick, DEPTH),
+        "quick_single": _walk(function, "step", quick, 1),
+        "careful_deep": _walk(function, "step", careful, DEPTH),
+        "careful_single": _walk(function, "step", careful, 1),
+    }
+
+
+MOMENTS: dict[str, Any] = {
+    "close_tile": states.close_tile_moments,
+    "join": states.join_moments,
+    "close_channels": states.close_channels_moments,
+}
+TOTALS: dict[str, Any] = {
+    "close_tile": states.close_tile_totals,
+    "join": states.join_totals,
+    "close_channels": states.close_channels_totals,
+}
+NEAR: dict[str, Any] = {
+    "pivot_head": pivots.pivot_near,
+    "pivot_tail": pivots.pivot_none,
+    "start_quick": pivots.start_none,
+    "start_careful": pivots.start_above,
+    "bias": pivots.bias_above,
+}
+INTEGERS: dict[str, Any] = _surveys(pivots.nearest_unknown) | {"sure": pivots.sure_always}
+FLOATS = _surveys(machine.nearer)
+
+_PASSES = ("expected", "suspicious", "remember", "start_extremes", "survey", "fold_extremes", "accumulate")
+COMPLETE: dict[str, Any] = {"absent": marks.absent_never, "ATTEMPTS": 1} | {
+    name: getattr(passes, name) for name in (*_PASSES, "start_slots")
+}
+NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
+
+_OF_METHOD = "keep_lanes", "start_lanes", "gather", "fold_totals", "settle", "pick", "join_slots", "put_slots"
+COMPENSATED: dict[str, Any] = (
+    COMPLETE
+    | {
+        "start_complete": tiles.start_slots,
+        "ROWS_OF_STATE": 8,
+        "WORDS_OF_LANE": 6,
+        "TOTALS": sizes.TOTALS,
+        "OTHERS": sizes.OTHERS,
+    }
+    | {name: getattr(tiles, name) for name in _OF_METHOD}
+)
+#: The compensated method by the arithmetic that a dtype needs (``_arrays.py``).
+_COMPENSATED: dict[str, dict[str, Any]] = {
+    "byte": NARROW | _byte_sums(),
+    "narrow": NARROW | _sums(steps.plain, steps.plain),
+    "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
+    "wide": MOMENTS
+    | NEAR
+    | INTEGERS
+    | _sums(steps.wide, steps.wide)
+    | {
+        "pivot_head": pivots.pivot_least,
+        "pivot_tail": pivots.pivot_least_tail,
+        "start_quick": pivots.start_above,
+        "join": states.join_wide,
+    },
+    "single": MOMENTS | NEAR | FLOATS | _sums(steps.plain, steps.general) | {"sure": pivots.sure_single},
+    "double": MOMENTS
+    | NEAR
+    | FLOATS
+    | _sums(steps.carried, steps.general)
+    | {"start_quick": pivots.start_above, "sure": pivots.sure_double},
+}
+
+
+#: Words of an exact state by arithmetic.
+EXACT_WORDS = {name: sizes.LONG if name == "double" else sizes.SHORT for name in _COMPENSATED}
+
+
+def _words(words: sizes.Words, words_of_lane: int) -> dict[str, Any]:
+    return {
+        "ROWS_OF_STATE": words.rows,
+        "SQUARE_WORDS": sizes.SUM_WORDS + words.sum_count,
+        "SUM_OFFSET": sizes.SUM_POINT - sizes.WORD_BITS * words.sum_first,
+        "SQUARE_OFFSET": sizes.SQUARE_POINT - sizes.WORD_BITS * words.square_first,
+        "WORDS_OF_LANE": words_of_lane,
+    }
+
+
+def _float(bits: int, fraction: int) -> dict[str, int]:
+    bias = 2 ** (bits - 2 - fraction) - 1 + fraction
+    return {"FRACTION": fraction, "HIDDEN": 1 << fraction, "MAGNITUDE": 2 ** (bits - 1) - 1, "EXPONENT_BIAS": bias}
+
+
+EXACT: dict[str, Any] = (
+    COMPLETE
+    | {
+        "start_complete": exact.start_slots,
+        "TOTALS": sizes.EXACT_TOTALS,
+        "OTHERS": sizes.EXACT_OTHERS,
+    }
+    | {
+        name: getattr(module, function)
+        for module, name, function in (
+            *((exact, name, name) for name in _OF_METHOD),
+            (exact, "close_tile", "close_tile"),
+            (limbs, "join", "join_limbs"),
+            (limbs, "close_channels", "close_limbs"),
+        )
+    }
+)
+EXACT_INTEGERS: dict[str, Any] = (
+    EXACT
+    | INTEGERS
+    | {
+        "pick": exact.pick_none,
+        "is_stray": floors.stray_never,
+        "floor_quick": floors.floor_none,
+        "floor_careful": floors.floor_none,
+        "first_start": floors.values_none,
+        "square_start": pivots.bias_narrow,
+        "rest_start": floors.rest_none,
+        "carry_start": floors.carry_careful,
+    }
+    | _words(sizes.SHORT, 6)
+)
+EXACT_FLOATS: dict[str, Any] = (
+    EXACT
+    | FLOATS
+    | {
+        "is_stray": floors.stray_below,
+        "square_start": pivots.bias_above,
+        "carry_start": floors.carry_careful,
+    }
+)
+
+
+#: The exact method by arithmetic.
+_EXACT: dict[str, dict[str, Any]] = {
+    "byte": EXACT_INTEGERS | _byte_sums(),
+    "narrow": EXACT_INTEGERS | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact),
+    "integer": EXACT_INTEGERS
+    | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact)
+    | {"square_start": floors.squares_integer},
+    "wide": EXACT_INTEGERS
+    | _sums(exact_steps.exact_wide, exact_steps.exact_wide, lanes.accumulate_exact)
+    | {
+        "first_start": floors.values_wide,
+        "square_start": floors.squares_wide,
+        "rest_start": floors.rest_wide,
+        "carry_start": floors.carry_always,
+    }
+    | _words(sizes.SHORT, 9),
+    "single": EXACT_FLOATS
+    | _sums(exact_steps.exact_single, exact_steps.exact_single_careful, lanes.accumulate_exact)
+    | {
+        "floor_quick": floors.floor_single_quick,
+        "floor_careful": floors.floor_single_careful,
+        "first_start": floors.values_single,
+        "rest_start": floors.rest_none,
+    }
+    | _words(sizes.SHORT, 6)
+    | _float(32, 23),
+    "double": EXACT_FLOATS
+    | _sums(exact_steps.exact_double, exact_steps.exact_double_careful, lanes.accumulate_exact)
+    | {
+        "floor_quick": floors.floor_double_quick,
+        "floor_careful": floors.floor_double_careful,
+        "first_start": floors.values_double,
+        "rest_start": floors.rest_double,
+    }
+    | _words(sizes.LONG, 9)
+    | _float(64, 52),
+}
+
+#: The sums of the backward pass.
+_GRADIENTS: dict[str, Any] = (
+    COMPENSATED
+    | NEAR
+    | INTEGERS
+    | _sums(steps.product, steps.product, lanes.accumulate_pairs)
+    | {
+        "ROWS_OF_STATE": 10,
+        "start_careful": pivots.start_none,
+        "bias": pivots.start_none,
+        "close_tile": states.close_tile_totals,
+        "join": states.join_totals,
+        "settle": gradients.settle,
+        "close_channels": gradients.close_channels,
+    }
+)
+
+#: The sums of weighted data, of which something was subtracted before.
+_WEIGHTED: dict[str, Any] = (
+    _GRADIENTS | _sums(steps.weighted, steps.weighted, lanes.accumulate_pairs) | {"pivot_head": pivots.pivot_none}
+)
+
+#: Where some values do not count: what is read by arithmetic (NaN is absent, so up to 32 bits integers are floats).
+OMITTING: dict[str, tuple[np.dtype, ...]] = {
+    "narrow": (np.dtype(np.float32),),
+    "integer": (np.dtype(np.float64),),
+    "wide": (np.dtype(np.int64), np.dtype(np.uint64)),
+    "single": (np.dtype(np.float32),),
+    "double": (np.dtype(np.float64),),
+}
+
+
+def _gap_surveys(nearest: Callable[..., Any], absent: Callable[..., Any]) -> dict[str, Any]:
+    label, bound = f"{nearest.__name__}-{absent.__name__}", {"nearest": nearest, "absent": absent}
+    return {
+        name: Made(lanes, f"{label}-{n}", bound | {"DEPTH": n}, lanes.survey_gaps.__name__)
+        for name, n in (("survey_gaps_deep", DEPTH), ("survey_gaps_single", 1))
+    }
+
+
+def _omitting(bindings: dict[str, Any], arithmetic: str) -> dict[str, Any]:
+    """A reduction in which some values do not count."""
+    wide = arithmetic == "wide"
+    absent = marks.absent_marked if wide else marks.absent_nan
+    pivot = bindings.get("pivot_head")
+    filler = marks.filler_zero if pivot is None else marks.filler_least if wide else pivot
+    return (
+        bindings
+        | _gap_surveys(bindings["nearest"], absent)
+        | {name: getattr(gaps, name) for name in (*_PASSES[1:], "start_slots")}
+        | {
+            "ATTEMPTS": 1 if wide else 2,
+            "expected": gaps.expected_always if wide else gaps.expected_after,
+            "absent": absent,
+            "filler": filler,
+            "vacate": marks.vacate_integers if wide else marks.vacate_floats,
+        }
+    )
+
+
+_COMPENSATED = {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.items()}
+#: Reductions by method and arithmetic ...
+REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "compensated": _COMPENSATED,
+    "exact": _EXACT,
+    "gradients": dict.fromkeys(PAIRS, _GRADIENTS),
+    "weighted": {"double": _WEIGHTED},
+    "compensated_omitting": {name: _omitting(_COMPENSATED[name], name) for name in OMITTING},
+    "exact_omitting": {name: _omitting(_EXACT[name], name) for name in OMITTING},
+}
+#: ... the modules whose functions they bind for the walks, in the order in which they need each other ...
+METHOD_MODULES = {
+    "compensated": (extremes, folds, tiles, passes),
+    "exact": (extremes, folds, limbs, floors, exact, passes),
+    "gradients": (extremes, folds, tiles, gradients, passes),
+    "weighted": (extremes, folds, tiles, gradients, passes),
+    "compensated_omitting": (extremes, folds, tiles, passes, gaps),
+    "exact_omitting": (extremes, folds, limbs, floors, exact, passes, gaps),
+}
+#: ... and the dtype of the words of their states.
+STATE_DTYPES = {
+    "compensated": np.dtype(np.float64),
+    "exact": np.dtype(np.int64),
+    "gradients": np.dtype(np.float64),
+    "weighted": np.dtype(np.float64),
+    "compensated_omitting": np.dtype(np.float64),
+    "exact_omitting": np.dtype(np.int64),
+}
+
+
+def reduction_variants(inputs: list[tuple[str, np.dtype]]) -> Iterator[tuple[str, str, np.dtype]]:
+    """Every reduction there is: method, arithmetic, dtype of the input."""
+    omitted = [(arithmetic, dtype) for arithmetic, dtypes in OMITTING.items() for dtype in dtypes]
+    for method, by_arithmetic in REDUCTIONS.items():
+        for arithmetic, dtype in omitted if method.endswith("omitting") else inputs:
+            if arithmetic in by_arithmetic:
+                yield method, arithmetic, dtype
