@@ -154,10 +154,8 @@ def test_what_counts_is_never_made_at_full_size(kind, layout):
     """No mask, no weights, no copy without gaps: not even one byte per value."""
     x, axis, ways = with_gaps(layout)
     arguments = ways[kind]
-    small = tuple(slice(0, min(n, 40)) for n in x.shape)
-    few = {k: v[small[:1]] if isinstance(v, np.ndarray) else v for k, v in arguments.items()}
     out = np.ones(x.shape, MAPS["zscore"](np.ones((2, 2), x.dtype)).dtype)  # written to: zeros have no pages yet
-    fastbn.zscore(x[small], axis, **few)  # compiles
+    fastbn.zscore(x, axis, out=out, **arguments)  # compiles
     assert traced_peak(lambda: fastbn.channel_stats(x, axis, **arguments)) <= limit(x, axis)
     before = resident(reset=True)
     traced = traced_peak(lambda: fastbn.zscore(x, axis, out=out, **arguments))
@@ -169,7 +167,7 @@ def test_what_counts_is_never_made_at_full_size(kind, layout):
 def test_the_mask_of_a_masked_array_is_copied_for_the_result_alone():
     x = np.ma.MaskedArray(ones("f4"), np.zeros(SHAPE, bool))
     x.mask[:, :, ::2] = True
-    fastbn.zscore(x[:1])  # compiles
+    fastbn.zscore(x)  # compiles
     assert traced_peak(lambda: fastbn.channel_stats(x)) <= limit(x, 1)
     assert traced_peak(lambda: fastbn.zscore(x)) <= x.data.nbytes + x.mask.nbytes + limit(x, 1)
     assert traced_peak(lambda: fastbn.zscore(x, out=x)) <= limit(x, 1)
