@@ -164,6 +164,24 @@ def test_what_counts_is_never_made_at_full_size(kind, layout):
     assert grown <= limit(x, axis) + 4 * MIB
 
 
+@pytest.mark.parametrize("kind", ["complete", "omit", "where", "nodata"])
+def test_a_gibibyte_takes_its_output_and_nothing_else(kind):
+    x = ones("f4", (2**23, 32))
+    x[::1000, 3] = np.nan
+    arguments = {
+        "complete": {},
+        "omit": {"nan_policy": "omit"},
+        "where": {"where": (np.arange(len(x)) % 3 > 0)[:, np.newaxis]},
+        "nodata": {"nodata": 1},
+    }[kind]
+    out = np.ones_like(x)
+    fastbn.zscore(x, out=out, **arguments)  # compiles
+    assert traced_peak(lambda: fastbn.zscore(x, out=out, **arguments)) <= limit(x, 1)
+    before = resident(reset=True)
+    assert traced_peak(lambda: fastbn.zscore(x, **arguments)) <= x.nbytes + limit(x, 1)
+    assert resident() - before <= x.nbytes + limit(x, 1) + 4 * MIB
+
+
 def test_the_mask_of_a_masked_array_is_copied_for_the_result_alone():
     x = np.ma.MaskedArray(ones("f4"), np.zeros(SHAPE, bool))
     x.mask[:, :, ::2] = True
