@@ -122,13 +122,6 @@ def fit_apply(
     grouped, of_groups = groups or (operand, axes)
     if operand.stored.size == 0:
         return reduce(grouped, of_groups)
-    if operand.selection is not None and operand.selection.nodata is not None:
-        moments = reduce(grouped, of_groups)
-        backend = current()
-        coefficients = backend.standardize(moments, gamma, beta, eps, ddof, constant)
-        kept = kept_nodata(operand, target.output)
-        backend.map_channels(operand, axes, transform_of(target.output), coefficients, target, kept)
-        return moments
     return current().normalize_batch(
         operand, axes, grouped, of_groups, transform_of(target.output), gamma, beta, eps, ddof, constant, target
     )

@@ -103,7 +103,7 @@ def zscore(
         check_stats(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
     gamma, beta = channel_vector(None, "gamma", axes.shape, 1.0), channel_vector(None, "beta", axes.shape, 0.0)
-    if stats is None and method == "compensated" and "raise" not in (on_constant, nan_policy):
+    if stats is None and method == "compensated" and "raise" not in (on_constant, nan_policy) and nodata is None:
         moments = fit_apply(operand, axes, gamma, beta, eps, ddof, CONSTANT_FACTOR[on_constant], target)
         stats = wrap(moments, axes, operand) if return_stats else None
     else:
