@@ -90,7 +90,7 @@ def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, exp
         repeat = 1
     stride, out_stride = geometry[OUTER_STRIDE], out_geometry[OUTER_STRIDE]
     chunks = (outer + rows - 1) // rows
-    bare = inner * repeat == 1  # coefficients already lie as lanes do
+    bare = inner * repeat == 1 and group > block  # coefficients lie as lanes do, but across cache lines (1.3)
     step = group if bare else block
     pitch = channels if bare else PITCH
     held = -1
