@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.sizes import LANES, MAP_BLOCKS, MAP_ROWS, PLACES, ROWS, SEGMENTS, WIDTH
+from ._kernels.sizes import (
+    BLOCKS_TOGETHER,
+    LANES,
+    MAP_BLOCKS,
+    MAP_ROWS,
+    MAP_WIDTH,
+    PLACES,
+    ROWS,
+    SEGMENTS,
+    WIDTH,
+)
 
 ChannelAxis = int | tuple[int, ...] | None
 
@@ -22,10 +32,10 @@ _SHORT_BLOCKS = 16  # blocks of short channels at least, to have enough units of
 _TILE = 1 << 16  # elements of a tile of columns: read twice, so it should fit the second-level cache
 _COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow
 _UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
+_UNITS_LEAST = 32  # of them at least where blocks are reduced together
 _STATES = 1 << 21  # bytes of the states of all segments
 _MAP_UNIT = 1 << 15  # elements of a map's unit
-_MAP_SPAN = 1 << 12  # that lie side by side if they can: pieces of 2^9 bytes took 5 times the time of whole rows
-_MAP_LEAST = 64  # rows at least for which coefficients are laid out
+_MAP_SPAN = 1 << 12  # of runs that lie side by side: pieces of 2^9 bytes took 5 times the time of whole rows
 _BLOCK = 1 << 16  # elements of a staged block: its float64 copies in and out take 1 MiB per thread
 _BLOCK_REDUCED = 1 << 12  # of one channel, so that the finish of a channel is paid for
 
@@ -88,8 +98,9 @@ class Cut(NamedTuple):
     blocks: int  # groups of channels
     segments: int  # units of reduction per block
     chunks: int  # units of a map per block
-    spread: np.ndarray  # the geometry of a map of everything ...
-    units: int  # ... and its units
+    spread: np.ndarray  # the geometry of work on everything, several blocks at a time ...
+    groups: int  # ... groups of blocks that are reduced together then ...
+    units: int  # ... and units of a map
 
 
 class View(NamedTuple):
@@ -222,21 +233,19 @@ def _cut(sizes: _Sizes) -> Cut:
         chunks = outer if map_along_rows else -(-outer // map_rows)
     blocks = -(-channels // block)
     segments = min(tiles, max(1, _UNITS // blocks))
-    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes, 1)
+    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes, 1, 1)
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
-    spread, units = geometry, blocks * chunks
-    group = min(blocks, -(-_MAP_SPAN // (block * inner)))
-    if group > 1:
-        spread = geometry.copy()
-        spread[MAP_BLOCKS] = group
-        if not map_along_rows:
-            spread[MAP_ROWS] = max(1, map_rows // group) if inner == 1 else min(map_rows, _MAP_LEAST)
-            units = -(-outer // int(spread[MAP_ROWS]))
-        else:
-            units = chunks
-        units *= -(-blocks // group)
-    return Cut(geometry, inner > WIDTH, map_along_rows, channels, block, blocks, segments, chunks, spread, units)
+    together = 1 if inner > WIDTH else max(1, blocks * segments // _UNITS_LEAST)
+    group = min(blocks, max(1, (_MAP_SPAN if map_along_rows else MAP_WIDTH) // (block * inner)))
+    group = -(-blocks // -(-blocks // group))  # no narrow one is left over
+    rows = max(1, map_rows // group)
+    spread = geometry.copy()
+    spread[[MAP_ROWS, MAP_BLOCKS, BLOCKS_TOGETHER]] = rows, group, together
+    groups = -(-blocks // together)
+    units = -(-blocks // group) * (chunks if map_along_rows else -(-outer // rows))
+    walks = inner > WIDTH, map_along_rows
+    return Cut(geometry, *walks, channels, block, blocks, segments, chunks, spread, groups, units)
 
 
 def limit_segments(cut: Cut, size: int) -> Cut:
@@ -248,9 +257,9 @@ def limit_segments(cut: Cut, size: int) -> Cut:
     segments = max(1, min(cut.segments, _STATES // (size * cut.channels)))
     if segments == cut.segments:
         return cut
-    geometry = cut.geometry.copy()
-    geometry[SEGMENTS] = segments
-    return cut._replace(geometry=geometry, segments=segments)
+    geometry, spread = cut.geometry.copy(), cut.spread.copy()
+    geometry[SEGMENTS] = spread[SEGMENTS] = segments
+    return cut._replace(geometry=geometry, spread=spread, segments=segments)
 
 
 def _repeat(lanes: int) -> int:

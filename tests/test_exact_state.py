@@ -69,7 +69,7 @@ def test_kernels_carry(dtype, arithmetic, words, sign):
     expected = 2 * states[0].astype(object)
     ends = [np.ones(3, dtype) for _ in range(4)]
     kernels = current()._kernels.reduction("exact", arithmetic, np.dtype(dtype))
-    kernels.absorb(states[0].reshape(-1), states[1].reshape(-1), 3, *ends)
+    kernels.absorb(states[0].reshape(-1), states[1].reshape(-1), 3, *ends, np.empty(0))
     for begin, end in ((SUM_WORDS, tops[0]), (tops[0] + 1, tops[1])):
         column = states[0, begin : end + 1, 1].astype(object)
         assert sum(v << 32 * i for i, v in enumerate(column)) == sum(

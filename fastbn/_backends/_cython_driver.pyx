@@ -17,10 +17,10 @@ ctypedef void (*walk_kernel)(
     const void *, const void *, const int64_t *, Py_ssize_t, Py_ssize_t, void *, void *, void *, double *, void *
 ) noexcept nogil
 ctypedef void (*combine_kernel)(
-    void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *
+    void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *, double *
 ) noexcept nogil
 ctypedef void (*absorb_kernel)(
-    void *, const void *, Py_ssize_t, void *, void *, const void *, const void *
+    void *, const void *, Py_ssize_t, void *, void *, const void *, const void *, double *
 ) noexcept nogil
 ctypedef void (*conclude_kernel)(
     void *, Py_ssize_t, Py_ssize_t, Py_ssize_t, void *, void *, double *
@@ -87,24 +87,26 @@ def walk(
 
 def combine(
     size_t kernel, partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, least,
-    greatest
+    greatest, scratch
 ):
     cdef void *partials_ = memory(partials)
     cdef void *least_ = memory(least)
     cdef void *greatest_ = memory(greatest)
+    cdef double *scratch_ = <double *>memory(scratch)
     with nogil:
-        (<combine_kernel>kernel)(partials_, segments, channels, begin, end, least_, greatest_)
+        (<combine_kernel>kernel)(partials_, segments, channels, begin, end, least_, greatest_, scratch_)
 
 
-def absorb(size_t kernel, partials, part, Py_ssize_t channels, least, greatest, low, high):
+def absorb(size_t kernel, partials, part, Py_ssize_t channels, least, greatest, low, high, scratch):
     cdef void *partials_ = memory(partials)
     cdef const void *part_ = memory(part)
     cdef void *least_ = memory(least)
     cdef void *greatest_ = memory(greatest)
     cdef const void *low_ = memory(low)
     cdef const void *high_ = memory(high)
+    cdef double *scratch_ = <double *>memory(scratch)
     with nogil:
-        (<absorb_kernel>kernel)(partials_, part_, channels, least_, greatest_, low_, high_)
+        (<absorb_kernel>kernel)(partials_, part_, channels, least_, greatest_, low_, high_, scratch_)
 
 
 def conclude(

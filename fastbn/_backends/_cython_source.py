@@ -196,6 +196,8 @@ class CythonSource:
         lines = ast.unparse(ast.fix_missing_locations(ast.Module(body, []))).replace("\n", "\n    ")
         head, tail = re.split(rf"\b{function.__name__}(?=\()", declaration, maxsplit=1)
         text = f"{head}{{}}{tail}:\n    {lines}\n"
+        if not any(isinstance(node, ast.For | ast.While) for node in ast.walk(definition)):
+            head = head.replace("cdef ", "cdef inline ")
         if text not in self._functions:
             count = sum(name.rpartition("_")[0] == function.__name__ for name in self._functions.values())
             self._functions[text] = f"{function.__name__}_{count}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand
-from .._kernels.sizes import KNOBS, PITCH, SCRATCH
+from .._kernels.sizes import KNOBS, MAP_PITCH, SCRATCH
 from .._layout import Axes, Block, View, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
@@ -128,4 +128,4 @@ def store(piece: np.ndarray, result: np.ndarray) -> None:
         np.copyto(piece, ends.min, where=result < ends.min)
 
 
-assert SCRATCH >= KNOBS * PITCH  # maps expand their coefficients into the same scratch
+assert SCRATCH >= KNOBS * MAP_PITCH  # maps expand their coefficients into the same scratch

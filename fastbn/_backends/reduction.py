@@ -71,10 +71,11 @@ class Reduction:
             return self._staged(source, axes, centre)
         view = self.cut(view)
         partials = self.partials(view.cut, centre)
+        spread = view._replace(cut=view.cut._replace(geometry=view.cut.spread))
         _threads.run(
-            view.cut.blocks * view.cut.segments,
+            view.cut.groups * view.cut.segments,
             source.nbytes,
-            lambda begin, end: self._units(view, partials, begin, end),
+            lambda begin, end: self._units(spread, partials, begin, end),
         )
         self._combine(view.cut, partials, 0, view.cut.blocks)
         self._conclude(partials, 0, view.cut.channels)
@@ -113,6 +114,7 @@ class Reduction:
                 min(last * cut.block, cut.channels),
                 partials.least,
                 partials.greatest,
+                scratch.lanes,
             )
 
     def _conclude(self, partials: Partials, begin: int, end: int) -> None:
@@ -142,7 +144,8 @@ class Reduction:
             if not block.first:
                 joined = states[rows].ravel()
                 low, high = least[block.kept].ravel(), greatest[block.kept].ravel()
-                self._kernels.absorb(joined, part.states, block.channels, low, high, part.least, part.greatest)
+                ends = low, high, part.least, part.greatest
+                self._kernels.absorb(joined, part.states, block.channels, *ends, scratch.lanes)
                 part.states, part.least, part.greatest = joined, low, high
             shape = least[block.kept].shape
             size = self.rows * block.channels

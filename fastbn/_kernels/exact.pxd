@@ -61,7 +61,8 @@ cdef void pick_none(
 ) noexcept nogil
 
 cdef void close_tile(double *slots, Py_ssize_t count, double *terms) noexcept nogil
-cdef void join_slots(double *slots, Py_ssize_t distance, Py_ssize_t count) noexcept nogil
+cdef void join_slots(double *slots, Py_ssize_t distance, Py_ssize_t count, double *banks) noexcept nogil
 cdef void put_slots(
-    Py_ssize_t turn, int64_t *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count
+    Py_ssize_t turn, int64_t *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count,
+    double *banks
 ) noexcept nogil

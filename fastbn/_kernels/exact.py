@@ -157,11 +157,11 @@ def close_tile(slots, count, terms):
     """The sums are in the state already."""
 
 
-def join_slots(slots, distance, count):
+def join_slots(slots, distance, count, banks):
     """The sums are in the state already."""
 
 
-def put_slots(turn, partials, at, channels, slots, count):
+def put_slots(turn, partials, at, channels, slots, count, banks):
     """The sums are in the state already: see to its carries."""
     if turn % CARRY_TURNS == CARRY_TURNS - 1:
         carry(partials, at, channels, count)

@@ -25,7 +25,7 @@ cdef void carry(int64_t *state, Py_ssize_t at, Py_ssize_t channels, Py_ssize_t c
 @cython.locals(row=Py_ssize_t, k=Py_ssize_t)
 cdef void join_limbs(
     int64_t *into, Py_ssize_t i, Py_ssize_t i_row, const int64_t *part, Py_ssize_t j, Py_ssize_t j_row,
-    Py_ssize_t count
+    Py_ssize_t count, double *banks
 ) noexcept nogil
 
 cdef void close_limbs(

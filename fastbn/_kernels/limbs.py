@@ -70,7 +70,7 @@ def carry(state, at, channels, count):
                 state[k] = v & MASK
 
 
-def join_limbs(into, i, i_row, part, j, j_row, count):
+def join_limbs(into, i, i_row, part, j, j_row, count, banks):
     """Add ``count`` states to as many others."""
     for row in range(ROWS_OF_STATE):
         for k in range(count):

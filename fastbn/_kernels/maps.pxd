@@ -22,15 +22,14 @@ cdef void map_rows(
 
 @cython.locals(j=Py_ssize_t, v=number, w=number)
 cdef void map_row(
-    number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t lanes, const double *k,
-    Py_ssize_t pitch
+    number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t lanes, const double *k
 ) noexcept nogil
 
 @cython.locals(
-    outer=Py_ssize_t, channels=Py_ssize_t, inner=Py_ssize_t, block=Py_ssize_t, rows=Py_ssize_t, repeat=Py_ssize_t,
+    outer=Py_ssize_t, channels=Py_ssize_t, inner=Py_ssize_t, rows=Py_ssize_t, repeat=Py_ssize_t,
     stride=Py_ssize_t, out_stride=Py_ssize_t, chunks=Py_ssize_t, held=Py_ssize_t, unit=Py_ssize_t,
     channel=Py_ssize_t, width=Py_ssize_t, row=Py_ssize_t, last=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t, _=Py_ssize_t,
-    group=Py_ssize_t, first=Py_ssize_t, b=Py_ssize_t, bare=bint, step=Py_ssize_t, pitch=Py_ssize_t, k="const double *",
+    group=Py_ssize_t,
 )
 cdef void map_columns(
     number *x, number *y, const int64_t *geometry, result *out, const int64_t *out_geometry,

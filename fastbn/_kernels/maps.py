@@ -5,7 +5,7 @@ A variant binds ``head``, ``tail`` (how a stored number, or a pair of them, is r
 others are given ``x`` once more. ``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
-from .machine import load, window
+from .machine import load
 from .operands import expand
 from .sizes import (
     BLOCK,
@@ -13,10 +13,10 @@ from .sizes import (
     CHANNELS,
     INNER,
     MAP_BLOCKS,
+    MAP_PITCH,
     MAP_ROWS,
     OUTER,
     OUTER_STRIDE,
-    PITCH,
     REPEAT,
     RUN,
     RUNS,
@@ -57,8 +57,8 @@ def map_rows(x, y, geometry, out, out_geometry, coefficients, begin, end, expand
             map_run(x, y, at, out, to, min(run, geometry[INNER] - start), coefficients, channels, channel)
 
 
-def map_row(x, y, at, out, to, lanes, k, pitch):
-    """Transform one row of lanes, whose coefficients are ``pitch`` apart."""
+def map_row(x, y, at, out, to, lanes, k):
+    """Transform one row of lanes, whose coefficients are side by side as they are."""
     for j in range(lanes):
         v, w = load(x, at + j), load(y, at + j)
         put(
@@ -71,44 +71,38 @@ def map_row(x, y, at, out, to, lanes, k, pitch):
                 head(v),
                 tail(v, w),
                 k[j],
-                k[pitch + j],
-                k[2 * pitch + j],
-                k[3 * pitch + j],
-                k[4 * pitch + j],
-                k[5 * pitch + j],
-                k[6 * pitch + j],
-                k[7 * pitch + j],
+                k[MAP_PITCH + j],
+                k[2 * MAP_PITCH + j],
+                k[3 * MAP_PITCH + j],
+                k[4 * MAP_PITCH + j],
+                k[5 * MAP_PITCH + j],
+                k[6 * MAP_PITCH + j],
+                k[7 * MAP_PITCH + j],
             ),
         )
 
 
 def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, expanded):
     """Transform units ``begin`` to ``end``, each some rows of some blocks of channels."""
-    outer, channels, inner, block = geometry[OUTER], geometry[CHANNELS], geometry[INNER], geometry[BLOCK]
-    rows, repeat, group = geometry[MAP_ROWS], geometry[REPEAT], geometry[MAP_BLOCKS] * block
+    outer, channels, inner = geometry[OUTER], geometry[CHANNELS], geometry[INNER]
+    rows, repeat, group = geometry[MAP_ROWS], geometry[REPEAT], geometry[MAP_BLOCKS] * geometry[BLOCK]
     if out_geometry[REPEAT] < repeat:
         repeat = 1
     stride, out_stride = geometry[OUTER_STRIDE], out_geometry[OUTER_STRIDE]
     chunks = (outer + rows - 1) // rows
-    bare = inner * repeat == 1 and group > block  # coefficients lie as lanes do, but across cache lines (1.3)
-    step = group if bare else block
-    pitch = channels if bare else PITCH
     held = -1
     for unit in range(begin, end):
-        first = (unit // chunks) * group
+        channel = (unit // chunks) * group
+        width = min(group, channels - channel)
+        if channel != held:
+            expand(coefficients, channels, channel, width, inner, repeat, expanded)
+            held = channel
         row = (unit % chunks) * rows
         last = min(outer, row + rows)
-        for b in range((min(group, channels - first) + step - 1) // step):
-            channel = first + b * step
-            width = min(step, channels - channel)
-            k = window(coefficients, channel) if bare else window(expanded, 0)
-            if channel != held and not bare:
-                expand(coefficients, channels, channel, width, inner, repeat, expanded)
-                held = channel
-            at = row * stride + channel * geometry[CHANNEL_STRIDE]
-            to = row * out_stride + channel * out_geometry[CHANNEL_STRIDE]
-            for _ in range((last - row) // repeat):
-                map_row(x, y, at, out, to, repeat * width * inner, k, pitch)
-                at += repeat * stride
-                to += repeat * out_stride
-            map_row(x, y, at, out, to, ((last - row) % repeat) * width * inner, k, pitch)
+        at = row * stride + channel * geometry[CHANNEL_STRIDE]
+        to = row * out_stride + channel * out_geometry[CHANNEL_STRIDE]
+        for _ in range((last - row) // repeat):
+            map_row(x, y, at, out, to, repeat * width * inner, expanded)
+            at += repeat * stride
+            to += repeat * out_stride
+        map_row(x, y, at, out, to, ((last - row) % repeat) * width * inner, expanded)

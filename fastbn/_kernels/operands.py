@@ -4,7 +4,7 @@ A number is taken as it is, in two words (64-bit integers, which float64 cannot 
 """
 
 from .machine import store
-from .sizes import KNOBS, PITCH
+from .sizes import KNOBS, MAP_PITCH
 
 
 def head_plain(v):
@@ -58,4 +58,4 @@ def expand(coefficients, channels, channel, width, inner, repeat, expanded):
         for r in range(repeat):
             for c in range(width):
                 for i in range(inner):
-                    expanded[k * PITCH + (r * width + c) * inner + i] = coefficients[k * channels + channel + c]
+                    expanded[k * MAP_PITCH + (r * width + c) * inner + i] = coefficients[k * channels + channel + c]

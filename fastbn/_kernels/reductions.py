@@ -63,12 +63,12 @@ def _sums(
 
 MOMENTS: dict[str, Any] = {
     "close_tile": states.close_tile_moments,
-    "join": states.join_moments,
+    "join_banks": states.join_moments,
     "close_channels": states.close_channels_moments,
 }
 TOTALS: dict[str, Any] = {
     "close_tile": states.close_tile_totals,
-    "join": states.join_totals,
+    "join_banks": states.join_totals,
     "close_channels": states.close_channels_totals,
 }
 NEAR: dict[str, Any] = {
@@ -97,7 +97,7 @@ COMPENSATED: dict[str, Any] = (
         "TOTALS": sizes.TOTALS,
         "OTHERS": sizes.OTHERS,
     }
-    | {name: getattr(tiles, name) for name in _OF_METHOD}
+    | {name: getattr(tiles, name) for name in (*_OF_METHOD, "join")}
 )
 #: The compensated method by the arithmetic that a dtype needs (``_arrays.py``).
 _COMPENSATED: dict[str, dict[str, Any]] = {
@@ -112,7 +112,7 @@ _COMPENSATED: dict[str, dict[str, Any]] = {
         "pivot_head": pivots.pivot_least,
         "pivot_tail": pivots.pivot_least_tail,
         "start_quick": pivots.start_above,
-        "join": states.join_wide,
+        "join_banks": states.join_wide,
     },
     "single": MOMENTS | NEAR | FLOATS | _sums(steps.plain, steps.general) | {"sure": pivots.sure_single},
     "double": MOMENTS
@@ -234,7 +234,7 @@ _GRADIENTS: dict[str, Any] = (
         "start_careful": pivots.start_none,
         "bias": pivots.start_none,
         "close_tile": states.close_tile_totals,
-        "join": states.join_totals,
+        "join_banks": states.join_totals,
         "settle": gradients.settle,
         "close_channels": gradients.close_channels,
     }

@@ -8,12 +8,16 @@ ROWS = 256  # terms per lane at most, and one of a row that is not full
 DEPTH = 4  # rows that a lane takes at a time
 LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less than 64
 KNOBS = 8  # coefficients of a map
+MAP_WIDTH, MAP_PITCH = 1024, 1088  # lanes of a map at most; from row to row of their coefficients
 
 # Parts of the float64 scratch: what lanes hold, slots of the tiles, terms of the finish.
 ACC, SLOTS, TERMS, SCRATCH = 0, 37 * PITCH, 48 * PITCH, 60 * PITCH
 # What lanes hold: their sums (of d: S - START + C + T, of d*d: Q - BIAS + F), the totals of groups, room for a fold.
 S, C, T, Q, F, PIVOT, PIVOT_TAIL, START, BIAS = (row * PITCH for row in range(9))
 TOTALS, OTHERS = 9 * PITCH, 15 * PITCH
+# Between tiles, where lanes hold nothing: two states of ``JOINED`` rows while they are joined.
+JOINED = 8
+BESIDE = JOINED * PITCH
 # Of the exact method: nine words of a lane (the first rows are those above), where they started, the smallest size
 # that is summed, totals and room for a fold.
 H, G, R, K = (row * PITCH for row in range(5, 9))
@@ -33,7 +37,8 @@ PIECES, RUN, RUNS = 7, 8, 9  # of a tile along rows: outer pieces, their length,
 BLOCK, REPEAT, TILE_ROWS = 10, 11, 12  # of a tile: channels; of columns: rows side by side in the lanes, rows
 MAP_ROWS = 13  # rows of a unit of a map
 LANES_OF_RUN = 14  # lanes of one channel along a run
-MAP_BLOCKS, PLACES = 15, 16  # blocks of channels of a unit of a map; length of ``geometry``
+MAP_BLOCKS = 15  # blocks of channels of a unit of a map ...
+BLOCKS_TOGETHER, PLACES = 16, 17  # ... and of one of a reduction of columns; length of ``geometry``
 
 # Rows of an exact state, int64: values counted, NaN and infinities among them, then the words of the sum of the values
 # and of the sum of their squares, two's complement in words of 32 bits.

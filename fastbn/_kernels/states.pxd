@@ -5,25 +5,19 @@ cimport cython
 cdef void close_tile_moments(double *words, Py_ssize_t slots, double *terms) noexcept nogil
 cdef void close_tile_totals(double *words, Py_ssize_t slots, double *terms) noexcept nogil
 
-@cython.locals(k=Py_ssize_t, a=Py_ssize_t, b=Py_ssize_t)
-cdef void join_moments(
-    double *into, Py_ssize_t i, Py_ssize_t i_row, const double *part, Py_ssize_t j, Py_ssize_t j_row, Py_ssize_t count
-) noexcept nogil
+@cython.locals(k=Py_ssize_t, n=double, m=double, t=double, s=double, r=double)
+cdef void join_moments(double *banks, Py_ssize_t count) noexcept nogil
 
-cdef void add_sum(
-    double *into, Py_ssize_t a, Py_ssize_t i_row, const double *part, Py_ssize_t b, Py_ssize_t j_row
-) noexcept nogil
+@cython.locals(k=Py_ssize_t, special=double)
+cdef void join_totals(double *banks, Py_ssize_t count) noexcept nogil
 
 @cython.locals(p=double, e=double, q=double, f=double)
 cdef (double, double, double) times(double n, double a, double b, double c) noexcept nogil
 
 @cython.locals(
-    k=Py_ssize_t, a=Py_ssize_t, b=Py_ssize_t, m=double, n=double, p=double, q=double, r=double, s=double, t=double,
-    u=double, _=double,
+    k=Py_ssize_t, m=double, n=double, p=double, q=double, r=double, s=double, t=double, u=double, _=double,
 )
-cdef void join_wide(
-    double *into, Py_ssize_t i, Py_ssize_t i_row, const double *part, Py_ssize_t j, Py_ssize_t j_row, Py_ssize_t count
-) noexcept nogil
+cdef void join_wide(double *banks, Py_ssize_t count) noexcept nogil
 
 @cython.locals(c=Py_ssize_t, s=double, t=double, m=double)
 cdef void close_channels_moments(

@@ -6,8 +6,8 @@ rounded one (integers up to 16 bits, float16).
 """
 
 from .._algebra import divide, merge, two_prod, two_sum
-from .machine import load
-from .sizes import PITCH, WIDTH
+from .machine import load, store
+from .sizes import BESIDE, PITCH, WIDTH
 from .sums import (
     COUNT,
     COUNTED,
@@ -20,12 +20,14 @@ from .sums import (
     PIVOT_TAIL,
     SCALE,
     SPECIAL,
+    SQUARES,
     SUM,
     SUM_2,
     SUM_3,
+    TOTAL,
     add_words,
     finish,
-    join_sums,
+    join_words,
 )
 
 
@@ -38,42 +40,27 @@ def close_tile_totals(words, slots, terms):
     """A tile's sums stay sums."""
 
 
-def join_moments(into, i, i_row, part, j, j_row, count):
-    """Merge ``count`` slots of moments into as many others."""
+def join_moments(banks, count):
+    """Merge moments with those beside them."""
     for k in range(count):
-        a = i + k
-        b = j + k
-        (
-            into[a],
-            into[a + i_row],
-            into[a + 2 * i_row],
-            into[a + 3 * i_row],
-            into[a + 4 * i_row],
-        ) = merge(
-            into[a],
-            into[a + i_row],
-            into[a + 2 * i_row],
-            into[a + 3 * i_row],
-            into[a + 4 * i_row],
-            load(part, b),
-            part[b + j_row],
-            part[b + 2 * j_row],
-            part[b + 3 * j_row],
-            part[b + 4 * j_row],
+        n, m, t, s, r = merge(
+            load(banks, COUNTED * PITCH + k),
+            load(banks, MEAN * PITCH + k),
+            load(banks, MEAN_TAIL * PITCH + k),
+            load(banks, M2 * PITCH + k),
+            load(banks, M2_TAIL * PITCH + k),
+            load(banks, BESIDE + COUNTED * PITCH + k),
+            load(banks, BESIDE + MEAN * PITCH + k),
+            load(banks, BESIDE + MEAN_TAIL * PITCH + k),
+            load(banks, BESIDE + M2 * PITCH + k),
+            load(banks, BESIDE + M2_TAIL * PITCH + k),
         )
-        add_sum(into, a, i_row, part, b, j_row)
-
-
-def add_sum(into, a, i_row, part, b, j_row):
-    """The sum of the values, in three words, takes that of another part."""
-    into[a + SUM * i_row], into[a + SUM_2 * i_row], into[a + SUM_3 * i_row] = add_words(
-        into[a + SUM * i_row],
-        into[a + SUM_2 * i_row],
-        into[a + SUM_3 * i_row],
-        part[b + SUM * j_row],
-        part[b + SUM_2 * j_row],
-        part[b + SUM_3 * j_row],
-    )
+        store(banks, COUNTED * PITCH + k, n)
+        store(banks, MEAN * PITCH + k, m)
+        store(banks, MEAN_TAIL * PITCH + k, t)
+        store(banks, M2 * PITCH + k, s)
+        store(banks, M2_TAIL * PITCH + k, r)
+    join_words(banks, SUM * PITCH, count)
 
 
 def times(n, a, b, c):
@@ -83,40 +70,55 @@ def times(n, a, b, c):
     return add_words(p, e, 0.0, 0.0, q, f + n * c)
 
 
-def join_wide(into, i, i_row, part, j, j_row, count):
+def join_wide(banks, count):
     """As ``join_moments``, for 64-bit integers: two words of a mean near 2^63 are too few for a small spread.
 
     The difference of the means is ``(n_a S_b - n_b S_a) / (n_a n_b)``, from the sums. The means themselves are left to
     ``close_channels``.
     """
     for k in range(count):
-        a = i + k
-        b = j + k
-        m = into[a]
-        n = load(part, b)
-        p, q, r = times(-n, into[a + SUM * i_row], into[a + SUM_2 * i_row], into[a + SUM_3 * i_row])
-        s, t, u = times(m, part[b + SUM * j_row], part[b + SUM_2 * j_row], part[b + SUM_3 * j_row])
+        m = load(banks, COUNTED * PITCH + k)
+        n = load(banks, BESIDE + COUNTED * PITCH + k)
+        p, q, r = times(
+            -n, load(banks, SUM * PITCH + k), load(banks, SUM_2 * PITCH + k), load(banks, SUM_3 * PITCH + k)
+        )
+        s, t, u = times(
+            m,
+            load(banks, BESIDE + SUM * PITCH + k),
+            load(banks, BESIDE + SUM_2 * PITCH + k),
+            load(banks, BESIDE + SUM_3 * PITCH + k),
+        )
         p, q, r = add_words(p, q, r, s, t, u)
         p, q = two_sum(p, q)
         p, q = two_sum(p, q + r)
         p, q = divide(p, q, m + (m == 0.0))
         p, q = divide(p, q, n + (n == 0.0))
-        into[a], _, _, into[a + M2 * i_row], into[a + M2_TAIL * i_row] = merge(
+        m, _, _, s, r = merge(
             m,
             0.0,
             0.0,
-            into[a + M2 * i_row],
-            into[a + M2_TAIL * i_row],
+            load(banks, M2 * PITCH + k),
+            load(banks, M2_TAIL * PITCH + k),
             n,
             p,
             q,
-            part[b + M2 * j_row],
-            part[b + M2_TAIL * j_row],
+            load(banks, BESIDE + M2 * PITCH + k),
+            load(banks, BESIDE + M2_TAIL * PITCH + k),
         )
-        add_sum(into, a, i_row, part, b, j_row)
+        store(banks, COUNTED * PITCH + k, m)
+        store(banks, M2 * PITCH + k, s)
+        store(banks, M2_TAIL * PITCH + k, r)
+    join_words(banks, SUM * PITCH, count)
 
 
-join_totals = join_sums
+def join_totals(banks, count):
+    """Add sums to those beside them."""
+    for k in range(count):
+        store(banks, COUNT * PITCH + k, load(banks, COUNT * PITCH + k) + load(banks, BESIDE + COUNT * PITCH + k))
+        special = load(banks, SPECIAL * PITCH + k) + load(banks, BESIDE + SPECIAL * PITCH + k)
+        store(banks, SPECIAL * PITCH + k, special)
+    join_words(banks, TOTAL * PITCH, count)
+    join_words(banks, SQUARES * PITCH, count)
 
 
 def close_channels_moments(state, channels, begin, end, words, terms):

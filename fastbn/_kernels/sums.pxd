@@ -5,10 +5,8 @@ cimport cython
 @cython.locals(r=double, t=double)
 cdef (double, double, double) add_words(double a, double b, double c, double d, double e, double f) noexcept nogil
 
-@cython.locals(k=Py_ssize_t, a=Py_ssize_t, b=Py_ssize_t, row=Py_ssize_t)
-cdef void join_sums(
-    double *into, Py_ssize_t i, Py_ssize_t i_row, const double *part, Py_ssize_t j, Py_ssize_t j_row, Py_ssize_t count
-) noexcept nogil
+@cython.locals(j=Py_ssize_t, a=double, b=double, c=double)
+cdef void join_words(double *banks, Py_ssize_t row, Py_ssize_t count) noexcept nogil
 
 @cython.locals(j=Py_ssize_t, k=Py_ssize_t, n=double, s=double, c=double, p=double, e=double)
 cdef void split_terms(const double *words, Py_ssize_t slots, double *terms) noexcept nogil

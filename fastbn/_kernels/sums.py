@@ -6,10 +6,10 @@ that the values were multiplied by).
 """
 
 from .._algebra import add, divide, fast_two_sum, range_scale, two_prod, two_sum
-from .machine import greater, load
-from .sizes import PITCH
+from .machine import greater, load, store
+from .sizes import BESIDE, PITCH
 
-COUNT, SPECIAL = 0, 7
+COUNT, TOTAL, SQUARES, SPECIAL = 0, 1, 4, 7
 PIVOT, PIVOT_TAIL, SCALE = 8, 9, 10
 WORDS = 11  # rows of a slot
 TERMS = 12  # rows of scratch for the finish
@@ -28,22 +28,20 @@ def add_words(a, b, c, d, e, f):
     return a, b, c + (f + (t + r))
 
 
-def join_sums(into, i, i_row, part, j, j_row, count):
-    """Add ``count`` slots of sums to as many others."""
-    for k in range(count):
-        a = i + k
-        b = j + k
-        into[a] += load(part, b)
-        for row in range(1, 7, 3):
-            into[a + row * i_row], into[a + (row + 1) * i_row], into[a + (row + 2) * i_row] = add_words(
-                into[a + row * i_row],
-                into[a + (row + 1) * i_row],
-                into[a + (row + 2) * i_row],
-                part[b + row * j_row],
-                part[b + (row + 1) * j_row],
-                part[b + (row + 2) * j_row],
-            )
-        into[a + SPECIAL * i_row] += part[b + SPECIAL * j_row]
+def join_words(banks, row, count):
+    """Add to ``count`` sums in three words, from a row on, those beside them."""
+    for j in range(row, row + count):
+        a, b, c = add_words(
+            load(banks, j),
+            load(banks, PITCH + j),
+            load(banks, 2 * PITCH + j),
+            load(banks, BESIDE + j),
+            load(banks, BESIDE + PITCH + j),
+            load(banks, BESIDE + 2 * PITCH + j),
+        )
+        store(banks, j, a)
+        store(banks, PITCH + j, b)
+        store(banks, 2 * PITCH + j, c)
 
 
 def split_terms(words, slots, terms):

@@ -49,9 +49,16 @@ cdef void pick(
     Py_ssize_t channels
 ) noexcept nogil
 
-cdef void join_slots(double *slots, Py_ssize_t distance, Py_ssize_t count) noexcept nogil
+@cython.locals(first=Py_ssize_t, some=Py_ssize_t, row=Py_ssize_t, k=Py_ssize_t)
+cdef void join(
+    double *into, Py_ssize_t i, Py_ssize_t i_row, const double *part, Py_ssize_t j, Py_ssize_t j_row, Py_ssize_t count,
+    double *banks
+) noexcept nogil
+
+cdef void join_slots(double *slots, Py_ssize_t distance, Py_ssize_t count, double *banks) noexcept nogil
 
 @cython.locals(row=Py_ssize_t, k=Py_ssize_t)
 cdef void put_slots(
-    Py_ssize_t turn, double *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count
+    Py_ssize_t turn, double *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count,
+    double *banks
 ) noexcept nogil

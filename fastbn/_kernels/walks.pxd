@@ -28,17 +28,19 @@ cdef void sum_columns(
 
 @cython.locals(half=Py_ssize_t)
 cdef void close_batch(
-    Py_ssize_t filled, Py_ssize_t width, double *slots, double *terms, number *lows, number *highs
+    Py_ssize_t filled, Py_ssize_t width, double *slots, double *terms, number *lows, number *highs,
+    double *banks
 ) noexcept nogil
 
 @cython.locals(k=Py_ssize_t)
 cdef void deliver(
     Py_ssize_t turn, word *partials, Py_ssize_t at, Py_ssize_t channels, const double *slots, Py_ssize_t count,
-    number *least, number *greatest, Py_ssize_t end, const number *lows, const number *highs
+    number *least, number *greatest, Py_ssize_t end, const number *lows, const number *highs,
+    double *banks
 ) noexcept nogil
 
 @cython.locals(
-    slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
+    banks="double *", slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
     tiles=Py_ssize_t, apart=Py_ssize_t, stride=Py_ssize_t, pieces=Py_ssize_t, run=Py_ssize_t, runs=Py_ssize_t,
     lanes=Py_ssize_t, block=Py_ssize_t, batch=Py_ssize_t, ahead=Py_ssize_t, width=Py_ssize_t, unit=Py_ssize_t, channel=Py_ssize_t, segment=Py_ssize_t, first_tile=Py_ssize_t, last_tile=Py_ssize_t,
     at=Py_ssize_t, end_at=Py_ssize_t, tile=Py_ssize_t, offset=Py_ssize_t, piece=Py_ssize_t, base=Py_ssize_t,
@@ -50,25 +52,26 @@ cdef void walk_rows(
 ) noexcept nogil
 
 @cython.locals(
-    slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
+    banks="double *", slots="double *", terms="double *", lows="number *", highs="number *", channels=Py_ssize_t, segments=Py_ssize_t,
     tiles=Py_ssize_t, stride=Py_ssize_t, inner=Py_ssize_t, block=Py_ssize_t, repeat=Py_ssize_t, tile_rows=Py_ssize_t,
     unit=Py_ssize_t, segment=Py_ssize_t, channel=Py_ssize_t, width=Py_ssize_t, first_tile=Py_ssize_t, at=Py_ssize_t,
     end_at=Py_ssize_t, tile=Py_ssize_t, rows=Py_ssize_t, base=Py_ssize_t, ahead=Py_ssize_t, turn=Py_ssize_t,
+    group=Py_ssize_t, apart=Py_ssize_t, first=Py_ssize_t, last=Py_ssize_t, b=Py_ssize_t,
 )
 cdef void walk_columns(
     const number *x, const number *y, const int64_t *geometry, Py_ssize_t begin, Py_ssize_t end, word *partials,
     number *least, number *greatest, double *scratch, number *ends
 ) noexcept nogil
 
-@cython.locals(size=Py_ssize_t, count=Py_ssize_t, half=Py_ssize_t, g=Py_ssize_t)
+@cython.locals(size=Py_ssize_t, count=Py_ssize_t, half=Py_ssize_t, g=Py_ssize_t, other=Py_ssize_t)
 cdef void combine(
     word *partials, Py_ssize_t segments, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end,
-    number *least, number *greatest
+    number *least, number *greatest, double *scratch
 ) noexcept nogil
 
 cdef void absorb(
     word *partials, const word *part, Py_ssize_t channels, number *least, number *greatest,
-    const number *low, const number *high
+    const number *low, const number *high, double *scratch
 ) noexcept nogil
 
 @cython.locals(c=Py_ssize_t)

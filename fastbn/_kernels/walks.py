@@ -16,6 +16,7 @@ from .sizes import (
     ACC,
     BATCH,
     BLOCK,
+    BLOCKS_TOGETHER,
     CHANNEL_STRIDE,
     CHANNELS,
     INNER,
@@ -113,19 +114,19 @@ def sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, 
     pick(x, y, base, full, repeat * stride, lanes, rest, width, inner, acc, ends, partials, at, channels)
 
 
-def close_batch(filled, width, slots, terms, lows, highs):
+def close_batch(filled, width, slots, terms, lows, highs, banks):
     """Finish ``filled`` slots together and fold those of more tiles than one in a tree, into the first ``width``."""
     close_tile(slots, filled, terms)
     while filled > width:
         half = (filled + 1) // 2
-        join_slots(slots, half, filled - half)
+        join_slots(slots, half, filled - half, banks)
         join_extremes(lows, highs, 0, lows, highs, half, filled - half)
         filled = half
 
 
-def deliver(turn, partials, at, channels, slots, count, least, greatest, end, lows, highs):
+def deliver(turn, partials, at, channels, slots, count, least, greatest, end, lows, highs, banks):
     """Put ``count`` slots into a segment's state: at the first turn as they are, later joined to it."""
-    put_slots(turn, partials, at, channels, slots, count)
+    put_slots(turn, partials, at, channels, slots, count, banks)
     if turn == 0:
         for k in range(count):
             store(least, end + k, load(lows, k))
@@ -136,7 +137,7 @@ def deliver(turn, partials, at, channels, slots, count, least, greatest, end, lo
 
 def walk_rows(x, y, geometry, begin, end, partials, least, greatest, scratch, ends):
     """Reduce units ``begin`` to ``end``, each one segment of a block of channels, along runs."""
-    slots, terms = window(scratch, SLOTS), window(scratch, TERMS)
+    banks, slots, terms = window(scratch, ACC), window(scratch, SLOTS), window(scratch, TERMS)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
     apart, stride, pieces = geometry[CHANNEL_STRIDE], geometry[OUTER_STRIDE], geometry[PIECES]
@@ -178,51 +179,62 @@ def walk_rows(x, y, geometry, begin, end, partials, least, greatest, scratch, en
                 channels,
             )
             if slot == batch - 1 or tile == last_tile - 1:
-                close_batch(slot + width, width, slots, terms, lows, highs)
-                deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs)
+                close_batch(slot + width, width, slots, terms, lows, highs, banks)
+                deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs, banks)
 
 
 def walk_columns(x, y, geometry, begin, end, partials, least, greatest, scratch, ends):
-    """Reduce units ``begin`` to ``end``, each one segment of a block of channels, down rows of lanes."""
-    slots, terms = window(scratch, SLOTS), window(scratch, TERMS)
+    """Reduce units ``begin`` to ``end``, each one segment of some blocks of channels, down rows of lanes.
+
+    A tile of one block is followed by that of the next, which lies beside it in memory: pieces of 512 bytes, each 4096
+    bytes from the last, take twice the time of 4096 bytes in a row to read.
+    """
+    banks, slots, terms = window(scratch, ACC), window(scratch, SLOTS), window(scratch, TERMS)
     lows, highs = window(ends, SLOT_LEAST), window(ends, SLOT_GREATEST)
     channels, segments, tiles = geometry[CHANNELS], geometry[SEGMENTS], geometry[TILES]
     stride, inner, block = geometry[OUTER_STRIDE], geometry[INNER], geometry[BLOCK]
-    repeat, tile_rows = geometry[REPEAT], geometry[TILE_ROWS]
-    ahead = tile_rows * stride if tiles > 1 else block * geometry[CHANNEL_STRIDE]
+    repeat, tile_rows, group = geometry[REPEAT], geometry[TILE_ROWS], geometry[BLOCKS_TOGETHER]
+    apart = block * geometry[CHANNEL_STRIDE]
     for unit in range(begin, end):
         segment = unit % segments
-        channel = (unit // segments) * block
-        width = min(block, channels - channel)
+        first = (unit // segments) * group
+        last = min(first + group, (channels + block - 1) // block)
         first_tile = tiles * segment // segments
-        at = segment * ROWS_OF_STATE * channels + channel
-        end_at = segment * channels + channel
         for tile in range(first_tile, tiles * (segment + 1) // segments):
             rows = min(tile_rows, geometry[OUTER] - tile * tile_rows)
-            base = tile * tile_rows * stride + channel * geometry[CHANNEL_STRIDE]
-            sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels)
-            close_tile(slots, width, terms)
             turn = tile - first_tile
-            deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs)
+            for b in range(first, last):
+                channel = b * block
+                width = min(block, channels - channel)
+                base = tile * tile_rows * stride + b * apart
+                ahead = apart if b + 1 < last or tiles == 1 else tile_rows * stride - (b - first) * apart
+                at = segment * ROWS_OF_STATE * channels + channel
+                sum_columns(
+                    x, y, base, rows, stride, width, inner, repeat, ahead, scratch, ends, partials, at, channels
+                )
+                close_tile(slots, width, terms)
+                end_at = segment * channels + channel
+                deliver(turn, partials, at, channels, slots, width, least, greatest, end_at, lows, highs, banks)
 
 
-def combine(partials, segments, channels, begin, end, least, greatest):
+def combine(partials, segments, channels, begin, end, least, greatest, scratch):
     """Fold the segments of channels ``begin`` to ``end`` in a fixed tree, into the first segment's place."""
     size = ROWS_OF_STATE * channels
     count = segments
     while count > 1:
         half = (count + 1) // 2
         for g in range(count - half):
-            join(partials, g * size + begin, channels, partials, (g + half) * size + begin, channels, end - begin)
+            other = (g + half) * size + begin
+            join(partials, g * size + begin, channels, partials, other, channels, end - begin, scratch)
             join_extremes(
                 least, greatest, g * channels + begin, least, greatest, (g + half) * channels + begin, end - begin
             )
         count = half
 
 
-def absorb(partials, part, channels, least, greatest, low, high):
+def absorb(partials, part, channels, least, greatest, low, high, scratch):
     """Join the combined result of another piece of the array to that of the pieces before it."""
-    join(partials, 0, channels, part, 0, channels, channels)
+    join(partials, 0, channels, part, 0, channels, channels, scratch)
     join_extremes(least, greatest, 0, low, high, 0, channels)
 
 
