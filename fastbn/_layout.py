@@ -236,13 +236,13 @@ def _cut(sizes: _Sizes) -> Cut:
     places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes, 1, 1)
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
-    together = 1 if inner > WIDTH else max(1, blocks * segments // _UNITS_LEAST)
+    reduced = 1 if inner > WIDTH else max(1, blocks * segments // _UNITS_LEAST)
     group = min(blocks, max(1, (_MAP_SPAN if map_along_rows else MAP_WIDTH) // (block * inner)))
     group = -(-blocks // -(-blocks // group))  # no narrow one is left over
     rows = max(1, map_rows // group)
     spread = geometry.copy()
-    spread[[MAP_ROWS, MAP_BLOCKS, BLOCKS_TOGETHER]] = rows, group, together
-    groups = -(-blocks // together)
+    spread[[MAP_ROWS, MAP_BLOCKS, BLOCKS_TOGETHER]] = rows, group, reduced
+    groups = -(-blocks // reduced)
     units = -(-blocks // group) * (chunks if map_along_rows else -(-outer // rows))
     walks = inner > WIDTH, map_along_rows
     return Cut(geometry, *walks, channels, block, blocks, segments, chunks, spread, groups, units)

@@ -27,7 +27,8 @@ class BatchNorm:
     channel_axis : int, default 1
         The axis that counts channels.
     momentum : float or None, optional
-        As in `batch_norm`. None: running statistics are the plain average over all batches seen.
+        As in `batch_norm`. None: running statistics are the plain average over all batches seen (of which there is one
+        number, `num_batches_tracked`: a channel that is masked as a whole in some of them gets less than its share).
     eps : float, optional
         Added to the variance.
     affine : bool, default True
@@ -156,7 +157,7 @@ class BatchNorm:
             convention=self.convention,
             return_stats=True,
         )
-        if self.training and self.track_running_stats and x.size:
+        if self.training and self.track_running_stats and (stats.count > 0).any():
             self.num_batches_tracked += 1
         self._seen = x, stats, by_batch
         return cast(np.ndarray, y)
@@ -230,8 +231,10 @@ class BatchNorm:
             raise ValueError("recalibrate: this layer has no running statistics; wants track_running_stats=True")
         total = ChannelStats.empty(self.num_channels)
         count = 0
-        for count, batch in enumerate(batches, 1):  # noqa: B007 - counted after the loop
-            total = total + channel_stats(batch, self.channel_axis, method="exact")
+        for batch in batches:
+            part = channel_stats(batch, self.channel_axis, method="exact")
+            count += bool((part.count > 0).any())
+            total = total + part
         if not (total.count > 0).all():
             raise ValueError(f"batches: got {count} with no values; wants some of each channel")
         ddof = check_convention(self.convention, Default.CONVENTION, self.eps).ddof

@@ -72,6 +72,7 @@ def robust_scale(
     -----
     The median is subtracted first, and the range is held in two words: the error stays within 1 ulp of the output.
     Quantiles are float64 numbers: 64-bit integers whose quartiles are the same when rounded to these count as constant.
+    One over a range below 2^-1022, a subnormal number, may be infinite, and the results with it.
     Memory is that of `channel_quantiles`.
 
     Examples

@@ -154,7 +154,7 @@ def test_backward_needs_a_forward():
 def test_recalibrate_gives_exact_statistics_of_all_batches(convention):
     layer = fastbn.BatchNorm(2, convention=convention, dtype=np.float64)
     seen = [x * (i + 1) for i, x in enumerate(batches(5, (1 + 3, 2, 3)))]
-    total = layer.recalibrate(iter(seen))
+    total = layer.recalibrate(iter([*seen, seen[0][:0]]))
     moments = oracle.channel_moments(np.concatenate(seen))
     ddof = DEFAULTS[convention][3]
     assert layer.running_mean.tolist() == [oracle.rounded(m.mean) for m in moments]
@@ -165,6 +165,16 @@ def test_recalibrate_gives_exact_statistics_of_all_batches(convention):
     with pytest.raises(ValueError, match="no values"):
         layer.recalibrate([])
     assert layer.running_mean.tobytes() == before.tobytes()
+
+
+def test_a_batch_of_which_nothing_counts_is_not_tracked():
+    layer = fastbn.BatchNorm(2, momentum=None)
+    x = np.ma.MaskedArray(np.ones((4, 2)), mask=True)
+    layer(x)
+    assert layer.num_batches_tracked == 0
+    layer(np.arange(8.0).reshape(4, 2))
+    assert layer.num_batches_tracked == 1
+    assert layer.running_mean.tolist() == [3.0, 4.0]
 
 
 def test_state_comes_back_and_pickles():
