@@ -37,7 +37,7 @@ _STATES = 1 << 21  # bytes of the states of all segments
 _MAP_UNIT = 1 << 15  # elements of a map's unit
 _MAP_SPAN = 1 << 12  # of runs that lie side by side: pieces of 2^9 bytes took 5 times the time of whole rows
 _BLOCK = 1 << 16  # elements of a staged block: its float64 copies in and out take 1 MiB per thread
-_BLOCK_REDUCED = 1 << 12  # of one channel, so that the finish of a channel is paid for
+_BLOCK_REDUCED = 1 << 11  # of one channel, so that the finish of a channel is paid for
 
 
 class Axes(NamedTuple):
@@ -129,12 +129,10 @@ def direct_view(array: np.ndarray, axes: Axes) -> View | None:
         cut, order = _contiguous_cut(array.shape, axes)
         flat = array.reshape(-1)
     else:
-        order = _memory_order(array)
-        sizes = _strided_sizes(array, axes, order)
-        if sizes is None:
+        strided = _strided_cut(array.shape, array.strides, array.itemsize, axes)
+        if strided is None:
             return None
-        cut = _cut(sizes)
-        extent = (sizes.outer - 1) * sizes.outer_stride + (sizes.channels - 1) * sizes.channel_stride + sizes.inner
+        cut, order, extent = strided
         flat = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
     if not flags.writeable:
         flat = np.asarray(_Alias(flat))
@@ -172,21 +170,29 @@ def _contiguous_cut(shape: tuple[int, ...], axes: Axes) -> tuple[Cut, tuple[int,
     return _cut(_Sizes(outer, axes.channels, inner, axes.channels * inner, inner)), order
 
 
-def _memory_order(array: np.ndarray) -> tuple[int, ...]:
-    return tuple(a for a in sorted(range(array.ndim), key=lambda a: -array.strides[a]) if array.shape[a] > 1)
-
-
-def _strided_sizes(array: np.ndarray, axes: Axes, order: tuple[int, ...]) -> _Sizes | None:
-    """Merge neighbours in memory, and accept [outer] [channel] [inner] with unit stride at the end."""
-    strides = [stride // array.itemsize for stride in array.strides]
-    if any(stride % array.itemsize for stride in array.strides):
+@functools.lru_cache(_REMEMBERED)
+def _strided_cut(
+    shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int, axes: Axes
+) -> tuple[Cut, tuple[int, ...], int] | None:
+    """Cut, order in memory, and elements from the first to the last."""
+    order = tuple(a for a in sorted(range(len(shape)), key=lambda a: -strides[a]) if shape[a] > 1)
+    if any(stride % itemsize for stride in strides):
         return None
+    sizes = _strided_sizes(shape, [stride // itemsize for stride in strides], axes, order)
+    if sizes is None:
+        return None
+    extent = (sizes.outer - 1) * sizes.outer_stride + (sizes.channels - 1) * sizes.channel_stride + sizes.inner
+    return _cut(sizes), order, extent
+
+
+def _strided_sizes(shape: tuple[int, ...], strides: list[int], axes: Axes, order: tuple[int, ...]) -> _Sizes | None:
+    """Merge neighbours in memory, and accept [outer] [channel] [inner] with unit stride at the end."""
     kept = [a for a in order if a in axes.kept]
     if any(strides[a] <= 0 for a in order) or kept != sorted(kept):
         return None
     groups: list[tuple[bool, int, int]] = []  # kept?, size, stride
     for a in order:
-        size, stride = array.shape[a], strides[a]
+        size, stride = shape[a], strides[a]
         if groups and groups[-1][0] == (a in axes.kept) and groups[-1][2] == size * stride:
             groups[-1] = (groups[-1][0], groups[-1][1] * size, stride)
         else:

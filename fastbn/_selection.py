@@ -49,7 +49,7 @@ class Selection(NamedTuple):
         """What does not count of a block of the data, its kept axes first (bool)."""
         order = axes.kept + axes.reduced
         piece = array.transpose(order)[block.where]
-        absent = np.zeros(piece.shape, np.bool_) if self.nodata is None else self.nodata.found(piece, block)
+        absent = np.zeros_like(piece, np.bool_) if self.nodata is None else self.nodata.found(piece, block)
         if self.where is not None:
             absent |= ~self.where.transpose(order)[block.where]
         if self.mask is not None:

@@ -164,22 +164,49 @@ def test_what_counts_is_never_made_at_full_size(kind, layout):
     assert grown <= limit(x, axis) + 4 * MIB
 
 
-@pytest.mark.parametrize("kind", ["complete", "omit", "where", "nodata"])
-def test_a_gibibyte_takes_its_output_and_nothing_else(kind):
-    x = ones("f4", (2**23, 32))
+ROWS = 2**23
+GIBIBYTE = {name: (name, {}) for name in MAPS} | {
+    "exact": ("zscore", {"method": "exact"}),
+    "omit": ("zscore", {"nan_policy": "omit"}),
+    "where": ("zscore", {"where": (np.arange(ROWS) % 3 > 0)[:, np.newaxis]}),
+    "nodata": ("zscore", {"nodata": 1}),
+    "weights": ("zscore", {"weights": (np.arange(ROWS) % 3)[:, np.newaxis]}),
+    "batch_norm, omit": ("batch_norm", {"nan_policy": "omit"}),
+    "minmax_scale, omit": ("minmax_scale", {"nan_policy": "omit"}),
+}
+
+
+@pytest.fixture(scope="module")
+def gibibyte():
+    """An array of that size, with a NaN now and then."""
+    x = ones("f4", (ROWS, 32))
     x[::1000, 3] = np.nan
-    arguments = {
-        "complete": {},
-        "omit": {"nan_policy": "omit"},
-        "where": {"where": (np.arange(len(x)) % 3 > 0)[:, np.newaxis]},
-        "nodata": {"nodata": 1},
-    }[kind]
-    out = np.ones_like(x)
-    fastbn.zscore(x, out=out, **arguments)  # compiles
-    assert traced_peak(lambda: fastbn.zscore(x, out=out, **arguments)) <= limit(x, 1)
+    return x
+
+
+def assert_only_the_output(call, output, x):
+    """``call()`` makes arrays of so many bytes in all, and nothing else that is large."""
+    call()  # compiles
     before = resident(reset=True)
-    assert traced_peak(lambda: fastbn.zscore(x, **arguments)) <= x.nbytes + limit(x, 1)
-    assert resident() - before <= x.nbytes + limit(x, 1) + 4 * MIB
+    assert traced_peak(call) <= output + limit(x, 1)
+    assert resident() - before <= output + limit(x, 1) + 4 * MIB
+
+
+@pytest.mark.parametrize("case", GIBIBYTE)
+def test_a_gibibyte_takes_its_output_and_nothing_else(case, gibibyte):
+    name, arguments = GIBIBYTE[case]
+    assert_only_the_output(lambda: MAPS[name](gibibyte, **arguments), gibibyte.nbytes, gibibyte)
+
+
+def test_a_masked_gibibyte_takes_its_output_and_the_mask_of_that(gibibyte):
+    x = np.ma.MaskedArray(gibibyte, np.zeros(gibibyte.shape, bool))
+    x.mask[::7] = True
+    assert_only_the_output(lambda: fastbn.zscore(x), x.data.nbytes + x.mask.nbytes, gibibyte)
+
+
+def test_the_gradient_of_a_gibibyte_is_the_output_and_nothing_else(gibibyte):
+    _, stats = fastbn.batch_norm(gibibyte[:999], return_stats=True)
+    assert_only_the_output(lambda: fastbn.batch_norm_backward(gibibyte, gibibyte, stats).dx, gibibyte.nbytes, gibibyte)
 
 
 def test_the_mask_of_a_masked_array_is_copied_for_the_result_alone():

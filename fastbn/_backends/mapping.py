@@ -13,7 +13,7 @@ from .._kernels.sizes import KNOBS, MAP_PITCH, SCRATCH
 from .._layout import Axes, Block, View, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
-from .sources import Source, as_channels, in_order
+from .sources import Source, in_order
 
 _WAVE = 1024  # staged blocks whose places are held at a time
 
@@ -99,15 +99,13 @@ class Mapping:
 
         def work(current: list[Block], begin: int, end: int) -> None:
             for block in current[begin:end]:
-                piece = results[block.where]
-                result = np.empty(piece.shape, storage)
-                view = source.staged(axes, block)
-                to = as_channels(result.reshape(block.channels, -1))
-                target = Target(to.flat, to.cut.geometry, "apart")
+                values, view = source.staged(axes, block)
+                result = np.empty_like(values, storage)
+                target = Target(result.ravel(order="K"), view.cut.geometry, "apart")
                 self.blocks(view, target, knobs[(slice(None), *block.kept)].ravel(), 0, view.cut.blocks)
                 if kept:
                     kept.put(result, kept.selection.absent(source.arrays[0], axes, block), block)
-                store(piece, result)
+                store(results[block.where], result)
 
         size = source.nbytes + out.stored.nbytes
         for current in source.waves(axes, _WAVE):

@@ -131,7 +131,7 @@ class Reduction:
         centres = None if centre is None else centre.reshape(2, *axes.shape)
 
         def reduce_block(block: Block) -> Partials:
-            view = self.cut(source.staged(axes, block))
+            view = self.cut(source.staged(axes, block).view)
             of_block = None if centres is None else centres[(slice(None), *block.kept)].reshape(2, -1)
             part = self.partials(view.cut, of_block)
             self._units(view, part, 0, view.cut.blocks * view.cut.segments)
