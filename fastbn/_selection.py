@@ -1,5 +1,6 @@
 """Which values of an array count: NaN, masks, nodata and weights. Nothing of the size of the data is ever made."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -46,23 +47,28 @@ class Selection(NamedTuple):
         return any(part is not None for part in self[1:5])
 
     def absent(self, array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
-        """What does not count of a block of the data, its kept axes first (bool)."""
+        """What does not count of a block of the data, its kept axes first (bool); not to be written to."""
         order = axes.kept + axes.reduced
         piece = array.transpose(order)[block.where]
-        absent = np.zeros_like(piece, np.bool_) if self.nodata is None else self.nodata.found(piece, block)
+        parts = [] if self.nodata is None else [self.nodata.found(piece, block)]
         if self.where is not None:
-            absent |= ~self.where.transpose(order)[block.where]
+            room = np.empty_like(piece, np.bool_)
+            parts.append(np.logical_not(self.where.transpose(order)[block.where], out=room))
         if self.mask is not None:
-            absent |= self.mask.transpose(order)[block.where]
+            parts.append(self.mask.transpose(order)[block.where])
+        if self.weights is not None:
+            room = np.empty_like(piece, np.bool_)
+            parts.append(np.equal(self.weights.transpose(order)[block.where], 0, out=room))
         if self.omit and piece.dtype.kind == "f":
-            absent |= np.isnan(piece)
-        return absent
+            parts.append(np.isnan(piece))
+        return functools.reduce(np.logical_or, parts)
 
-    def weights_of(self, axes: Axes, block: Block) -> np.ndarray:
-        """Weights of a block, as float64."""
+    def weigh(self, axes: Axes, block: Block, room: np.ndarray) -> None:
+        """Put the scaled weights of a block into an array of float64."""
         assert self.weights is not None
-        piece = self.weights.transpose(axes.kept + axes.reduced)[block.where]
-        return np.array(piece, dtype=np.float64, order="C")
+        np.multiply(
+            self.weights.transpose(axes.kept + axes.reduced)[block.where], self.scale, out=room, dtype=room.dtype
+        )
 
 
 class Kept(NamedTuple):

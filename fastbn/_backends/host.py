@@ -28,7 +28,7 @@ from . import MOMENT_ROWS, ExactSums, Interval, Moments
 from .mapping import Mapping, target_of
 from .reduction import Reduction
 from .sources import Source, omitting, pair, single
-from .weighted import weighted_moments
+from .weighted import Weighing
 
 _SLAB = 1 << 22  # bytes per array of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time
@@ -55,7 +55,7 @@ class Host:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
         if x.selection is not None and x.selection.weights is not None:
             sums, squares = (self._reduction(name, "double", PAIRS["double"]) for name in ("gradients", "weighted"))
-            return weighted_moments(sums, squares, x, axes)
+            return Weighing(*self._reduction_of("compensated", x), sums, squares, axes).moments()
         reduction, source = self._reduction_of("compensated", x)
         return reduction.whole(source, axes).result(MOMENT_ROWS)
 

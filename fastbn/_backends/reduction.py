@@ -87,6 +87,15 @@ class Reduction:
         self._combine(view.cut, partials, first, last)
         self._conclude(partials, first * view.cut.block, min(last * view.cut.block, view.cut.channels))
 
+    def piece(self, view: View, centre: np.ndarray | None = None) -> Partials:
+        """Reduce an array on this thread, but for the last form of the result."""
+        view = self.cut(view)
+        part = self.partials(view.cut, centre)
+        self._units(view, part, 0, view.cut.blocks * view.cut.segments)
+        self._combine(view.cut, part, 0, view.cut.blocks)
+        part.vacate()
+        return part
+
     def _units(self, view: View, partials: Partials, begin: int, end: int) -> None:
         """Reduce units ``begin`` to ``end``, each into its own place."""
         kernels = self._kernels
@@ -131,13 +140,8 @@ class Reduction:
         centres = None if centre is None else centre.reshape(2, *axes.shape)
 
         def reduce_block(block: Block) -> Partials:
-            view = self.cut(source.staged(axes, block).view)
             of_block = None if centres is None else centres[(slice(None), *block.kept)].reshape(2, -1)
-            part = self.partials(view.cut, of_block)
-            self._units(view, part, 0, view.cut.blocks * view.cut.segments)
-            self._combine(view.cut, part, 0, view.cut.blocks)
-            part.vacate()
-            return part
+            return self.piece(source.staged(axes, block).view, of_block)
 
         for block, part in in_order(source, axes, reduce_block):
             rows = (slice(None), *block.kept)

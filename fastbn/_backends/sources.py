@@ -51,21 +51,20 @@ class Source(NamedTuple):
         """
         pieces = [array.transpose(axes.kept + axes.reduced)[block.where] for array in self.arrays]
         marked = self.selection is not None and self.selection.marked
-        fills = marked and (len(pieces) > 1 or self.storage.kind != "f")
-        staged = (_by_channel if fills else _as_it_lies)(pieces[0], len(axes.kept), self.storage)
+        staged = room_for(pieces[0], len(axes.kept), self.storage)
         values, other = staged.values, staged.values
-        _copy(values, pieces[0])
+        copy(values, pieces[0])
         if len(pieces) > 1:
             other = np.empty_like(values)
-            _copy(other, pieces[1])
+            copy(other, pieces[1])
         if marked:
             assert self.selection is not None
             absent = self.selection.absent(self.arrays[0], axes, block)
-            if fills:
-                fill(values.reshape(block.channels, -1), absent.reshape(block.channels, -1))
             if len(pieces) > 1:
+                fill(values, absent, len(axes.kept))
                 np.copyto(other, 0, where=absent)
-            elif fills:
+            elif self.storage.kind != "f":
+                fill(values, absent, len(axes.kept))
                 other = np.empty_like(values)
                 np.logical_not(absent, out=other, casting="unsafe")
             else:
@@ -123,13 +122,12 @@ def omitting(x: Operand) -> Source:
     return Source((x.stored,), arithmetic, storage, x.direct and x.storage == storage, x.selection)
 
 
-def fill(values: np.ndarray, absent: np.ndarray) -> None:
-    """Replace what does not count of (channels, values) by the channel's first value that does, or by 0."""
-    if absent.any():
-        rows = np.arange(len(values))
-        first = absent.argmin(axis=1)
-        filler = np.where(absent[rows, first], 0, values[rows, first]).astype(values.dtype)
-        np.copyto(values, filler[:, np.newaxis], where=absent)
+def fill(values: np.ndarray, absent: np.ndarray, kept: int) -> None:
+    """Replace what does not count, of an array with kept axes first, by the least of its channel that does, or by 0."""
+    np.copyto(values, np.inf if values.dtype.kind == "f" else np.iinfo(values.dtype).max, where=absent)
+    reduced = tuple(range(kept, values.ndim))
+    none = absent.all(axis=reduced, keepdims=True)
+    np.copyto(values, np.where(none, values.dtype.type(0), values.min(axis=reduced, keepdims=True)), where=absent)
 
 
 class Staged(NamedTuple):
@@ -139,19 +137,19 @@ class Staged(NamedTuple):
     view: View
 
 
-def _as_it_lies(piece: np.ndarray, kept: int, storage: np.dtype) -> Staged:
-    """Room for a piece, in its order in memory (0.5 of the time) if kernels can walk that."""
+def room_for(piece: np.ndarray, kept: int, storage: np.dtype) -> Staged:
+    """Room for a piece: in its order in memory (0.5 of the time) if kernels can walk that, else by channels."""
     room = np.empty_like(piece, storage)
-    view = direct_view(room, _kept_first(piece.shape, kept))
-    return _by_channel(piece, kept, storage) if view is None else Staged(room, view)
+    if direct_view(room, _kept_first(piece.shape, kept)) is None:
+        room = np.empty(piece.shape, storage)
+    return Staged(room, view_of(room, kept))
 
 
-def _by_channel(piece: np.ndarray, kept: int, storage: np.dtype) -> Staged:
-    """Room for a piece, one channel after the other."""
-    room = np.empty(piece.shape, storage)
-    view = direct_view(room, _kept_first(piece.shape, kept))
+def view_of(room: np.ndarray, kept: int) -> View:
+    """How kernels see an array for which there was room, its kept axes first."""
+    view = direct_view(room, _kept_first(room.shape, kept))
     assert view is not None
-    return Staged(room, view)
+    return view
 
 
 def _kept_first(shape: tuple[int, ...], kept: int) -> Axes:
@@ -159,7 +157,8 @@ def _kept_first(shape: tuple[int, ...], kept: int) -> Axes:
     return Axes(tuple(range(kept)), tuple(range(kept, len(shape))), sizes[0], *(math.prod(part) for part in sizes))
 
 
-def _copy(room: np.ndarray, piece: np.ndarray) -> None:
+def copy(room: np.ndarray, piece: np.ndarray) -> None:
+    """Put a piece into its room."""
     with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
         np.copyto(room, piece, casting="same_kind")
 
