@@ -135,15 +135,25 @@ def print_costs(size: dict) -> None:
 def print_orders(size: dict) -> None:
     """Print the cost of the same four axes in every order in memory, against the cheapest order."""
     base = np.random.default_rng(0).standard_normal(size["any"], dtype=np.float32)
-    found = []
-    for order in itertools.permutations(range(base.ndim)):
-        x = np.ascontiguousarray(base.transpose(order)).transpose(np.argsort(order))
-        out = np.empty_like(x)
-        calls = [lambda x=x: fastbn.channel_stats(x), lambda x=x, out=out: fastbn.zscore(x, out=out)]
-        found.append((order, medians(calls, size["rounds"])))
-    best = [min(times[k] for _, times in found) for k in range(2)]
-    rows = [[str(order), *(f"{t / b:.2f}" for t, b in zip(times, best, strict=True))] for order, times in found]
-    header = ["axes in memory, slowest first; axis 1 is kept", "channel_stats", "zscore, out="]
+    room = np.ones(base.size, np.float32)
+    stats = fastbn.channel_stats(base)
+    orders = list(itertools.permutations(range(base.ndim)))
+    calls = []
+    for order in orders:
+        back = np.argsort(order)
+        x = np.ascontiguousarray(base.transpose(order)).transpose(back)
+        out = room.reshape([base.shape[axis] for axis in order]).transpose(back)
+        calls += [
+            lambda x=x: fastbn.channel_stats(x),
+            lambda x=x, out=out: fastbn.normalize(x, stats, out=out),
+            lambda x=x, out=out: fastbn.zscore(x, out=out),
+        ]
+    found = np.reshape(medians(calls, size["rounds"]), (len(orders), 3))  # all in turn: a machine's speed drifts
+    rows = [
+        [str(order), *(f"{ratio:.2f}" for ratio in ratios)]
+        for order, ratios in zip(orders, found / found.min(axis=0), strict=True)
+    ]
+    header = ["axes in memory, slowest first; axis 1 is kept", "channel_stats", "normalize, out=", "zscore, out="]
     print_table(f"float32 {base.shape}, time against the cheapest order", header, rows)
 
 

@@ -69,7 +69,7 @@ class Mapping:
         def work(block: Block) -> None:
             kept.put(results[block.where], kept.selection.absent(source.arrays[0], axes, block), block)
 
-        for _ in in_order(source, axes, work):
+        for _ in in_order(source, axes, work, out.storage.itemsize):
             pass
 
     def blocks(self, view: View, target: Target, coefficients: np.ndarray, first: int, last: int) -> None:
@@ -108,7 +108,7 @@ class Mapping:
                 store(results[block.where], result)
 
         size = source.nbytes + out.stored.nbytes
-        for current in source.waves(axes, _WAVE):
+        for current in source.waves(axes, _WAVE, max(source.storage.itemsize, storage.itemsize)):
             _threads.run(len(current), size, functools.partial(work, current))
 
 

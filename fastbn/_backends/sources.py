@@ -81,9 +81,9 @@ class Source(NamedTuple):
         np.copyto(marks, np.nan, where=absent)
         return marks
 
-    def waves(self, axes: Axes, size: int) -> Iterator[list[Block]]:
-        """All blocks, in lists of so many: an array may have 10^5 of them."""
-        todo = blocks(self.arrays[0], axes)
+    def waves(self, axes: Axes, size: int, itemsize: int) -> Iterator[list[Block]]:
+        """All blocks, of which copies have values of so many bytes, in lists of ``size``: there may be 10^5."""
+        todo = blocks(self.arrays[0], axes, itemsize)
         while wave := list(itertools.islice(todo, size)):
             yield wave
 
@@ -102,9 +102,12 @@ def pair(x: Operand, dy: Operand) -> Source:
     return Source((x.stored, dy.stored), arithmetic, storage, direct, x.selection)
 
 
-def in_order(source: Source, axes: Axes, work: Callable[[Block], T]) -> Iterator[tuple[Block, T]]:
-    """Every block and what ``work`` makes of it, on all threads, in the order of the blocks."""
-    for current in source.waves(axes, _WAVE * _threads.get_num_threads()):
+def in_order(source: Source, axes: Axes, work: Callable[[Block], T], itemsize: int = 8) -> Iterator[tuple[Block, T]]:
+    """Every block and what ``work`` makes of it, on all threads, in the order of the blocks.
+
+    ``work`` makes copies with values of so many bytes.
+    """
+    for current in source.waves(axes, _WAVE * _threads.get_num_threads(), itemsize):
         results: list[Any] = [None] * len(current)
 
         def some(begin: int, end: int, current: list[Block] = current, results: list[Any] = results) -> None:

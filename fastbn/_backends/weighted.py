@@ -69,11 +69,11 @@ class Weighing:
             tally = np.stack([whole.counted.reshape(-1), u / scale])
         return Moments(moments, whole.least.reshape(-1), whole.greatest.reshape(-1), tally)
 
-    def _together(self, reduce: Callable[[Block], _Part], join: _Join) -> _Part:
-        """What all blocks say."""
+    def _together(self, reduce: Callable[[Block], _Part], join: _Join, itemsize: int) -> _Part:
+        """What all blocks say, their copies being what values of ``itemsize`` bytes would take."""
         shape = self._axes.shape
         whole = _Part(np.zeros((9, *shape)), np.zeros(shape), *no_extremes(shape, self._source.storage))
-        for block, part in in_order(self._source, self._axes, reduce):
+        for block, part in in_order(self._source, self._axes, reduce, itemsize):
             held = whole.select(block.kept)
             sizes = held.counted.shape
             held.state[...] = join(held.state.reshape(9, -1), part.state).reshape(9, *sizes)
@@ -89,6 +89,7 @@ class Weighing:
         """
         values, view = self._source.staged(self._axes, block)
         part = self._extremes.piece(view)
+        del view  # with its marks: there are several threads, and each of these arrays may have a MiB
         counted, *ends = (array[: block.channels] for array in (part.states, part.least, part.greatest))
         least, greatest = (end + end.dtype.type(0) for end in ends)  # +0 for -0
         absent = self._selection.absent(self._source.arrays[0], self._axes, block)
@@ -135,7 +136,7 @@ class Weighing:
             groups[2, :2] = self._of_pairs(self._squares, values, weights)[2:]
             return part
 
-        whole = self._together(reduce, _added)
+        whole = self._together(reduce, _added, 8)
         w, u, s, t, q, e = (word for group in whole.state.reshape(3, 3, -1) for word in _two_of_three(*group))
         mean, tail = divide_words(s, t, w + (w == 0.0), u)
         m2, rest = add(q, e, *(-word for word in multiply_words(mean, tail, s, t)))
@@ -166,7 +167,7 @@ class Weighing:
             state = _state(self._sums, self._squares, words, weights, part.least != part.greatest)
             return part._replace(state=np.where(part.counted > 0, state, 0.0))
 
-        whole = self._together(reduce, _merged)
+        whole = self._together(reduce, _merged, 16)
         state = whole.state.reshape(9, -1)
         s, t = _two_of_three(*state[6:])
         mean, tail = divide_words(s, t, state[0] + (state[0] == 0.0), state[1])
