@@ -106,6 +106,27 @@ def test_several_blocks_merge():
     check(fastbn.channel_stats(x, 0, weights=weights), x, weights)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+@pytest.mark.parametrize("kind", ["near", "below 0", "near but for one", "far", "of one weight"])
+def test_data_that_one_round_of_sums_can_do_and_cannot(kind, dtype):
+    """Values near each other, as a sample shows, are taken about one of them; that others are not has to be noticed."""
+    rng = np.random.default_rng(4)
+    x, weights = rng.normal(5e6, 3, (2, 6000)), rng.random((2, 6000))
+    if kind == "below 0":
+        x = -x
+    elif kind == "near but for one":
+        x[1, 4321] = -7.0
+    elif kind == "far":
+        x[1] = rng.normal(0, 1e6, 6000)
+        x[1, ::1500] = 2**20  # what is looked at of it is near itself
+    elif kind == "of one weight":
+        x[0], weights[0] = rng.normal(0, 1e6, 6000), 1e-20
+        x[0, 777], weights[0, 777] = 30, 1.0
+    x = x.astype(dtype)
+    for order in "CF":
+        check(fastbn.channel_stats(np.asarray(x, order=order), 0, weights=weights), x, weights)
+
+
 @pytest.mark.parametrize("weight", [1e-300, 1e-310, 1.0, 1e300])
 def test_scale_of_weights_does_not_matter(weight):
     x = np.array([[1.0, 2.0, 4.0]])
