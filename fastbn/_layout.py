@@ -36,7 +36,7 @@ _UNITS = 128  # segments are cut for about so many units of parallel work: enoug
 _UNITS_LEAST = 32  # of them at least where blocks are reduced together
 _STATES = 1 << 21  # bytes of the states of all segments
 _MAP_UNIT = 1 << 15  # elements of a map's unit
-_MAP_SPAN = 1 << 12  # of runs that lie side by side: pieces of 2^9 bytes took 5 times the time of whole rows
+_MAP_UNITS = 128  # of a map along runs at least, each of as many channels side by side in memory as there can be
 _BLOCK = 1 << 20  # bytes of a copy of a block: 2^18 took 1.5 times the time and did not gain from two threads
 _BLOCK_REDUCED = 1 << 11  # of one channel, so that the finish of a channel is paid for
 
@@ -246,7 +246,8 @@ def _cut(sizes: _Sizes) -> Cut:
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
     reduced = 1 if along_rows else max(1, blocks * segments // _UNITS_LEAST)
-    group = min(blocks, max(1, (_MAP_SPAN if map_along_rows else MAP_WIDTH) // (block * inner)))
+    most = blocks * chunks // _MAP_UNITS if map_along_rows else MAP_WIDTH // (block * inner)
+    group = min(blocks, max(1, most))
     group = -(-blocks // -(-blocks // group))  # no narrow one is left over
     rows = max(1, map_rows // group)
     spread = geometry.copy()
