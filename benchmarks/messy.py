@@ -16,7 +16,7 @@ from types import ModuleType
 import numpy as np
 
 import fastbn
-from side_by_side import Case, medians, print_machine, print_ratios, print_table
+from side_by_side import Case, describe_machine, medians, print_ratios, print_table
 
 FULL = {
     "table": (2**20, 32),
@@ -165,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size = QUICK if options.quick else FULL
     fastbn.set_num_threads(options.threads)
-    print_machine(options.threads)
+    print(describe_machine(options.threads))
     print_ratios((nan_cases, image_cases, raster_cases), size)
     print_costs(size)
     print_orders(size)

@@ -289,18 +289,18 @@ def print_accuracy(_size: dict) -> None:
     print_table("Relative error of the variance, 65536 rows, along axis 0", ["data", *implementations], rows)
 
 
-def print_machine(threads: int) -> None:
-    """Print what the figures depend on."""
+def describe_machine(threads: int) -> str:
+    """Say what figures depend on."""
     cpu_info = Path("/proc/cpuinfo")
     lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
     cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    print(f"{cpu}, {os.cpu_count()} cores, {threads} threads; Python {platform.python_version()}", end="")
+    parts = [f"{cpu}, {os.cpu_count()} cores, {threads} threads; Python {platform.python_version()}"]
     for package in ("fastbn", "numpy", "numba", "torch", "scikit-learn"):
         try:
-            print(f", {package} {version(package)}", end="")
+            parts.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            print(f", no {package}", end="")
-    print()
+            parts.append(f"no {package}")
+    return ", ".join(parts)
 
 
 TABLES = {
@@ -327,7 +327,7 @@ def main(arguments: list[str] | None = None) -> None:
     fastbn.set_num_threads(options.threads)
     if torch:
         torch.set_num_threads(options.threads)
-    print_machine(options.threads)
+    print(describe_machine(options.threads))
     for name in options.tables or TABLES:
         TABLES[name](size)
 

@@ -1,6 +1,7 @@
 """Every benchmark runs once, with the first (the smallest) value of each parameter."""
 
 import inspect
+import json
 import math
 import pkgutil
 import subprocess
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 import backends
+import bandwidth
 import benchmarks
+import compare
 import fastbn
 import messy
 import methods
@@ -118,3 +121,40 @@ def test_messy_prints_its_tables(capsys):
     assert printed.count("\n### ") == 3
     assert "| omit, 1 % NaN |" in printed
     assert len([line for line in printed.splitlines() if line.startswith("| (")]) == 24
+
+
+def test_compare_writes_a_row_for_each_side(tmp_path, capsys):
+    threads = fastbn.get_num_threads()
+    try:
+        compare.main(["--quick", "--threads", "1", "--output", str(tmp_path), "float32"])
+    finally:
+        fastbn.set_num_threads(threads)
+    rows = json.loads((tmp_path / "compare.json").read_text())["rows"]
+    assert len(rows) == 4 * len(compare.SMALL) + 1
+    backends_there = {f"fastbn, {info.name}" for info in fastbn.backends() if info.available}
+    for row in rows:
+        assert backends_there <= set(row["error"])
+        assert all(row["error"][name] < 1e-5 for name in backends_there), row["row"]
+        assert row["minimum"].keys() == row["median"].keys() == {"read", "copy", *row["minimum"]} | set(row["error"])
+        assert row["limit"] > 0
+    assert len((tmp_path / "compare.md").read_text().splitlines()) == 4 + sum(len(row["error"]) for row in rows)
+    assert "| StandardScaler().fit_transform |" in capsys.readouterr().out
+
+
+def test_the_limit_counts_what_is_read_and_written():
+    probe = bandwidth.Probe(1, 1 << 16)
+    seconds = {"read": 1.0, "copy": 3.0, "copy past caches": 2.5}
+    assert probe.limit(seconds, 1 << 16, 0) == 1
+    assert probe.limit(seconds, 1 << 17, 1 << 16) == 3.5
+
+
+def test_a_copy_past_the_caches_is_a_copy():
+    probe = bandwidth.Probe(2, 1 << 16)
+    calls = probe.calls()
+    if "copy past caches" not in calls:
+        pytest.skip("Numba is not installed")
+    for k, (part, target) in enumerate(probe.parts):
+        part[:] = np.arange(part.size) + k
+        assert (target != part).any()
+    calls["copy past caches"]()
+    assert all((target == part).all() for part, target in probe.parts)
