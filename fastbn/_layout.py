@@ -1,7 +1,4 @@
-"""The only place that knows axes: how an array of any rank becomes (outer, channel, inner), and how work on it is cut.
-
-Every cut depends on sizes and strides alone, never on threads or on the machine: it fixes the bits of the result.
-"""
+"""The only place that knows axes: how an array of any rank becomes (outer, channel, inner)."""
 
 import functools
 import itertools
@@ -12,31 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._kernels.sizes import (
-    BLOCKS_TOGETHER,
-    LANES,
-    MAP_BLOCKS,
-    MAP_ROWS,
-    MAP_WIDTH,
-    PLACES,
-    ROWS,
-    SEGMENTS,
-    WIDTH,
-)
+from ._cuts import Cut, Sizes, cut
 
 ChannelAxis = int | tuple[int, ...] | None
 
 _REMEMBERED = 1024  # shapes and cuts kept from call to call
-_NARROW = ((8, 160), (16, 2048), (32, 8192))  # lanes of channels of so many values: 32 for 64 took 1.5 times the time
-_LONG = 8  # times the outer size: an inner one is walked along then (1.2 to 5 times as fast)
-_SHORT_BLOCKS = 16  # blocks of short channels at least, to have enough units of parallel work
-_TILE = 1 << 16  # elements of a tile of columns: read twice, so it should fit the second-level cache
-_COLUMNS = 128  # lanes of a block of columns, if its channels are that narrow
-_UNITS = 128  # segments are cut for about so many units of parallel work: enough threads, and states of 1 MiB at most
-_UNITS_LEAST = 32  # of them at least where blocks are reduced together
-_STATES = 1 << 21  # bytes of the states of all segments
-_MAP_UNIT = 1 << 15  # elements of a map's unit
-_MAP_UNITS = 128  # of a map along runs at least, each of as many channels side by side in memory as there can be
 _BLOCK = 1 << 20  # bytes of a copy of a block: 2^18 took 1.5 times the time and did not gain from two threads
 _BLOCK_REDUCED = 1 << 11  # of one channel, so that the finish of a channel is paid for
 
@@ -88,22 +65,6 @@ def _axis_index(axis: Any) -> int:
         ) from None
 
 
-class Cut(NamedTuple):
-    """How work on an (outer, channel, inner) array is divided."""
-
-    geometry: np.ndarray  # what the kernels read (places: ``_kernels/sizes.py``)
-    along_rows: bool  # which of the two walks of the reduction ...
-    map_along_rows: bool  # ... and of the map
-    channels: int
-    block: int  # channels that are reduced and mapped together
-    blocks: int  # groups of channels
-    segments: int  # units of reduction per block
-    chunks: int  # units of a map per block
-    spread: np.ndarray  # the geometry of work on everything, several blocks at a time ...
-    groups: int  # ... groups of blocks that are reduced together then ...
-    units: int  # ... and units of a map
-
-
 class View(NamedTuple):
     """An array, or a pair of them with one geometry, as flat memory and the way it is cut."""
 
@@ -111,14 +72,6 @@ class View(NamedTuple):
     other: np.ndarray  # of a pair, else the same as flat
     cut: Cut
     order: tuple[int, ...]  # axes of more than one element as they lie in memory, the slowest first
-
-
-class _Sizes(NamedTuple):
-    outer: int
-    channels: int
-    inner: int
-    outer_stride: int
-    channel_stride: int
 
 
 def direct_view(array: np.ndarray, axes: Axes) -> View | None:
@@ -165,10 +118,10 @@ class _Alias:
 def _contiguous_cut(shape: tuple[int, ...], axes: Axes) -> tuple[Cut, tuple[int, ...]]:
     order = tuple(a for a, size in enumerate(shape) if size > 1)
     if axes.channels == 1:
-        return _cut(_Sizes(1, 1, axes.values, axes.values, axes.values)), order
+        return cut(Sizes(1, 1, axes.values, axes.values, axes.values)), order
     outer = math.prod(shape[: axes.kept[0]])
     inner = axes.values // outer
-    return _cut(_Sizes(outer, axes.channels, inner, axes.channels * inner, inner)), order
+    return cut(Sizes(outer, axes.channels, inner, axes.channels * inner, inner)), order
 
 
 @functools.lru_cache(_REMEMBERED)
@@ -183,10 +136,10 @@ def _strided_cut(
     if sizes is None:
         return None
     extent = (sizes.outer - 1) * sizes.outer_stride + (sizes.channels - 1) * sizes.channel_stride + sizes.inner
-    return _cut(sizes), order, extent
+    return cut(sizes), order, extent
 
 
-def _strided_sizes(shape: tuple[int, ...], strides: list[int], axes: Axes, order: tuple[int, ...]) -> _Sizes | None:
+def _strided_sizes(shape: tuple[int, ...], strides: list[int], axes: Axes, order: tuple[int, ...]) -> Sizes | None:
     """Merge neighbours in memory, and accept [outer] [channel] [inner] with unit stride at the end."""
     kept = [a for a in order if a in axes.kept]
     if any(strides[a] <= 0 for a in order) or kept != sorted(kept):
@@ -203,83 +156,15 @@ def _strided_sizes(shape: tuple[int, ...], strides: list[int], axes: Axes, order
     pattern = [group[0] for group in groups]
     one = (True, 1, axes.values * axes.channels)
     if pattern in ([], [False]):
-        return _Sizes(1, 1, axes.values, axes.values, axes.values)
+        return Sizes(1, 1, axes.values, axes.values, axes.values)
     if pattern == [False, False]:
-        return _Sizes(groups[0][1], 1, groups[1][1], groups[0][2], groups[1][1])
+        return Sizes(groups[0][1], 1, groups[1][1], groups[0][2], groups[1][1])
     outer = groups.pop(0) if not pattern[0] else one
     if [kept for kept, *_ in groups] not in ([True], [True, False]):
         return None
     channel = groups[0]
     inner = groups[1][1] if len(groups) == 2 else 1
-    return _Sizes(outer[1], channel[1], inner, outer[2], channel[2])
-
-
-@functools.lru_cache(_REMEMBERED)
-def _cut(sizes: _Sizes) -> Cut:
-    """Cut an (outer, channel, inner) array into tiles, segments and units."""
-    outer, channels, inner, outer_stride, channel_stride = sizes
-    along_rows = inner > WIDTH or outer * _LONG <= inner
-    if along_rows:
-        fits = (n for n, most in _NARROW if outer * inner <= most and outer * -(-inner // n) <= ROWS)
-        lanes = next(fits, LANES)
-        runs = -(-inner // (lanes * ROWS))
-        run = -(-inner // (runs * lanes)) * lanes
-        pieces = max(1, lanes * ROWS // run) if runs == 1 else 1
-        tiles = -(-outer // pieces) * runs
-        block = min(WIDTH // lanes, -(-channels // _SHORT_BLOCKS)) if tiles == 1 else 1
-        repeat, tile_rows, map_rows = 1, 1, 1
-        map_along_rows, chunks = True, outer * runs
-    else:
-        runs, run, pieces = 1, inner, 1
-        together = channels == 1 or channel_stride == inner
-        block = min(channels, max(1, _COLUMNS // inner)) if together else 1
-        lanes = block * inner
-        repeat = _repeat(lanes) if block == channels and outer_stride == lanes else 1
-        tile_rows = ROWS * repeat * max(1, _TILE // (ROWS * repeat * lanes))
-        tiles = -(-outer // tile_rows)
-        map_rows = -(-max(1, _MAP_UNIT // lanes) // repeat) * repeat
-        map_along_rows = lanes > LANES and lanes == inner  # no coefficient per lane: 0.7 of the time in cache
-        chunks = outer if map_along_rows else -(-outer // map_rows)
-    blocks = -(-channels // block)
-    segments = min(tiles, max(1, _UNITS // blocks))
-    places = (*sizes, segments, tiles, pieces, run, runs, block, repeat, tile_rows, map_rows, lanes, 1, 1)
-    geometry = np.array(places, dtype=np.int64)
-    assert len(geometry) == PLACES
-    reduced = 1 if along_rows else max(1, blocks * segments // _UNITS_LEAST)
-    most = blocks * chunks // _MAP_UNITS if map_along_rows else MAP_WIDTH // (block * inner)
-    group = min(blocks, max(1, most))
-    group = -(-blocks // -(-blocks // group))  # no narrow one is left over
-    rows = max(1, map_rows // group)
-    spread = geometry.copy()
-    spread[[MAP_ROWS, MAP_BLOCKS, BLOCKS_TOGETHER]] = rows, group, reduced
-    groups = -(-blocks // reduced)
-    units = -(-blocks // group) * (chunks if map_along_rows else -(-outer // rows))
-    walks = along_rows, map_along_rows
-    return Cut(geometry, *walks, channels, block, blocks, segments, chunks, spread, groups, units)
-
-
-def limit_segments(cut: Cut, size: int) -> Cut:
-    """As many segments as states of so many bytes per channel allow.
-
-    This leaves every cut of the compensated method as it is (its states take 1 MiB at most), for a cut fixes its bits.
-    The exact method has larger states, and no cut can change its results.
-    """
-    segments = max(1, min(cut.segments, _STATES // (size * cut.channels)))
-    if segments == cut.segments:
-        return cut
-    geometry, spread = cut.geometry.copy(), cut.spread.copy()
-    geometry[SEGMENTS] = spread[SEGMENTS] = segments
-    return cut._replace(geometry=geometry, spread=spread, segments=segments)
-
-
-def _repeat(lanes: int) -> int:
-    """How many rows stand side by side in the lanes: so many that these fill whole vectors of any type, if they can.
-
-    63 lanes (21 rows of 3) took 2.5 times the time of 192 with vectors of 64 uint8.
-    """
-    if lanes >= LANES:
-        return 1
-    return max(range(1, WIDTH // lanes + 1), key=lambda repeat: (math.gcd(repeat * lanes, LANES), -repeat))
+    return Sizes(outer[1], channel[1], inner, outer[2], channel[2])
 
 
 def same_walk(a: View, b: View) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import fastbn
 import oracle
 from contract import assert_exact
-from fastbn import _layout
+from fastbn import _cuts
 from fastbn._backends import current
 from fastbn._exact import ExactState, Integers
 from fastbn._kernels import reductions
@@ -98,12 +98,12 @@ def test_words_are_enough():
 def test_cuts_are_limited_for_exact_states_only(channels, inner):
     """A cut fixes the bits of the compensated method, in which nothing may depend on a limit of memory."""
     for outer in (1, 50, 10**6):
-        cut = _layout._cut(_layout._Sizes(outer, channels, inner, channels * inner, inner))
+        cut = _cuts.cut(_cuts.Sizes(outer, channels, inner, channels * inner, inner))
         sizes = {
             method: 8 * reductions.REDUCTIONS[method]["double"]["ROWS_OF_STATE"] for method in reductions.REDUCTIONS
         }
-        assert _layout.limit_segments(cut, sizes["compensated"]) is cut
-        limited = _layout.limit_segments(cut, sizes["exact"])
+        assert _cuts.limit_segments(cut, sizes["compensated"]) is cut
+        limited = _cuts.limit_segments(cut, sizes["exact"])
         assert limited.segments == limited.geometry[SEGMENTS] <= cut.segments
         assert limited.segments == 1 or limited.segments * channels * sizes["exact"] <= 2**21
 

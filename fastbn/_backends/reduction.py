@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from .. import _threads
+from .._cuts import Cut, limit_segments
 from .._kernels import reductions
 from .._kernels.sums import PIVOT, PIVOT_TAIL
-from .._layout import Axes, Block, Cut, View, limit_segments
+from .._layout import Axes, Block, View
 from .._merging import no_extremes
 from . import Moments
 from .scratch import scratch

@@ -2,7 +2,7 @@
 
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
-``_layout.py`` computed. The walks do not know what is summed or how: a method binds what ``tiles.py`` and
+``_cuts.py`` computed. The walks do not know what is summed or how: a method binds what ``tiles.py`` and
 ``states.py`` (compensated), ``exact.py`` or ``gradients.py`` say under the same names, and what ``passes.py`` says, or
 ``gaps.py`` where some values do not count: there a tile is taken as if all did, unless the one before had gaps, and
 once more if its sums say otherwise. ``y`` is a second array with the geometry of ``x``, for methods that sum
