@@ -53,11 +53,10 @@ class Mapping:
         if view is None or target is None:
             self._staged(source, axes, coefficients, out, kept)
             return
-        spread = view._replace(cut=view.cut._replace(geometry=view.cut.spread))
         _threads.run(
             view.cut.units,
             source.nbytes + out.stored.nbytes,
-            lambda begin, end: self._units(spread, target, coefficients, begin, end),
+            lambda begin, end: self._units(view, view.cut.spread, target, coefficients, begin, end),
         )
         if kept:
             self._keep(source, axes, out, kept)
@@ -74,15 +73,17 @@ class Mapping:
 
     def blocks(self, view: View, target: Target, coefficients: np.ndarray, first: int, last: int) -> None:
         """Map blocks ``first`` to ``last`` of channels."""
-        self._units(view, target, coefficients, first * view.cut.chunks, last * view.cut.chunks)
+        self._units(view, view.cut.geometry, target, coefficients, first * view.cut.chunks, last * view.cut.chunks)
 
-    def _units(self, view: View, target: Target, coefficients: np.ndarray, begin: int, end: int) -> None:
+    def _units(
+        self, view: View, geometry: np.ndarray, target: Target, coefficients: np.ndarray, begin: int, end: int
+    ) -> None:
         """Map units ``begin`` to ``end``."""
         kernels = self._kernels(target.flat.dtype, target.place)
         (kernels.map_rows if view.cut.map_along_rows else kernels.map_columns)(
             view.flat,
             view.other,
-            view.cut.geometry,
+            geometry,
             target.flat,
             target.geometry,
             coefficients,

@@ -55,7 +55,8 @@ class Reduction:
 
     def cut(self, view: View) -> View:
         """The view as this method cuts it."""
-        return view._replace(cut=limit_segments(view.cut, self.rows * self._word.itemsize))
+        cut = limit_segments(view.cut, self.rows * self._word.itemsize)
+        return view if cut is view.cut else view._replace(cut=cut)
 
     def partials(self, cut: Cut, centre: np.ndarray | None = None) -> Partials:
         """Room for the results of all units; ``centre`` (2, channels) is what is to be subtracted, in two words."""
@@ -72,11 +73,10 @@ class Reduction:
             return self._staged(source, axes, centre)
         view = self.cut(view)
         partials = self.partials(view.cut, centre)
-        spread = view._replace(cut=view.cut._replace(geometry=view.cut.spread))
         _threads.run(
             view.cut.groups * view.cut.segments,
             source.nbytes,
-            lambda begin, end: self._units(spread, partials, begin, end),
+            lambda begin, end: self._units(view, view.cut.spread, partials, begin, end),
         )
         self._combine(view.cut, partials, 0, view.cut.blocks)
         self._conclude(partials, 0, view.cut.channels)
@@ -84,7 +84,7 @@ class Reduction:
 
     def blocks(self, view: View, partials: Partials, first: int, last: int) -> None:
         """Reduce blocks ``first`` to ``last`` of channels, and bring their results into their last form."""
-        self._units(view, partials, first * view.cut.segments, last * view.cut.segments)
+        self._units(view, view.cut.geometry, partials, first * view.cut.segments, last * view.cut.segments)
         self._combine(view.cut, partials, first, last)
         self._conclude(partials, first * view.cut.block, min(last * view.cut.block, view.cut.channels))
 
@@ -92,18 +92,18 @@ class Reduction:
         """Reduce an array on this thread, but for the last form of the result."""
         view = self.cut(view)
         part = self.partials(view.cut, centre)
-        self._units(view, part, 0, view.cut.blocks * view.cut.segments)
+        self._units(view, view.cut.geometry, part, 0, view.cut.blocks * view.cut.segments)
         self._combine(view.cut, part, 0, view.cut.blocks)
         part.vacate()
         return part
 
-    def _units(self, view: View, partials: Partials, begin: int, end: int) -> None:
+    def _units(self, view: View, geometry: np.ndarray, partials: Partials, begin: int, end: int) -> None:
         """Reduce units ``begin`` to ``end``, each into its own place."""
         kernels = self._kernels
         (kernels.walk_rows if view.cut.along_rows else kernels.walk_columns)(
             view.flat,
             view.other,
-            view.cut.geometry,
+            geometry,
             begin,
             end,
             partials.states,
