@@ -305,7 +305,7 @@ class ChannelQuantiles(Value):
     def __repr__(self) -> str:
         values = self._contents.values.reshape(len(self._contents.values), -1)
         heads = [str(value) for value in np.atleast_1d(self.q)]
-        columns = {"count": self.count} | dict(zip(heads, values, strict=True))
+        columns = [("count", self.count), *zip(heads, values, strict=True)]
         return _display.listing(self, self.dtype, "", columns)
 
 

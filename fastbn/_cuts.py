@@ -65,6 +65,7 @@ def cut(sizes: Sizes) -> Cut:
     """Cut an (outer, channel, inner) array into tiles, segments and units."""
     outer, channels, inner, outer_stride, channel_stride = sizes
     along_rows = inner > WIDTH or outer * _LONG <= inner
+    together = channels == 1 or channel_stride == inner  # nothing lies between the channels of a row
     if along_rows:
         fits = (n for n, most in _NARROW if outer * inner <= most and outer * -(-inner // n) <= ROWS)
         lanes = next(fits, LANES)
@@ -77,7 +78,6 @@ def cut(sizes: Sizes) -> Cut:
         map_along_rows, chunks = True, outer * runs
     else:
         runs, run, pieces = 1, inner, 1
-        together = channels == 1 or channel_stride == inner
         block = min(channels, max(1, _COLUMNS // inner)) if together else 1
         lanes = block * inner
         repeat = _repeat(lanes) if block == channels and outer_stride == lanes else 1
@@ -92,7 +92,7 @@ def cut(sizes: Sizes) -> Cut:
     geometry = np.array(places, dtype=np.int64)
     assert len(geometry) == PLACES
     reduced = 1 if along_rows else max(1, blocks * segments // _UNITS_LEAST)
-    most = blocks * chunks // _MAP_UNITS if map_along_rows else MAP_WIDTH // (block * inner)
+    most = blocks * chunks // _MAP_UNITS if map_along_rows else MAP_WIDTH // (block * inner) if together else 1
     group = min(blocks, max(1, most))
     group = -(-blocks // -(-blocks // group))  # no narrow one is left over
     rows = max(1, map_rows // group)

@@ -13,22 +13,28 @@ _SHOWN = 12  # channels of a table before the middle is left out
 
 def table(stats: "ChannelStats") -> str:
     """A line per channel: count, mean, std, min, max."""
-    columns = {"count": stats.count, "mean": stats.mean, "std": stats.std(), "min": stats.min, "max": stats.max}
+    columns = [
+        ("count", stats.count),
+        ("mean", stats.mean),
+        ("std", stats.std()),
+        ("min", stats.min),
+        ("max", stats.max),
+    ]
     return listing(stats, stats.min.dtype, ", exact" * (stats.method == "exact"), columns)
 
 
 def listing(
-    value: "ChannelStats | ChannelQuantiles", dtype: np.dtype, remark: str, columns: dict[str, np.ndarray]
+    value: "ChannelStats | ChannelQuantiles", dtype: np.dtype, remark: str, columns: list[tuple[str, np.ndarray]]
 ) -> str:
     """A headline, and a line per channel."""
     channels = int(np.prod(value.shape, dtype=np.int64))
     kind = type(value).__name__
     head = f"{kind}: {channels} channel{'s' * (channels != 1)}, shape {value.shape}, {dtype} data{remark}"
-    flat = [column.reshape(-1) for column in columns.values()]
+    flat = [column.reshape(-1) for _, column in columns]
     picked = list(range(channels))
     if channels > _SHOWN:
         picked = [*range(_SHOWN // 2), *range(channels - _SHOWN // 2, channels)]
-    rows = [["channel", *columns]]
+    rows = [["channel", *(name for name, _ in columns)]]
     rows += [[label(value, k), *(_short(column[k]) for column in flat)] for k in picked]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -12,6 +12,7 @@ from ._scalars import check_quantiles
 
 FORMAT = "fastbn.ChannelQuantiles"
 _VERSION = 1
+_MOST = 2**53  # values of a channel in a file: sums of many such are far from overflow
 
 
 class Contents(NamedTuple):
@@ -68,9 +69,14 @@ def from_dict(d: Mapping[str, Any]) -> Contents:
         values = np.array([[number(v) for v in list_of(row)] for row in list_of(d["values"])], np.float64)
         counts = (np.array([size_of(v) for v in list_of(d[name])], np.int64) for name in ("count", "n_missing"))
         count, missing = (column.reshape(shape) for column in counts)
+        if (np.maximum(count, missing) > _MOST).any():
+            raise ValueError(f"count: got more than {_MOST} values")
+        values = values.reshape(rows, *shape)
+        if not np.isnan(values[:, count == 0]).all():
+            raise ValueError("values: got quantiles of nothing; wants NaN")
         names = None if d["names"] is None else checked_names(list_of(d["names"]), shape)
         histogram = _histogram(d["histogram"], dtype, count) if has_histogram(dtype) else None
-        return Contents(q, values.reshape(rows, *shape), count, missing, dtype, names, histogram)
+        return Contents(q, values, count, missing, dtype, names, histogram)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"damaged quantiles: {type(error).__name__}: {error}") from None
 

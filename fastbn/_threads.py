@@ -123,13 +123,16 @@ def _pool(helpers: int) -> "ThreadPoolExecutor":
     return pool
 
 
-def run(units: int, size: int, task: Callable[[int, int], None]) -> None:
+def run(units: int, size: int, task: Callable[[int, int], None], most: int | None = None) -> None:
     """Call ``task(begin, end)`` on ranges that cover all units, on as many threads as ``size`` bytes pay for.
+
+    There are at most ``most`` of them, if that is given.
 
     What a task runs itself stays on its thread.
     """
     alone = size < 2 * _BYTES_PER_THREAD or getattr(_local, "working", False)
-    workers = 1 if alone else min(get_num_threads(), units, size // _BYTES_PER_THREAD)
+    threads = get_num_threads() if most is None else min(most, get_num_threads())
+    workers = 1 if alone else min(threads, units, size // _BYTES_PER_THREAD)
     if workers <= 1:
         task(0, units)
         return

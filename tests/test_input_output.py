@@ -278,3 +278,51 @@ def test_no_warning_escapes(name):
     x = np.array([[np.nan, 0, 1e38, 1], [1, 0, -3e38, 2], [np.inf, 0, 3e38, 1]])
     for values in (x, x * 1e260, x.astype(np.float32)):
         assert np.isnan(MAPS[name](values)[0, 0])
+
+
+PADDED = [
+    (4, 3, 1),
+    (40, 5, 1),
+    (300, 70, 1),
+    (9, 3, 4),
+    (50, 20, 7),
+    (30, 4, 60),
+    (16, 6, 100),
+    (3, 40, 33),
+    (1, 9, 2),
+]
+
+
+def cropped(shape, dtype, seed, more):
+    """Give larger arrays, and the part of each that has this shape, with something between its rows or channels."""
+    rng = np.random.default_rng(seed)
+    outer, channels, inner = shape
+    for room, part in (
+        ((outer, channels + more, inner), np.s_[:, :channels]),
+        ((outer, channels + 1, inner + more), np.s_[:, :channels, :inner]),
+    ):
+        whole = rng.normal(3, 2, room).astype(dtype)
+        yield whole, whole[part]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("shape", PADDED)
+@pytest.mark.parametrize("place", ["in place", "apart"])
+def test_what_lies_between_rows_is_left_alone(shape, dtype, place):
+    """Cropped images, and some of the columns of a table."""
+    for (_, x), (held, out) in zip(cropped(shape, dtype, 0, 3), cropped(shape, dtype, 1, 5), strict=True):
+        stats = fastbn.channel_stats(x)
+        calls = {
+            "normalize": lambda x, out=None, s=stats: fastbn.normalize(x, s, out=out),
+            "denormalize": lambda x, out=None, s=stats: fastbn.denormalize(x, s, out=out),
+            "minmax_scale": lambda x, out=None, s=stats: fastbn.minmax_scale(x, stats=s, out=out),
+            "zscore": lambda x, out=None: fastbn.zscore(x, out=out),
+            "gradient": lambda x, out=None, s=stats: fastbn.batch_norm_backward(x, 2 * x, s, out=out).dx,
+        }
+        for name, call in calls.items():
+            out[...] = x
+            expected, before = call(x.copy()), held.copy()
+            call(out if place == "in place" else x, out=out)
+            assert out.tobytes() == expected.tobytes(), name
+            out[...] = x
+            assert held.tobytes() == before.tobytes(), name

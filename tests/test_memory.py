@@ -164,6 +164,32 @@ def test_what_counts_is_never_made_at_full_size(kind, layout):
     assert grown <= limit(x, axis) + 4 * MIB
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+def test_any_number_of_threads_takes_as_much(threads):
+    """What is staged is staged by few threads."""
+    x, rows = ones("f4", TABLE), np.arange(TABLE[0])[:, np.newaxis] % 3 > 0
+    out, wide = np.ones_like(x), ones("f8", (2**19, 16))
+    out_wide, many = np.ones_like(wide), ones("f4", (4, 4, 4, 4, 2**15))
+    weights, (_, stats) = 2.0 * rows, fastbn.batch_norm(x, return_stats=True)
+    calls = {
+        "where": lambda: fastbn.channel_stats(x, where=rows),
+        "reversed": lambda: fastbn.zscore(wide[::-1], out=out_wide),
+        "weights": lambda: fastbn.channel_stats(x, weights=weights),
+        "weights of integers": lambda: fastbn.channel_stats(wide.view(np.int64), weights=weights[: len(wide)]),
+        "backward": lambda: fastbn.batch_norm_backward(x, x, stats, where=rows, out=out),
+        "backward, reversed": lambda: fastbn.batch_norm_backward(x[::-1], x, stats, out=out),
+        "weights, many axes": lambda: fastbn.channel_stats(many, -1, weights=2.0),
+    }
+    before = fastbn.get_num_threads()
+    try:
+        fastbn.set_num_threads(threads)
+        for name, call in calls.items():
+            call()  # compiles
+            assert traced_peak(call) <= limit(many if name == "weights, many axes" else x, -1), name
+    finally:
+        fastbn.set_num_threads(before)
+
+
 ROWS = 2**23
 GIBIBYTE = {name: (name, {}) for name in MAPS} | {
     "exact": ("zscore", {"method": "exact"}),

@@ -425,3 +425,22 @@ def test_one_bad_weight_among_many():
     with pytest.raises(ValueError, match=r"weights: got -0\.5"):
         fastbn.zscore(x, weights=weights, out=out)
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize("method", ["compensated", "exact"])
+@pytest.mark.parametrize("dtype", ["i8", "u8", "i4", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(40_000, 1), (3, 70_000), (70_000, 3)])
+def test_long_runs_of_nothing(shape, dtype, method):
+    """Whole tiles in which nothing counts."""
+    x = np.full(shape, 100, dtype)
+    axis = int(np.argmin(shape))
+    rows = np.moveaxis(x, axis, 0)
+    rows[:, 5:13] = np.arange(8).astype(dtype) + x.dtype.type(2**40 if dtype.endswith("8") else 2**20)
+    exact = oracle.channel_moments(rows[:, 5:13].copy(), 0)
+    for arguments in ({"nodata": 100}, {"where": x != 100}):
+        stats = fastbn.channel_stats(x, axis, method=method, **arguments)
+        assert (stats.count == 8).all()
+        assert (stats.n_missing == rows.shape[1] - 8).all()
+        for c, moments in enumerate(exact):
+            assert oracle.ulps(float(stats.mean[c]), moments.mean) <= 1
+            assert oracle.ulps(float(stats.var()[c]), moments.var(0)) <= 2

@@ -361,6 +361,22 @@ def test_damaged_records_are_refused(tmp_path, key):
             fastbn.ChannelQuantiles.load(tmp_path / "q.json")
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"count": [2**62]}, {"n_missing": [2**63 - 1]}, {"count": [0]}, {"count": [2**63 - 1], "n_missing": [1]}]
+)
+def test_counts_that_cannot_be_are_refused(wrong):
+    record = fastbn.channel_quantiles(np.array([[1.0], [2.0]]), [0.5]).to_dict()
+    assert fastbn.ChannelQuantiles.from_dict(record).count == 2
+    with pytest.raises(ValueError, match="damaged quantiles"):
+        fastbn.ChannelQuantiles.from_dict(record | wrong)
+
+
+def test_a_quantile_asked_for_twice_is_shown_twice():
+    shown = repr(fastbn.channel_quantiles(np.array([1.0, 2.0, 4.0]), [0.5, 0.5, 0.0], None)).splitlines()
+    assert shown[1].split() == ["channel", "count", "0.5", "0.5", "0.0"]
+    assert shown[2].split() == ["all", "3", "2", "2", "1"]
+
+
 @pytest.mark.parametrize("q", [-0.1, 1.1, math.nan, [0.5, 2], []])
 def test_q_outside_is_refused(q):
     for ask in (lambda: fastbn.channel_quantiles([1.0], q, None), lambda: COUNTED.quantile(q)):

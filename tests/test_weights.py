@@ -211,3 +211,18 @@ def test_merged_weights_keep_both_words():
     parts = [fastbn.channel_stats(x[:, [i]], 0, weights=w[:, [i]]) for i in range(400)]
     check(sum(parts), x, w)
     check(parts[0].merge(*parts[1:]), x, w)
+
+
+def test_infinities_on_any_thread():
+    """A warning would be an error here, and threads have warnings of their own."""
+    before = fastbn.get_num_threads()
+    x = np.random.default_rng(0).normal(size=(400_000, 4)).astype(np.float32)
+    x[5::100_000, 1] = np.inf
+    try:
+        fastbn.set_num_threads(2)
+        stats = fastbn.channel_stats(x, weights=2.0)
+    finally:
+        fastbn.set_num_threads(before)
+    assert stats.mean[1] == np.inf
+    assert np.isnan(stats.var()[1])
+    assert np.isfinite(stats.var()[[0, 2, 3]]).all()

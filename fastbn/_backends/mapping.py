@@ -13,7 +13,7 @@ from .._kernels.sizes import KNOBS, MAP_PITCH, SCRATCH
 from .._layout import Axes, Block, View, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
-from .sources import Source, in_order
+from .sources import STAGING_THREADS, Source, in_order
 
 _WAVE = 1024  # staged blocks whose places are held at a time
 
@@ -109,8 +109,9 @@ class Mapping:
                 store(results[block.where], result)
 
         size = source.nbytes + out.stored.nbytes
-        for current in source.waves(axes, _WAVE, max(source.storage.itemsize, storage.itemsize)):
-            _threads.run(len(current), size, functools.partial(work, current))
+        itemsize = max(source.storage.itemsize, storage.itemsize) * len(source.arrays)
+        for current in source.waves(axes, _WAVE, itemsize):
+            _threads.run(len(current), size, functools.partial(work, current), STAGING_THREADS)
 
 
 def store(piece: np.ndarray, result: np.ndarray) -> None:

@@ -20,6 +20,7 @@ from .._selection import Selection
 
 T = TypeVar("T")
 
+STAGING_THREADS = 2  # at most: each may hold 3 MiB, and all of them together 8
 _WAVE = 4  # blocks per thread whose results are held
 _OMITTED = {"byte": "narrow"}  # the arithmetic of floats that hold the integers, where it is another
 
@@ -107,14 +108,14 @@ def in_order(source: Source, axes: Axes, work: Callable[[Block], T], itemsize: i
 
     ``work`` makes copies with values of so many bytes.
     """
-    for current in source.waves(axes, _WAVE * _threads.get_num_threads(), itemsize):
+    for current in source.waves(axes, _WAVE * STAGING_THREADS, itemsize):
         results: list[Any] = [None] * len(current)
 
         def some(begin: int, end: int, current: list[Block] = current, results: list[Any] = results) -> None:
             for i in range(begin, end):
                 results[i] = work(current[i])
 
-        _threads.run(len(current), source.nbytes, some)
+        _threads.run(len(current), source.nbytes, some, STAGING_THREADS)
         yield from zip(current, results, strict=True)
 
 
@@ -164,11 +165,3 @@ def copy(room: np.ndarray, piece: np.ndarray) -> None:
     """Put a piece into its room."""
     with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
         np.copyto(room, piece, casting="same_kind")
-
-
-def as_channels(block: np.ndarray) -> View:
-    """A contiguous block (channels, values)."""
-    channels, count = block.shape
-    view = direct_view(block, Axes((0,), (1,), (channels,), channels, count))
-    assert view is not None
-    return view

@@ -27,7 +27,7 @@ Words = tuple[np.ndarray, np.ndarray]
 _Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _REMAINS = 2.0**-30  # of a sum of squares: the sums that a lane adds up in two words have errors of 2^-88
 _LEAST = 2.0**-800  # of such a sum: no product was too small to have its error
-_SAMPLES = 4  # along each reduced axis, to see whether values are near each other
+_SAMPLES = 16  # of a channel, to see whether values are near each other: 4 would often be so by chance
 
 
 class _Part(NamedTuple):
@@ -73,7 +73,12 @@ class Weighing:
         """What all blocks say, their copies being what values of ``itemsize`` bytes would take."""
         shape = self._axes.shape
         whole = _Part(np.zeros((9, *shape)), np.zeros(shape), *no_extremes(shape, self._source.storage))
-        for block, part in in_order(self._source, self._axes, reduce, itemsize):
+
+        def quiet(block: Block) -> _Part:
+            with np.errstate(all="ignore"):  # of the thread that does the work
+                return reduce(block)
+
+        for block, part in in_order(self._source, self._axes, quiet, itemsize):
             held = whole.select(block.kept)
             sizes = held.counted.shape
             held.state[...] = join(held.state.reshape(9, -1), part.state).reshape(9, *sizes)
@@ -107,16 +112,18 @@ class Weighing:
         kept = len(self._axes.kept)
         return numbers.reshape(*values.shape[:kept], *[1] * (values.ndim - kept))
 
-    def _of_pairs(self, pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _sums_of(self, pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return _of_pairs(pairs, view_of(values, len(self._axes.kept)), weights)
 
     def _pivots(self) -> np.ndarray:
         """What to take channels about: 0, or the least size there is of some values that are near each other."""
         axes, array = self._axes, self._source.arrays[0]
-        steps: Any = (..., *(slice(None, None, -(-array.shape[a] // _SAMPLES)) for a in axes.reduced))
-        sample = array.transpose(axes.kept + axes.reduced)[steps].astype(np.float64)
-        reduced = tuple(range(len(axes.kept), sample.ndim))
-        least, greatest = sample.min(axis=reduced), sample.max(axis=reduced)
+        rows = array.transpose(axes.kept + axes.reduced)
+        least, greatest = np.full(axes.shape, np.inf), np.full(axes.shape, -np.inf)
+        for k in range(_SAMPLES):
+            place: Any = (..., *(k * array.shape[a] // _SAMPLES for a in axes.reduced))
+            values = rows[place].astype(np.float64)
+            least, greatest = np.minimum(least, values), np.maximum(greatest, values)
         above = (least > 0.0) & (greatest <= 2.0 * least) & np.isfinite(greatest)
         below = (greatest < 0.0) & (least >= 2.0 * greatest) & np.isfinite(least)
         return np.asarray(np.where(above, least, np.where(below, greatest, 0.0)))
@@ -132,8 +139,8 @@ class Weighing:
             if pivot.any():
                 values -= self._each(pivot, values)
             groups = part.state.reshape(3, 3, -1)
-            groups[:2, :2] = self._of_pairs(self._sums, values, weights).reshape(2, 2, -1)
-            groups[2, :2] = self._of_pairs(self._squares, values, weights)[2:]
+            groups[:2, :2] = self._sums_of(self._sums, values, weights).reshape(2, 2, -1)
+            groups[2, :2] = self._sums_of(self._squares, values, weights)[2:]
             return part
 
         whole = self._together(reduce, _added, 8)

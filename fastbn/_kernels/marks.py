@@ -43,4 +43,4 @@ def vacate_floats(ends, j):
 
 
 def vacate_integers(ends, j):
-    """Those of a value that counts elsewhere do no harm."""
+    """Stay those of what the block was filled with, which is a value of its channel that counts elsewhere, or 0."""

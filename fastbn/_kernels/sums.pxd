@@ -15,7 +15,7 @@ cdef void split_terms(const double *words, Py_ssize_t slots, double *terms) noex
 cdef void sweep(Py_ssize_t slots, double *terms) noexcept nogil
 
 @cython.locals(
-    _=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, rest=double, a=double, e=double, n=double, special=double, scale=double,
+    _=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, rest=double, a=double, e=double, n=double, count=double, special=double, scale=double,
     v=double, r=double, s=double, c=double, t=double, m=double, pivot=double, p=double,
 )
 cdef void finish(double *words, Py_ssize_t slots, double *terms) noexcept nogil

@@ -86,8 +86,8 @@ def finish(words, slots, terms):
         for k in range(1, TERMS - 1):
             rest += terms[k * PITCH + j]
         a, e = fast_two_sum(terms[(TERMS - 1) * PITCH + j], rest)
-        n = words[j]
-        n += n == 0.0
+        count = words[j]
+        n = count + (count == 0.0)
         special = words[SPECIAL * PITCH + j]
         scale = words[SCALE * PITCH + j]
         v, r = divide(greater(a, 0.0), e if a > 0.0 else 0.0, n)
@@ -100,9 +100,9 @@ def finish(words, slots, terms):
         m, r = add(pivot, rest, m, r)
         words[MEAN * PITCH + j] = m / scale + special
         words[MEAN_TAIL * PITCH + j] = r / scale
-        p, e = two_prod(n, pivot)
+        p, e = two_prod(count, pivot)  # of nothing, there is a pivot as well
         s, c, t = add_words(s, c, t, p, e, 0.0)
-        p, e = two_prod(n, rest)
+        p, e = two_prod(count, rest)
         s, c, t = add_words(s, c, t, p, e, 0.0)
         words[SUM * PITCH + j] = s + (special - special) if scale == 1.0 else NAN
         words[SUM_2 * PITCH + j] = c

@@ -1,4 +1,4 @@
-"""The two walks of the reduction: along long runs of a channel, and down columns of many channels or short runs.
+"""The two walks of the reduction: along runs of a channel, and down columns of many rows.
 
 Work is cut by size alone, so the bits do not depend on threads: lanes -> groups of at most ``ROWS`` rows -> tiles ->
 segments (the unit of parallel work; each fills its own place in ``partials``) -> channels. ``geometry`` is what
