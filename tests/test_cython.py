@@ -79,9 +79,9 @@ def test_other_threads_run_meanwhile():
     started, finished = threading.Event(), threading.Event()
 
     def compute():
-        reduction._units(view, part, 0, 1)  # whatever is imported or made once
+        reduction._units(view, view.cut.geometry, part, 0, 1)  # whatever is imported or made once
         started.set()
-        reduction._units(view, part, 0, view.cut.segments)
+        reduction._units(view, view.cut.geometry, part, 0, view.cut.segments)
         finished.set()
 
     interval = sys.getswitchinterval()
@@ -89,7 +89,7 @@ def test_other_threads_run_meanwhile():
     try:
         worker = threading.Thread(target=compute)
         worker.start()
-        started.wait()
+        assert started.wait(60)
         before = finished.is_set()
         worker.join()
     finally:
