@@ -156,6 +156,29 @@ def test_integers_near_the_end_of_their_range():
     check(fastbn.channel_stats(y, 0, weights=np.array([[1.0, 1.0, 3.0]])), y, np.array([[1.0, 1.0, 3.0]]))
 
 
+@pytest.mark.parametrize("dtype", ["i8", "u8"])
+@pytest.mark.parametrize("spread", [2, 2**50])
+@pytest.mark.parametrize("others", ["none", "of small weight", "as heavy"])
+def test_large_integers_in_several_blocks(dtype, spread, others):
+    """Two words of a mean near 2^63 are too few for the spread."""
+    rng = np.random.default_rng(9)
+    x = (np.iinfo(dtype).max - rng.integers(0, spread, (1, 140_000)).astype(dtype)).astype(dtype)
+    weights = rng.random(x.shape)
+    if others != "none":
+        x[0, 1::700] = rng.integers(0, 9, 200).astype(dtype)
+        weights[0, 1::700] *= 1e-30 if others == "of small weight" else 1.0
+    check(fastbn.channel_stats(x, 0, weights=weights), x, weights)
+
+
+def test_sampled_values_far_from_all_others():
+    """About the sampled ones differences are rounded, which the mean has to survive."""
+    rng = np.random.default_rng(10)
+    for far in (1e10, 1e20, -1e140):
+        x, weights = 1.0 + 1e-10 * rng.random((2, 4800)), rng.random((2, 4800))
+        x[0, ::300], weights[0, ::300] = far * (1.0 + rng.random(16) / 4), 1e-280
+        check(fastbn.channel_stats(x, 0, weights=weights), x, weights)
+
+
 def test_merges_keep_weights_apart_from_counts():
     rng = np.random.default_rng(4)
     x, weights = rng.normal(1e5, 1, (3, 900)), rng.random((3, 900))

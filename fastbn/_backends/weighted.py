@@ -1,10 +1,10 @@
-"""Weighted moments, block by block, from the sums of pairs that the backward pass takes as well.
+"""Weighted moments: rounds over all blocks, each giving sums of pairs that the backward pass takes as well.
 
-In a first round all blocks give ``W = sum(w)``, ``sum(w d)`` and ``sum(w d d)``, where ``d = x - K`` is exact: K is
-near the values of channels whose values are near each other, else 0. Then ``mean = K + sum(w d) / W`` and
-``m2 = sum(w d d) - sum(w d)^2 / W``, unless too much of that cancels. If so, in a second round a block first gives W
-and ``sum(w x)``, and so its mean, which is K rounded: no value can be nearer to the mean than that, so little cancels,
-whatever the weights. Blocks are merged with weights in two words then; the mean of all is ``sum(w x) / W``.
+A round gives ``W = sum(w)``, ``sum(w d)`` and ``sum(w d d)``, where ``d = x - K``. Then ``mean = K + sum(w d) / W`` and
+``m2 = sum(w d d) - sum(w d)^2 / W``, unless too much of that cancels. In the first round K is near the values of
+channels whose values are near each other, else 0, and d is one word. Is that not exact, or does too much cancel, then
+K is the mean just found, rounded: no value can be nearer to the mean than that, so little cancels, whatever the
+weights. Such differences are taken in two words.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._algebra import add, divide_words, merge_weighted, multiply_words, range_scale, two_sum
+from .._algebra import add, divide_words, multiply_words, range_scale, two_sum
 from .._arrays import two_words
 from .._kernels.gradients import PRODUCT, PRODUCT_2, SUM, SUM_2
 from .._kernels.sums import add_words
@@ -24,16 +24,18 @@ from .reduction import Reduction
 from .sources import Source, in_order, view_of
 
 Words = tuple[np.ndarray, np.ndarray]
-_Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Take = Callable[[np.ndarray, Any], Words]  # from values, in place, given the place of their channels: differences
 _REMAINS = 2.0**-30  # of a sum of squares: the sums that a lane adds up in two words have errors of 2^-88
 _LEAST = 2.0**-800  # of such a sum: no product was too small to have its error
 _SAMPLES = 16  # of a channel, to see whether values are near each other: 4 would often be so by chance
+_MORE_ROUNDS = 2  # the first of which may have to find a mean
+_WHOLE = 2.0**53  # differences of integers up to here are one word
 
 
 class _Part(NamedTuple):
     """What a block, or all of them so far, say about some channels."""
 
-    state: np.ndarray  # nine rows
+    state: np.ndarray  # nine rows: three sums in three words each
     counted: np.ndarray
     least: np.ndarray
     greatest: np.ndarray
@@ -41,6 +43,49 @@ class _Part(NamedTuple):
     def select(self, kept: tuple[slice, ...]) -> "_Part":
         index: Any = (..., *kept)
         return _Part(*(array[index] for array in self))
+
+
+class _Centre(NamedTuple):
+    """What differences are taken from, in two words, after values were multiplied by a power of two."""
+
+    head: np.ndarray
+    tail: np.ndarray
+    scale: np.ndarray
+
+
+class _Found(NamedTuple):
+    """What a round says about every channel: all of it flat, the moments of scaled values."""
+
+    weight: Words
+    mean: Words
+    m2: Words
+    squares: np.ndarray
+    counted: np.ndarray
+    least: np.ndarray  # +0 for -0; 0 if nothing counts
+    greatest: np.ndarray
+
+    def ends(self) -> list[np.ndarray]:
+        return [two_sum(*two_words(end))[0] for end in (self.least, self.greatest)]
+
+    def enough(self) -> np.ndarray:
+        """Where m2 did not cancel, or is known without."""
+        known = (self.least == self.greatest) | ~np.isfinite(self.ends()).all(axis=0)
+        return np.asarray(known | (self.m2[0] >= _REMAINS * self.squares))
+
+    def scale(self) -> np.ndarray:
+        """What brings values to where their squares are normal."""
+        magnitude = np.abs(self.ends()).max(axis=0)
+        return np.where(np.isfinite(magnitude) & (magnitude > 0.0), range_scale(magnitude), 1.0)
+
+    def centre(self, exact: np.ndarray, before: np.ndarray) -> _Centre:
+        """The mean, rounded to what the data can hold; 0 where differences were not exact, or not of scaled values."""
+        scale = self.scale()
+        usable = exact & np.isfinite(self.mean[0]) & (scale == before)
+        head, tail = (np.where(usable, word, 0.0) for word in self.mean)
+        if self.least.dtype.kind == "f":
+            return _Centre(head, np.zeros_like(tail), scale)
+        whole = np.rint(head)
+        return _Centre(whole, np.rint((head - whole) + tail), scale)
 
 
 class Weighing:
@@ -55,37 +100,111 @@ class Weighing:
         self._extremes, self._sums, self._squares = extremes, sums, squares
         self._source, self._axes = source, axes
         self._selection: Selection = source.selection
+        self._dtype = np.dtype(np.float64) if source.storage.kind == "f" else source.storage
 
     def moments(self) -> Moments:
         """Count, mean, m2 and extremes of every channel."""
         scale = self._selection.scale
         with np.errstate(all="ignore"):
-            found = None if self._source.arithmetic == "wide" else self._first_round()
-            (w, u, mean, tail, m2, rest), whole = self._second_round() if found is None else found
-            rows = [w / scale, mean, tail, m2 / scale, rest / scale]
-            if not np.isfinite(rows[0]).all():
+            found, scales = self._found()
+            (w, u), (mean, tail), (m2, rest) = found.weight, found.mean, found.m2
+            if not np.isfinite(w / scale).all():
                 raise ValueError("weights: got weights whose sum is beyond the range of float64; wants smaller ones")
+            special = sum(np.where(np.isfinite(end), 0.0, end) for end in found.ends())
+            varies, zero = found.least != found.greatest, np.zeros_like(w)
+            least, least_tail = two_sum(*two_words(found.least))
+            rows = [
+                w / scale,
+                np.where(varies, mean / scales, least) + special,
+                np.where(varies, tail / scales, least_tail),
+                np.where(varies, m2 / scales / scales / scale, zero) + (special - special),
+                np.where(varies, rest / scales / scales / scale, zero),
+            ]
             moments = np.stack([np.where(np.isnan(row), np.nan, row) for row in rows])
-            tally = np.stack([whole.counted.reshape(-1), u / scale])
-        return Moments(moments, whole.least.reshape(-1), whole.greatest.reshape(-1), tally)
+        return Moments(moments, found.least, found.greatest, np.stack([found.counted, u / scale]))
 
-    def _together(self, reduce: Callable[[Block], _Part], join: _Join, itemsize: int) -> _Part:
-        """What all blocks say, their copies being what values of ``itemsize`` bytes would take."""
+    def _found(self) -> tuple[_Found, np.ndarray]:
+        """What the last of the rounds found, and what values were multiplied by in it."""
+        pivots = self._pivots()
+        centre = _Centre(*two_sum(*two_words(pivots.reshape(-1))), np.ones(pivots.size))
+
+        def in_one_word(values: np.ndarray, of_block: Any) -> Words:
+            values -= self._each(pivots[of_block], values)
+            if values.dtype.kind != "f":
+                values = values.view(np.int64).astype(np.float64)
+            return values, np.zeros(())
+
+        found = self._round(in_one_word, centre, 8)
+        scale = found.scale()
+        exact = _differences_are_exact(pivots.reshape(-1), found.least, found.greatest)
+        normal = (found.squares >= _LEAST) | (found.least == found.greatest)
+        if (found.enough() & exact & normal & (scale == 1.0)).all():
+            return found, scale
+        for _ in range(_MORE_ROUNDS):
+            centre = found.centre(exact, centre.scale)
+            found = self._round(self._in_two_words(centre), centre, 16)
+            if found.enough().all():
+                break
+            exact = np.ones_like(exact)
+        return found, scale
+
+    def _in_two_words(self, centre: _Centre) -> Take:
+        near, rest_of_near, scale = (part.reshape(self._axes.shape) for part in centre)
+
+        def take(values: np.ndarray, of_block: Any) -> Words:
+            head, low = (values, None) if values.dtype.kind == "f" else two_words(values)
+            head *= self._each(scale[of_block], head)
+            d, rest = _sum_in_place(head, self._each(-near[of_block], head))
+            del values, head
+            if low is not None:  # a whole number, as what is taken from it
+                low -= self._each(rest_of_near[of_block], low)
+                d, more = _sum_in_place(d, low)
+                rest += more
+            strange = ~np.isfinite(d)
+            d[strange] = rest[strange] = 0.0
+            return d, rest
+
+        return take
+
+    def _round(self, take: Take, centre: _Centre, itemsize: int) -> _Found:
+        """Sums of all blocks about a centre, whose copies are what values of ``itemsize`` bytes would take."""
         shape = self._axes.shape
         whole = _Part(np.zeros((9, *shape)), np.zeros(shape), *no_extremes(shape, self._source.storage))
 
-        def quiet(block: Block) -> _Part:
+        def reduce(block: Block) -> _Part:
             with np.errstate(all="ignore"):  # of the thread that does the work
-                return reduce(block)
+                return self._part(block, take)
 
-        for block, part in in_order(self._source, self._axes, quiet, itemsize):
+        for block, part in in_order(self._source, self._axes, reduce, itemsize):
             held = whole.select(block.kept)
             sizes = held.counted.shape
-            held.state[...] = join(held.state.reshape(9, -1), part.state).reshape(9, *sizes)
+            held.state[...] = _added(held.state.reshape(9, -1), part.state).reshape(9, *sizes)
             held.counted[...] += part.counted.reshape(sizes)
             held.least[...] = np.minimum(held.least, part.least.reshape(sizes))
             held.greatest[...] = np.maximum(held.greatest, part.greatest.reshape(sizes))
-        return whole
+        (w, u), (s, t), (q, e) = (_two_of_three(*group) for group in whole.state.reshape(3, 3, -1))
+        mean, tail = divide_words(s, t, w + (w == 0.0), u)
+        m2 = add(q, e, *(-word for word in multiply_words(mean, tail, s, t)))
+        counted = whole.counted.reshape(-1)
+        ends = (np.where(counted > 0, end.reshape(-1), end.dtype.type(0)) for end in (whole.least, whole.greatest))
+        return _Found((w, u), add(centre.head, centre.tail, mean, tail), m2, q, counted, *ends)
+
+    def _part(self, block: Block, take: Take) -> _Part:
+        """Sums, count and extremes of a block."""
+        values, weights, part = self._weighed(block)
+        d, rest = take(values, (..., *block.kept))
+        del values
+        kept = len(self._axes.kept)
+        w, u, s, t = _of_pairs(self._sums, view_of(d, kept), weights)
+        q, e = _of_pairs(self._squares, view_of(d, kept), weights)[2:]
+        if rest.ndim:
+            reduced = tuple(range(kept, d.ndim))
+            rest *= weights  # as small as a rounding error: plain sums are good enough
+            t += rest.sum(axis=reduced).reshape(-1)
+            rest *= d
+            e += 2.0 * rest.sum(axis=reduced).reshape(-1)
+        zero = np.zeros_like(w)
+        return part._replace(state=np.stack([w, u, zero, s, t, zero, q, e, zero]))
 
     def _weighed(self, block: Block) -> tuple[np.ndarray, np.ndarray, _Part]:
         """Values and weights of a block, and a part without sums.
@@ -103,84 +222,36 @@ class Weighing:
         np.copyto(weights, 0.0, where=absent)
         filler = np.where(counted > 0, least, least.dtype.type(0))
         np.copyto(values, self._each(filler, values), where=absent)
-        if values.dtype.kind == "f":
-            values = values.astype(np.float64, copy=False)
-        return values, weights, _Part(np.zeros((9, block.channels)), counted, least, greatest)
+        return values.astype(self._dtype, copy=False), weights, _Part(np.zeros(()), counted, least, greatest)
 
     def _each(self, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Numbers of the channels of a block, to be broadcast to its values."""
         kept = len(self._axes.kept)
         return numbers.reshape(*values.shape[:kept], *[1] * (values.ndim - kept))
 
-    def _sums_of(self, pairs: Reduction, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return _of_pairs(pairs, view_of(values, len(self._axes.kept)), weights)
-
     def _pivots(self) -> np.ndarray:
         """What to take channels about: 0, or the least size there is of some values that are near each other."""
         axes, array = self._axes, self._source.arrays[0]
         rows = array.transpose(axes.kept + axes.reduced)
-        least, greatest = np.full(axes.shape, np.inf), np.full(axes.shape, -np.inf)
+        least, greatest = no_extremes(axes.shape, self._dtype)
         for k in range(_SAMPLES):
             place: Any = (..., *(k * array.shape[a] // _SAMPLES for a in axes.reduced))
-            values = rows[place].astype(np.float64)
+            values = rows[place].astype(self._dtype)
             least, greatest = np.minimum(least, values), np.maximum(greatest, values)
-        above = (least > 0.0) & (greatest <= 2.0 * least) & np.isfinite(greatest)
-        below = (greatest < 0.0) & (least >= 2.0 * greatest) & np.isfinite(least)
-        return np.asarray(np.where(above, least, np.where(below, greatest, 0.0)))
+        zero = self._dtype.type(0)
+        above = (least > zero) & (greatest - least <= least)
+        below = (greatest < zero) & (least - greatest >= greatest)
+        return np.asarray(np.where(above, least, np.where(below, greatest, zero)))
 
-    def _first_round(self) -> tuple[list[np.ndarray], _Part] | None:
-        """Weight, mean and m2 in two words each, if they are good."""
-        pivots = self._pivots()
 
-        def reduce(block: Block) -> _Part:
-            values, weights, part = self._weighed(block)
-            of_block: Any = (..., *block.kept)
-            pivot = pivots[of_block].reshape(-1)
-            if pivot.any():
-                values -= self._each(pivot, values)
-            groups = part.state.reshape(3, 3, -1)
-            groups[:2, :2] = self._sums_of(self._sums, values, weights).reshape(2, 2, -1)
-            groups[2, :2] = self._sums_of(self._squares, values, weights)[2:]
-            return part
-
-        whole = self._together(reduce, _added, 8)
-        w, u, s, t, q, e = (word for group in whole.state.reshape(3, 3, -1) for word in _two_of_three(*group))
-        mean, tail = divide_words(s, t, w + (w == 0.0), u)
-        m2, rest = add(q, e, *(-word for word in multiply_words(mean, tail, s, t)))
-        pivot = pivots.reshape(-1)
-        mean, tail = add(pivot, 0.0, mean, tail)
-        counted = whole.counted.reshape(-1) > 0
-        least, greatest = (np.where(counted, end.reshape(-1), 0.0) for end in (whole.least, whole.greatest))
-        varies = least != greatest
-        magnitude = np.maximum(np.abs(least), np.abs(greatest))
-        near, far = np.minimum(pivot / 2.0, pivot * 2.0), np.maximum(pivot / 2.0, pivot * 2.0)
-        good = np.isfinite(magnitude) & ((range_scale(magnitude) == 1.0) | (magnitude == 0.0))
-        good &= ~counted | (pivot == 0.0) | ((near <= least) & (greatest <= far))  # every difference is exact
-        good &= ~varies | ((m2 >= _REMAINS * q) & (q >= _LEAST))
-        if not good.all():
-            return None
-        zero = np.zeros_like(w)
-        pairs = (mean, least), (tail, zero), (m2, zero), (rest, zero)
-        return [w, u, *(np.where(varies, *pair) for pair in pairs)], whole
-
-    def _second_round(self) -> tuple[list[np.ndarray], _Part]:
-        """Weight, mean and m2 in two words each, of any data."""
-
-        def reduce(block: Block) -> _Part:
-            values, weights, part = self._weighed(block)
-            words = [word.reshape(block.channels, -1) for word in two_words(values)]
-            del values
-            weights = weights.reshape(block.channels, -1)
-            state = _state(self._sums, self._squares, words, weights, part.least != part.greatest)
-            return part._replace(state=np.where(part.counted > 0, state, 0.0))
-
-        whole = self._together(reduce, _merged, 16)
-        state = whole.state.reshape(9, -1)
-        s, t = _two_of_three(*state[6:])
-        mean, tail = divide_words(s, t, state[0] + (state[0] == 0.0), state[1])
-        known = np.isfinite(s) & (whole.least != whole.greatest).reshape(-1)
-        mean, tail = np.where(known, mean, state[2]), np.where(known, tail, state[3])
-        return [state[0], state[1], mean, tail, state[4], state[5]], whole
+def _differences_are_exact(pivot: np.ndarray, least: np.ndarray, greatest: np.ndarray) -> np.ndarray:
+    """Whether values from least to greatest, minus the pivot, are one word."""
+    if least.dtype.kind != "f":
+        head, tail = two_words(pivot)
+        reach = [np.abs(add(*two_words(end), -head, -tail)[0]) for end in (least, greatest)]
+        return np.asarray(np.maximum(*reach) <= _WHOLE)
+    near, far = np.minimum(pivot / 2.0, pivot * 2.0), np.maximum(pivot / 2.0, pivot * 2.0)  # Sterbenz
+    return np.asarray((pivot == 0.0) | ((near <= least) & (greatest <= far)))
 
 
 def _two_of_three(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Words:
@@ -195,67 +266,11 @@ def _added(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack(add_words(*words), axis=1)
 
 
-def _merged(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    merged = np.stack([*merge_weighted(*a[:6], *b[:6]), *add_words(*a[6:], *b[6:])])
-    return np.where(a[0] == 0.0, b, merged)  # as it is: a weight over itself is not 1 in two words
-
-
-def _state(
-    sums: Reduction, squares: Reduction, words: list[np.ndarray], weights: np.ndarray, varies: np.ndarray
-) -> np.ndarray:
-    """Rows of a part of the second round, of values that are scaled to where their squares are normal.
-
-    The values come in two words, which are taken out of the list.
-    """
-    low, head = words.pop(), words.pop()
-    strange = ~np.isfinite(head)
-    special = np.where(strange, head, 0.0).sum(axis=1)
-    head[strange] = 0.0
-    magnitude = np.abs(head).max(axis=1)
-    scale = np.where(magnitude == 0.0, 1.0, range_scale(magnitude))
-    if (scale != 1.0).any():
-        head *= scale[:, np.newaxis]
-    w, u, s, t = _of_pairs(sums, view_of(head, 1), weights)
-    if low.any():
-        s, t = add(s, t, *_of_pairs(sums, view_of(low, 1), weights)[2:])
-    mean, tail = divide_words(s, t, w + (w == 0.0), u)
-    same = two_sum(head[:, 0], low[:, 0])
-    d, rest = _sum_in_place(head, -mean[:, np.newaxis])
-    del head
-    if low.any():  # 64-bit integers may lie between K and the mean, but none between that and the integer next to it
-        low -= np.rint(tail)[:, np.newaxis]
-        d, more = _sum_in_place(d, low)
-        rest += more
-        del low, more
-    a, b, q, e = _of_pairs(squares, view_of(d, 1), weights)
-    rest *= weights  # as small as a rounding error: plain sums are good enough
-    b += rest.sum(axis=1)
-    e += 2.0 * np.einsum("ij,ij->i", d, rest)
-    a, b = multiply_words(a, b, *divide_words(a, b, w + (w == 0.0), u))
-    q, e = add(q, e, -a, -b)
-    mean, tail = (np.where(varies, *parts) for parts in ((mean, same[0]), (tail, same[1])))
-    q, e = np.where(varies & (q > 0.0), q, 0.0), np.where(varies & (q > 0.0), e, 0.0)
-    unknown = special - special
-    return np.stack(
-        [
-            w,
-            u,
-            mean / scale + special,
-            tail / scale,
-            q / scale / scale + unknown,
-            e / scale / scale,
-            s / scale + unknown,
-            t / scale,
-            np.zeros_like(s),
-        ]
-    )
-
-
 def _sum_in_place(a: np.ndarray, b: np.ndarray) -> Words:
-    """As ``two_sum``, with fewer blocks in memory; both are used up."""
-    s = a + b
+    """As ``two_sum``, with fewer blocks in memory; both are used up. The sum lies in memory as ``a``."""
+    s = np.add(a, b, out=np.empty_like(a))
     z = s - a
-    e = np.subtract(b, z, out=b if b.shape == z.shape else None)
+    e = np.subtract(b, z, out=b if b.shape == z.shape else np.empty_like(a))
     np.subtract(s, z, out=z)
     np.subtract(a, z, out=a)
     e += a
