@@ -126,7 +126,8 @@ class Weighing:
     def _found(self) -> tuple[_Found, np.ndarray]:
         """What the last of the rounds found, and what values were multiplied by in it."""
         pivots = self._pivots()
-        centre = _Centre(*two_sum(*two_words(pivots.reshape(-1))), np.ones(pivots.size))
+        head, tail = two_sum(*two_words(pivots.reshape(-1)))
+        centre = _Centre(head, tail, np.ones(pivots.size))
 
         def in_one_word(values: np.ndarray, of_block: Any) -> Words:
             values -= self._each(pivots[of_block], values)

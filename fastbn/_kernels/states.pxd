@@ -19,7 +19,9 @@ cdef (double, double, double) times(double n, double a, double b, double c) noex
 )
 cdef void join_wide(double *banks, Py_ssize_t count) noexcept nogil
 
-@cython.locals(c=Py_ssize_t, s=double, t=double, m=double)
+@cython.locals(
+    start=Py_ssize_t, slots=Py_ssize_t, row=Py_ssize_t, j=Py_ssize_t, s=double, t=double, m=double, known=bint
+)
 cdef void close_channels_moments(
     double *state, Py_ssize_t channels, Py_ssize_t begin, Py_ssize_t end, double *words, double *terms
 ) noexcept nogil
