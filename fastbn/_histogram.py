@@ -111,7 +111,7 @@ def _counted(
     x: Operand, axes: Axes, index: tuple[slice, ...], bins: int, rows: np.ndarray, pitch: int = LEVELS
 ) -> Iterator[Counts]:
     """Counts of every block of a piece; the key of a value is ``row * pitch + value - least``."""
-    from ._backends.sources import in_order, single  # 5 to 20 ms at import
+    from ._backends.sources import in_order  # 5 to 20 ms at import
 
     part = x._replace(stored=x.stored[index])
     offsets = tuple(index[axis].start for axis in axes.kept)
@@ -119,7 +119,7 @@ def _counted(
     def count(block: Block) -> Counts:
         return _count(x, axes, _moved(block, offsets), bins)
 
-    for block, (keys, counts) in in_order(single(part), axes, count):
+    for block, (keys, counts) in in_order((part.stored,), axes, count):
         here: Any = (..., *block.kept)
         yield rows[here].reshape(-1)[keys // bins] * pitch + keys % bins, counts
 

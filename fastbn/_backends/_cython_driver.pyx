@@ -46,6 +46,7 @@ ctypedef void (*unscale_kernel)(
 ctypedef void (*update_running_kernel)(
     const double *, Py_ssize_t, double, double, double, double *, double *
 ) noexcept nogil
+ctypedef void (*convert_kernel)(const void *, void *, Py_ssize_t) noexcept nogil
 ctypedef void (*differentiate_kernel)(
     const double *, const double *, Py_ssize_t, Py_ssize_t, const double *, double, double *, double *, double *,
     Py_ssize_t, Py_ssize_t
@@ -191,6 +192,20 @@ def unscale(
         (<unscale_kernel>kernel)(
             count_, channels, low_, low_tail_, high_, high_tail_, start, stop, coefficients_
         )
+
+
+def widen(size_t kernel, halves, bits, Py_ssize_t count):
+    cdef const void *halves_ = memory(halves)
+    cdef void *bits_ = memory(bits)
+    with nogil:
+        (<convert_kernel>kernel)(halves_, bits_, count)
+
+
+def narrow(size_t kernel, values, halves, Py_ssize_t count):
+    cdef const void *values_ = memory(values)
+    cdef void *halves_ = memory(halves)
+    with nogil:
+        (<convert_kernel>kernel)(values_, halves_, count)
 
 
 def update_running(size_t kernel, state, Py_ssize_t channels, double keep, double take, double ddof, mean, var):

@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import _algebra
 from .._arrays import kernel_dtypes
-from .._kernels import coefficients, machine, maps, reductions, variants, walks
+from .._kernels import coefficients, halves, machine, maps, reductions, variants, walks
 
 _HEADER = """\
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
@@ -38,6 +38,7 @@ cdef extern from "machine.h" nogil:
     double multiply_add "fastbn_multiply_add"(double a, double b, double c) noexcept
     int64_t whole "fastbn_whole"(double v) noexcept
     int64_t pattern_float "fastbn_pattern_float"(float v) noexcept
+    float of_pattern "fastbn_of_pattern"(int32_t bits) noexcept
     int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
 """
 _DECLARATION = re.compile(
@@ -59,6 +60,7 @@ def _c_type(dtype: np.dtype) -> str:
 def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     """Every module of entries with the variant and dtypes it is compiled for, and what a backend calls these."""
     yield coefficients, (), _Form({}, {})
+    yield halves, (), _Form({}, {})
     inputs, outputs = kernel_dtypes()
     for method, arithmetic, dtype in reductions.reduction_variants(inputs):
         types = {"number": _c_type(dtype), "word": _c_type(reductions.STATE_DTYPES[method])}
@@ -174,7 +176,7 @@ class CythonSource:
             return f"{meaning.__name__}_{form.types['number']}"
         if meaning is machine.sum_pattern:
             return "pattern_double"
-        if meaning in (_algebra.multiply_add, machine.whole):
+        if meaning in (_algebra.multiply_add, machine.whole, machine.of_pattern):
             return str(meaning.__name__)
         key = meaning, id(form.bindings), *form.types.values()
         if key not in self._names:

@@ -156,6 +156,18 @@ sum_pattern = pattern
 
 
 @intrinsic
+def of_pattern(typing_context, bits):
+    """The float32 of some bits."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(32)
+        value = arguments[0]
+        return builder.bitcast(builder.trunc(value, word) if value.type.width > word.width else value, ir.FloatType())
+
+    return types.float32(bits), generate
+
+
+@intrinsic
 def multiply_add(typing_context, a, b, c):
     """A fused multiply-add."""
 

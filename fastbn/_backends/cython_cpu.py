@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels import coefficients, variants
+from .._kernels import coefficients, halves, variants
 from . import BackendUnavailable
 from .host import Host
 
@@ -69,8 +69,15 @@ class CythonKernels:
     @functools.cached_property
     def coefficients(self) -> SimpleNamespace:
         """What makes coefficients from states, for all variants."""
-        names = variants.ENTRIES[coefficients]
-        return self._entries(**{name: getattr(_driver, name) for name in names})
+        return self._shared(coefficients)
+
+    @functools.cached_property
+    def halves(self) -> SimpleNamespace:
+        """Conversions of float16."""
+        return self._shared(halves)
+
+    def _shared(self, module: ModuleType) -> SimpleNamespace:
+        return self._entries(**{name: getattr(_driver, name) for name in variants.ENTRIES[module]})
 
     def _entries(self, *labels: str, **drivers: Callable[..., None]) -> SimpleNamespace:
         return SimpleNamespace(

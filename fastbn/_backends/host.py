@@ -25,6 +25,7 @@ from .._kernels.variants import PAIRS
 from .._layout import Axes
 from .._selection import Kept
 from . import MOMENT_ROWS, ExactSums, Interval, Moments
+from .copies import Copies
 from .mapping import Mapping, target_of
 from .reduction import Reduction
 from .sources import Source, omitting, pair, single
@@ -43,6 +44,8 @@ class CompiledKernels(Protocol):
     ) -> SimpleNamespace: ...
     @property
     def coefficients(self) -> SimpleNamespace: ...
+    @property
+    def halves(self) -> SimpleNamespace: ...
 
 
 class Host:
@@ -50,6 +53,7 @@ class Host:
 
     def __init__(self, kernels: CompiledKernels) -> None:
         self._kernels = kernels
+        self._copies = Copies(kernels)
 
     def reduce_moments(self, x: Operand, axes: Axes) -> Moments:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
@@ -68,7 +72,7 @@ class Host:
 
     def _reduction_of(self, method: str, x: Operand) -> tuple[Reduction, Source]:
         """How a method reduces an array, of which some values may not count."""
-        source = single(x) if x.selection is None else omitting(x)
+        source = single(x, self._copies) if x.selection is None else omitting(x, self._copies)
         method = method if x.selection is None else f"{method}_omitting"
         return self._reduction(method, source.arithmetic, source.storage), source
 
@@ -144,7 +148,7 @@ class Host:
         kept: Kept | None = None,
     ) -> None:
         """Apply a transform of ``variants.TRANSFORMS`` with one set of coefficients per channel."""
-        self._mapping(transform, x.arithmetic, x.storage).whole(single(x), axes, coefficients, out, kept)
+        self._mapping(transform, x.arithmetic, x.storage).whole(single(x, self._copies), axes, coefficients, out, kept)
 
     def normalize_batch(
         self,
@@ -161,7 +165,7 @@ class Host:
         out: Operand,
     ) -> Moments:
         """Reduce, and map with the result: group by group of channels where a group fits the cache."""
-        source, members = single(x), axes.channels // of_groups.channels
+        source, members = single(x, self._copies), axes.channels // of_groups.channels
         reduction, reduced = self._reduction_of("compensated", grouped)
         mapping = self._mapping(transform, x.arithmetic, x.storage)
         view, summed = source.view(axes), reduced.view(of_groups)
@@ -218,7 +222,7 @@ class Host:
         members = channels // groups
         if x.arithmetic == "wide":
             x, moments = self._centred(x, axes, moments)
-        source, state = pair(x, dy), moments.state.reshape(-1)
+        source, state = pair(x, dy, self._copies), moments.state.reshape(-1)
         kept = Kept(x.selection, np.zeros(axes.shape)) if x.selection else None
         reduction = self._reduction("gradients", source.arithmetic, source.storage)
         mapping = self._mapping("gradient", source.arithmetic, source.storage)

@@ -121,6 +121,13 @@ static inline int64_t fastbn_pattern_double(double v)
     return bits;
 }
 
+static inline float fastbn_of_pattern(int32_t bits)
+{
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
 static inline int64_t fastbn_whole(double v)
 {
     return (int64_t)v;

@@ -13,7 +13,7 @@ from .._kernels.sizes import KNOBS, MAP_PITCH, SCRATCH
 from .._layout import Axes, Block, View, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
-from .sources import STAGING_THREADS, Source, in_order
+from .sources import STAGING_THREADS, Source, in_order, waves
 
 _WAVE = 1024  # staged blocks whose places are held at a time
 
@@ -68,7 +68,7 @@ class Mapping:
         def work(block: Block) -> None:
             kept.put(results[block.where], kept.selection.absent(source.arrays[0], axes, block), block)
 
-        for _ in in_order(source, axes, work, out.storage.itemsize):
+        for _ in in_order(source.arrays, axes, work, out.storage.itemsize):
             pass
 
     def blocks(self, view: View, target: Target, coefficients: np.ndarray, first: int, last: int) -> None:
@@ -99,33 +99,21 @@ class Mapping:
         storage = out.storage if len(source.arrays) == 1 else source.storage
 
         def work(current: list[Block], begin: int, end: int) -> None:
+            staged, result = None, np.empty(0, storage)
             for block in current[begin:end]:
-                values, view = source.staged(axes, block)
-                result = np.empty_like(values, storage)
+                values, view = staged = source.staged(axes, block, staged)
+                if result.shape != values.shape:
+                    result = np.empty_like(values, storage)
                 target = Target(result.ravel(order="K"), view.cut.geometry, "apart")
                 self.blocks(view, target, knobs[(slice(None), *block.kept)].ravel(), 0, view.cut.blocks)
                 if kept:
                     kept.put(result, kept.selection.absent(source.arrays[0], axes, block), block)
-                store(results[block.where], result)
+                source.copies.write(results[block.where], result)
 
         size = source.nbytes + out.stored.nbytes
         itemsize = max(source.storage.itemsize, storage.itemsize) * len(source.arrays)
-        for current in source.waves(axes, _WAVE, itemsize):
+        for current in waves(source.arrays[0], axes, _WAVE, itemsize):
             _threads.run(len(current), size, functools.partial(work, current), STAGING_THREADS)
-
-
-def store(piece: np.ndarray, result: np.ndarray) -> None:
-    """Convert results to the dtype of the output: for integers, to the nearest one there is, and NaN to 0."""
-    with np.errstate(all="ignore"):
-        if piece.dtype.kind == "f":
-            np.copyto(piece, result, casting="same_kind")
-            return
-        ends = np.iinfo(piece.dtype)
-        np.rint(result, out=result)
-        inside = (result >= ends.min) & (result < float(ends.max) + 1.0)
-        np.copyto(piece, np.where(inside, result, 0.0), casting="unsafe")
-        np.copyto(piece, ends.max, where=result >= float(ends.max) + 1.0)
-        np.copyto(piece, ends.min, where=result < ends.min)
 
 
 assert SCRATCH >= KNOBS * MAP_PITCH  # maps expand their coefficients into the same scratch

@@ -27,6 +27,7 @@ from .._kernels import (
     coefficients,
     exact_steps,
     gaps,
+    halves,
     machine,
     maps,
     marks,
@@ -134,6 +135,7 @@ def _shared() -> dict[Any, Any]:
         "multiply_add",
         "pattern",
         "sum_pattern",
+        "of_pattern",
     )
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
     for module in (machine, _algebra, operands, marks, pivots, steps, exact_steps, sums, states):
@@ -182,6 +184,11 @@ class NumbaKernels:
     def coefficients(self) -> SimpleNamespace:
         """What makes coefficients from states, for all variants."""
         return _bind(coefficients, "shared", _shared(), {})
+
+    @functools.cached_property
+    def halves(self) -> SimpleNamespace:
+        """Conversions of float16."""
+        return _bind(halves, "shared", _shared(), {})
 
 
 backend = Host(NumbaKernels())

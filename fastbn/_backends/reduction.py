@@ -144,7 +144,7 @@ class Reduction:
             of_block = None if centres is None else centres[(slice(None), *block.kept)].reshape(2, -1)
             return self.piece(source.staged(axes, block).view, of_block)
 
-        for block, part in in_order(source, axes, reduce_block, source.storage.itemsize * len(source.arrays)):
+        for block, part in in_order(source.arrays, axes, reduce_block, source.storage.itemsize * len(source.arrays)):
             rows = (slice(None), *block.kept)
             if not block.first:
                 joined = states[rows].ravel()

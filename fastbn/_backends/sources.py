@@ -17,6 +17,7 @@ from .._kernels.reductions import OMITTING
 from .._kernels.variants import PAIRS
 from .._layout import Axes, Block, View, blocks, direct_view, pair_view
 from .._selection import Selection
+from .copies import Copies
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Source(NamedTuple):
     arithmetic: str
     storage: np.dtype  # what kernels read
     direct: bool  # whether they can read that in place
+    copies: Copies  # of blocks, where they cannot
     selection: Selection | None = None  # which values count, if not all
 
     @property
@@ -45,19 +47,21 @@ class Source(NamedTuple):
             return None
         return direct_view(self.arrays[0], axes) if len(self.arrays) == 1 else pair_view(self.arrays, axes)
 
-    def staged(self, axes: Axes, block: Block) -> "Staged":
+    def staged(self, axes: Axes, block: Block, last: "Staged | None" = None) -> "Staged":
         """Native copies of a block: of an array and its marks, or of a pair (x, dy).
 
-        In a pair, what does not count has a gradient of 0.
+        In a pair, what does not count has a gradient of 0. ``last`` is a block of which nothing is needed any more: its
+        memory is used again (that of new blocks took half of the time of maps).
         """
         pieces = [array.transpose(axes.kept + axes.reduced)[block.where] for array in self.arrays]
         marked = self.selection is not None and self.selection.marked
-        staged = room_for(pieces[0], len(axes.kept), self.storage)
+        again = last is not None and last.values.shape == pieces[0].shape
+        staged = last if last and again else room_for(pieces[0], len(axes.kept), self.storage)
         values, other = staged.values, staged.values
-        copy(values, pieces[0])
+        self.copies.read(values, pieces[0])
         if len(pieces) > 1:
             other = np.empty_like(values)
-            copy(other, pieces[1])
+            self.copies.read(other, pieces[1])
         if marked:
             assert self.selection is not None
             absent = self.selection.absent(self.arrays[0], axes, block)
@@ -82,48 +86,51 @@ class Source(NamedTuple):
         np.copyto(marks, np.nan, where=absent)
         return marks
 
-    def waves(self, axes: Axes, size: int, itemsize: int) -> Iterator[list[Block]]:
-        """All blocks, of which copies have values of so many bytes, in lists of ``size``: there may be 10^5."""
-        todo = blocks(self.arrays[0], axes, itemsize)
-        while wave := list(itertools.islice(todo, size)):
-            yield wave
 
-
-def single(x: Operand) -> Source:
+def single(x: Operand, copies: Copies) -> Source:
     """One array."""
-    return Source((x.stored,), x.arithmetic, x.storage, x.direct)
+    return Source((x.stored,), x.arithmetic, x.storage, x.direct, copies)
 
 
-def pair(x: Operand, dy: Operand) -> Source:
+def pair(x: Operand, dy: Operand, copies: Copies) -> Source:
     """The pair (x, dy), in the dtype of ``dy`` where float32 holds both, else in float64."""
     narrow = dy.stored.dtype == np.float32 and x.storage == np.float32
     arithmetic = "single" if narrow else "double"
     storage = PAIRS[arithmetic]
     direct = x.direct and dy.direct and x.storage == storage == dy.storage
-    return Source((x.stored, dy.stored), arithmetic, storage, direct, x.selection)
+    return Source((x.stored, dy.stored), arithmetic, storage, direct, copies, x.selection)
 
 
-def in_order(source: Source, axes: Axes, work: Callable[[Block], T], itemsize: int = 8) -> Iterator[tuple[Block, T]]:
-    """Every block and what ``work`` makes of it, on all threads, in the order of the blocks.
+def waves(array: np.ndarray, axes: Axes, size: int, itemsize: int) -> Iterator[list[Block]]:
+    """All blocks, of which copies have values of so many bytes, in lists of ``size``: there may be 10^5."""
+    todo = blocks(array, axes, itemsize)
+    while wave := list(itertools.islice(todo, size)):
+        yield wave
+
+
+def in_order(
+    arrays: tuple[np.ndarray, ...], axes: Axes, work: Callable[[Block], T], itemsize: int = 8
+) -> Iterator[tuple[Block, T]]:
+    """Every block of arrays of one shape and what ``work`` makes of it, on all threads, in the order of the blocks.
 
     ``work`` makes copies with values of so many bytes.
     """
-    for current in source.waves(axes, _WAVE * STAGING_THREADS, itemsize):
+    for current in waves(arrays[0], axes, _WAVE * STAGING_THREADS, itemsize):
         results: list[Any] = [None] * len(current)
 
         def some(begin: int, end: int, current: list[Block] = current, results: list[Any] = results) -> None:
             for i in range(begin, end):
                 results[i] = work(current[i])
 
-        _threads.run(len(current), source.nbytes, some, STAGING_THREADS)
+        _threads.run(len(current), sum(array.nbytes for array in arrays), some, STAGING_THREADS)
         yield from zip(current, results, strict=True)
 
 
-def omitting(x: Operand) -> Source:
+def omitting(x: Operand, copies: Copies) -> Source:
     """One array of which some values do not count, in a dtype that has marks."""
     arithmetic = _OMITTED.get(x.arithmetic, x.arithmetic)
     storage = x.storage if x.storage in OMITTING[arithmetic] else OMITTING[arithmetic][0]
-    return Source((x.stored,), arithmetic, storage, x.direct and x.storage == storage, x.selection)
+    return Source((x.stored,), arithmetic, storage, x.direct and x.storage == storage, copies, x.selection)
 
 
 def fill(values: np.ndarray, absent: np.ndarray, kept: int) -> None:
@@ -159,9 +166,3 @@ def view_of(room: np.ndarray, kept: int) -> View:
 def _kept_first(shape: tuple[int, ...], kept: int) -> Axes:
     sizes = shape[:kept], shape[kept:]
     return Axes(tuple(range(kept)), tuple(range(kept, len(shape))), sizes[0], *(math.prod(part) for part in sizes))
-
-
-def copy(room: np.ndarray, piece: np.ndarray) -> None:
-    """Put a piece into its room."""
-    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-        np.copyto(room, piece, casting="same_kind")

@@ -176,7 +176,7 @@ class Weighing:
             with np.errstate(all="ignore"):  # of the thread that does the work
                 return self._part(block, take)
 
-        for block, part in in_order(self._source, self._axes, reduce, itemsize):
+        for block, part in in_order(self._source.arrays, self._axes, reduce, itemsize):
             held = whole.select(block.kept)
             sizes = held.counted.shape
             held.state[...] = _added(held.state.reshape(9, -1), part.state).reshape(9, *sizes)

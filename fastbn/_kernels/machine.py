@@ -5,7 +5,7 @@ gathers, 1.6 times the time). ``lesser`` and ``greater`` are what one instructio
 is NaN. So a NaN may be lost in them; it is found by the sums.
 """
 
-from numpy import float64
+from numpy import array, float64
 
 from .._algebra import multiply_add
 
@@ -43,6 +43,11 @@ def nearer(v, near):
 def pattern(v):
     """The bits of a float as an integer of the same size."""
     return int(v.view(f"i{v.itemsize}"))
+
+
+def of_pattern(bits):
+    """The float32 of some bits, an integer."""
+    return array(bits, dtype="u4").view("f4")[()]
 
 
 def sum_pattern(v):

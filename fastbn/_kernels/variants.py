@@ -15,6 +15,7 @@ import numpy as np
 from .. import _algebra as algebra
 from . import (
     coefficients,
+    halves,
     machine,
     maps,
     operands,
@@ -26,6 +27,7 @@ ENTRIES = {
     walks: ("walk_rows", "walk_columns", "combine", "absorb", "conclude"),
     maps: ("map_rows", "map_columns"),
     coefficients: ("standardize", "destandardize", "rescale", "unscale", "update_running", "differentiate"),
+    halves: ("widen", "narrow"),
 }
 
 
