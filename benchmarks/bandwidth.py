@@ -1,4 +1,4 @@
-"""What the memory of this machine can do: read, copy, and copy past the caches, with so many threads.
+"""What the memory of this machine can do: read, copy, copy past the caches, and give new pages, with so many threads.
 
 The limit of an operation is the time in which its bytes can be read and written, as found in the same run.
 """
@@ -19,6 +19,7 @@ except ModuleNotFoundError:  # then there is no copy past the caches
 
 SIZE = 1 << 26  # bytes: more than the caches hold, with what is written
 VECTOR = 64  # bytes of a store
+PAGE = 4096  # bytes
 
 
 def _copy_past() -> Callable[[np.ndarray, np.ndarray], None] | None:
@@ -73,6 +74,7 @@ class Probe:
     def calls(self) -> dict[str, Callable[[], None]]:
         """What can be timed, by name."""
         ways = {"read": lambda part, _: part.max(), "copy": lambda part, target: np.copyto(target, part)}
+        ways["new pages"] = lambda part, _: np.empty(part.nbytes, np.uint8)[::PAGE].fill(1)
         if self._past is not None:
             ways["copy past caches"] = self._past
         return {name: lambda way=way: self._run(way) for name, way in ways.items()}
@@ -81,8 +83,12 @@ class Probe:
         for done in [self._pool.submit(way, *pair) for pair in self.parts]:
             done.result()
 
-    def limit(self, seconds: dict[str, float], read: int, written: int) -> float:
+    def limit(self, seconds: dict[str, float], read: int, written: int, allocated: int = 0) -> float:
         """Seconds for so many bytes, from those that the calls took."""
         per_byte = seconds["read"] / self.size
         copies = min(seconds[name] for name in seconds if name.startswith("copy"))
-        return per_byte * read + max(0.0, copies / self.size - per_byte) * written
+        return (
+            per_byte * read
+            + max(0.0, copies / self.size - per_byte) * written
+            + seconds.get("new pages", 0.0) / self.size * allocated
+        )

@@ -4,7 +4,7 @@
 Everything in a row runs in turn in one process, on the same arrays and as many threads, after a call that is not
 counted and is checked against NumPy in float64. Written are a JSON file, a Markdown table and a figure of the minima
 over the time that memory needs for the same bytes (`bandwidth.py`). Those that are not installed are left out:
-pip install numba torch scikit-learn scipy bottleneck numbagg opencv-python-headless matplotlib
+pip install numba torch scikit-learn scipy bottleneck numbagg opencv-python-headless albucore matplotlib
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import fastbn
 from bandwidth import Probe
-from compare_rows import ROWS, SIZES, SMALL, Row, set_threads
+from compare_common import SIZES, SMALL, Row, set_threads
+from compare_rows import ROWS
 from side_by_side import PAUSE, describe_machine
 
 
@@ -39,7 +40,7 @@ def measure(row: Row, probe: Probe, rounds: int) -> dict:
     least = {name: min(seen) for name, seen in seconds.items()}
     return {
         "row": row.name,
-        "limit": probe.limit({name: least[name] for name in probe.calls()}, row.read, row.written),
+        "limit": probe.limit({name: least[name] for name in probe.calls()}, row.read, row.written, row.allocated),
         "minimum": least,
         "median": {name: statistics.median(seen) for name, seen in seconds.items()},
         "error": errors,

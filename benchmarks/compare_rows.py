@@ -2,111 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from types import ModuleType
 
 import numpy as np
 
 import fastbn
-
-SIZES: dict[str, tuple[tuple[int, ...], int]] = {
-    "NCHW": ((32, 64, 112, 112), 1),
-    "NCHW, short": ((256, 256, 14, 14), 1),
-    "NCHW, large": ((8, 3, 1024, 1024), 1),
-    "channels last": ((32, 224, 224, 3), -1),
-    "channels last, 64": ((32, 112, 112, 64), -1),
-    "channels last, 256": ((64, 28, 28, 256), -1),
-    "table": ((2**20, 32), 1),
-    "wide table": ((2**14, 2048), 1),
-    "narrow table": ((2**24, 3), 1),
-    "one channel": ((1, 2**25), 0),
-    "many channels": ((64, 30_000), 1),
-}
-SMALL = {name: (tuple(min(n, 6) for n in shape), axis) for name, (shape, axis) in SIZES.items()}
-DTYPES = ("float32", "float64", "float16", "uint8", "uint16")
-EPS = 1e-5
-SAMPLE = 50_000  # outputs that are checked
-
-
-def peer(name: str) -> ModuleType | None:
-    """A module, if it is installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-torch, sklearn, scipy, cv2 = map(peer, ("torch", "sklearn.preprocessing", "scipy.stats", "cv2"))
-REDUCERS = {name: module for name in ("bottleneck", "numbagg") if (module := peer(name))}
-
-
-def set_threads(count: int) -> None:
-    """Give the others as many threads."""
-    if torch:
-        torch.set_num_threads(count)
-    if cv2:
-        cv2.setNumThreads(count)
-    if "numbagg" in REDUCERS:
-        importlib.import_module("numba").set_num_threads(count)
-
-
-@dataclass(frozen=True)
-class Row:
-    """Calls that give the same, how far their results are off, and the bytes that have to be read and written."""
-
-    name: str
-    ours: Callable[[], object]
-    error: Callable[[object], float]
-    read: int
-    written: int = 0
-    peers: dict[str, Callable[[], object]] = field(default_factory=dict)
-
-
-def data(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Numbers like photographs' (integers) or with a mean of a few deviations."""
-    rng = np.random.default_rng(0)
-    if dtype.startswith("u"):
-        return rng.integers(0, 200, shape, dtype)
-    return (rng.standard_normal(shape, dtype=np.float32) + np.float32(3)).astype(dtype)
-
-
-def moments(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance in float64 by two passes, a channel after the other."""
-    rows = np.moveaxis(x, axis, 0)
-    found = []
-    for row in rows:
-        values = row.astype(np.float64).reshape(-1)
-        found.append((values.mean(), values.var()))
-    mean, var = np.transpose(found)
-    return mean, var
-
-
-def of_moments(x: np.ndarray, axis: int) -> Callable[[object], float]:
-    """Largest error of a mean in standard deviations and of a variance, relative."""
-    mean, var = moments(x, axis)
-
-    def error(result: object) -> float:
-        if isinstance(result, fastbn.ChannelStats):
-            result = result.mean, result.var()
-        got = [np.asarray(part, np.float64).reshape(-1) for part in result]
-        return float(max(np.max(np.abs(got[0] - mean) / np.sqrt(var)), np.max(np.abs(got[1] / var - 1))))
-
-    return error
-
-
-def of_map(
-    expected: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray, axis: int
-) -> Callable[[object], float]:
-    """Largest error of some outputs; what is expected is a function of flat places and their channels."""
-    places = np.random.default_rng(1).integers(0, x.size, min(x.size, SAMPLE))
-    wanted = expected(places, np.unravel_index(places, x.shape)[axis])
-
-    def error(result: object) -> float:
-        return float(np.max(np.abs(np.asarray(result).reshape(-1)[places] - wanted)))
-
-    return error
+from compare_common import (
+    DTYPES,
+    EPS,
+    REDUCERS,
+    Row,
+    albucore,
+    cv2,
+    data,
+    moments,
+    of_gradient,
+    of_map,
+    of_moments,
+    scipy,
+    sklearn,
+    torch,
+)
 
 
 def squared(mean: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,6 +58,22 @@ def statistics_rows(sizes: dict) -> Iterator[Row]:
         )
 
 
+def torch_forwards(x: np.ndarray, stats: fastbn.ChannelStats) -> tuple[dict, dict]:
+    """Evaluation and training by PyTorch into outputs given, channels second."""
+    if not torch:
+        return {}, {}
+    t, out = torch.from_numpy(x), torch.ones(x.shape)
+    kept = [torch.from_numpy(a).float() for a in (stats.mean, stats.var())]
+    ones, zeros, *room = (torch.full((x.shape[1],), float(k == 0)) for k in range(4))
+
+    def forward(training: bool, eps: float) -> object:
+        running = [a.clone() for a in kept]
+        return torch.native_batch_norm(t, ones, zeros, *running, training, 0.1, eps, out=(out, *room))[0]
+
+    name = "torch.native_batch_norm(out=)"
+    return {name: lambda: forward(False, 0.0)}, {name: lambda: forward(True, EPS)}
+
+
 def map_rows(sizes: dict) -> Iterator[Row]:
     """Evaluation with given statistics, min-max and the training forward, outputs given."""
     for (name, (shape, axis)), dtype in ((size, dtype) for size in sizes.items() for dtype in DTYPES):
@@ -153,10 +85,12 @@ def map_rows(sizes: dict) -> Iterator[Row]:
         flat = x.reshape(-1)
         std = np.sqrt(var)
         bytes_ = {"read": x.nbytes, "written": out.nbytes}
+        evaluating, training = torch_forwards(x, stats) if dtype == "float32" and axis == 1 else ({}, {})
         yield Row(
             f"normalize, {name}, {dtype}, out=",
             lambda x=x, stats=stats, axis=axis, out=out: fastbn.normalize(x, stats, axis, out=out),
             of_map(lambda k, c, f=flat, m=mean, s=std: (f[k] - m[c]) / s[c], x, axis),
+            peers=evaluating,
             **bytes_,
         )
         yield Row(
@@ -165,13 +99,6 @@ def map_rows(sizes: dict) -> Iterator[Row]:
             of_map(lambda k, c, f=flat, a=low, b=high: (f[k] - a[c]) / (b[c] - a[c]), x, axis),
             **bytes_,
         )
-        peers = {}
-        if torch and dtype == "float32" and axis == 1:
-            t, t_out = torch.from_numpy(x), torch.ones(shape)
-            ones, zeros, *kept = (torch.full((shape[1],), float(k == 0)) for k in range(6))
-            peers["torch.native_batch_norm(out=)"] = lambda t=t, o=t_out, w=ones, b=zeros, k=kept: (
-                torch.native_batch_norm(t, w, b, k[0], k[1], True, 0.1, EPS, out=(o, k[2], k[3]))[0]
-            )
         fused = axis == 1 and x.ndim == 4 and x.nbytes // shape[1] <= 1 << 22
         yield Row(
             f"batch_norm, training, {name}, {dtype}, out=",
@@ -179,7 +106,67 @@ def map_rows(sizes: dict) -> Iterator[Row]:
             of_map(lambda k, c, f=flat, m=mean, v=var: (f[k] - m[c]) / np.sqrt(v[c] + EPS), x, axis),
             x.nbytes if fused else 2 * x.nbytes,
             out.nbytes,
+            training,
+        )
+
+
+def backward_rows(sizes: dict) -> Iterator[Row]:
+    """Gradients, all of them, that of x into an output given."""
+    for (name, (shape, axis)), dtype in ((size, dtype) for size in sizes.items() for dtype in ("float32", "float64")):
+        x, dy = data(shape, dtype), np.flip(data(shape, dtype)) - np.float32(3)
+        dy, out, stats = np.ascontiguousarray(dy), np.ones_like(x), fastbn.channel_stats(x, axis)
+        peers = {}
+        if torch and dtype == "float32" and axis == 1:
+            ones = torch.ones(shape[1])
+            tensors = torch.from_numpy(dy), torch.from_numpy(x), ones, None, None
+            moments_ = torch.from_numpy(stats.mean).float(), torch.from_numpy(1 / np.sqrt(stats.var() + EPS)).float()
+            places = {"out0": torch.ones(shape), "out1": torch.ones_like(ones), "out2": torch.ones_like(ones)}
+            peers["torch.native_batch_norm_backward(out=)"] = lambda t=tensors, m=moments_, o=places: (
+                torch.ops.aten.native_batch_norm_backward.out(*t, *m, True, EPS, [True, True, True], **o)[0]
+            )
+        fused = axis == 1 and x.ndim == 4 and x.nbytes // shape[1] <= 1 << 22
+        yield Row(
+            f"batch_norm_backward, {name}, {dtype}, out=",
+            lambda dy=dy, x=x, s=stats, a=axis, o=out: fastbn.batch_norm_backward(dy, x, s, channel_axis=a, out=o).dx,
+            of_gradient(x, dy, axis),
+            (2 if fused else 4) * x.nbytes,
+            out.nbytes,
             peers,
+        )
+
+
+def new_memory_rows(sizes: dict) -> Iterator[Row]:
+    """The training forward and evaluation as most people call them: in new memory."""
+    for name in ("NCHW", "channels last, 64", "table"):
+        shape, axis = sizes[name]
+        x = data(shape, "float32")
+        stats, (mean, var), flat = fastbn.channel_stats(x, axis), moments(x, axis), x.reshape(-1)
+        expected = of_map(lambda k, c, f=flat, m=mean, v=var: (f[k] - m[c]) / np.sqrt(v[c] + EPS), x, axis)
+        peers: dict[str, dict[str, Callable[[], object]]] = {"training": {}, "evaluation": {}}
+        if torch and axis == 1:
+            t, kept = torch.from_numpy(x), [torch.from_numpy(a).float() for a in (stats.mean, stats.var())]
+            for kind, training in (("training", True), ("evaluation", False)):
+                peers[kind]["torch.nn.functional.batch_norm"] = lambda t=t, k=kept, training=training: (
+                    torch.nn.functional.batch_norm(t, *([None, None] if training else k), training=training, eps=EPS)
+                )
+        read = x.nbytes if name == "NCHW" else 2 * x.nbytes
+        yield Row(
+            f"batch_norm, training, {name}, float32, new memory",
+            lambda x=x, a=axis: fastbn.batch_norm(x, channel_axis=a),
+            expected,
+            read,
+            x.nbytes,
+            peers["training"],
+            x.nbytes,
+        )
+        yield Row(
+            f"normalize, {name}, float32, new memory",
+            lambda x=x, s=stats, a=axis: fastbn.normalize(x, s, a, eps=EPS),
+            expected,
+            x.nbytes,
+            x.nbytes,
+            peers["evaluation"],
+            x.nbytes,
         )
 
 
@@ -194,7 +181,53 @@ def table_rows(sizes: dict) -> Iterator[Row]:
     if scipy:
         peers["scipy.stats.zscore"] = lambda: scipy.zscore(x)
     expected = of_map(lambda k, c: (x.reshape(-1)[k] - mean[c]) / np.sqrt(var[c]), x, 1)
-    yield Row("zscore, table, float32, new memory", lambda: fastbn.zscore(x), expected, 2 * x.nbytes, x.nbytes, peers)
+    bytes_ = {"read": 2 * x.nbytes, "written": x.nbytes, "allocated": x.nbytes}
+    yield Row("zscore, table, float32, new memory", lambda: fastbn.zscore(x), expected, peers=peers, **bytes_)
+    low, high = x.min(axis=0).astype(float), x.max(axis=0).astype(float)
+    peers = {"NumPy": lambda: (x - x.min(axis=0)) / (x.max(axis=0) - x.min(axis=0))}
+    if sklearn:
+        peers["MinMaxScaler().fit_transform"] = lambda: sklearn.MinMaxScaler().fit_transform(x)
+    expected = of_map(lambda k, c: (x.reshape(-1)[k] - low[c]) / (high[c] - low[c]), x, 1)
+    yield Row(
+        "minmax_scale, table, float32, new memory", lambda: fastbn.minmax_scale(x), expected, peers=peers, **bytes_
+    )
 
 
-ROWS = (statistics_rows, map_rows, table_rows)
+def picture_rows(sizes: dict) -> Iterator[Row]:
+    """8-bit photographs to float32, as OpenCV and albucore do it, image by image."""
+    shape, _ = sizes["channels last"]
+    x = data(shape, "uint8")
+    out = np.ones(shape, np.float32)
+    mean, var = moments(x, -1)
+    peers: dict[str, Callable[[], object]] = {}
+    if cv2:
+
+        def with_cv2() -> np.ndarray:
+            center, std = cv2.meanStdDev(x.reshape(1, -1, 3))
+            for image, result in zip(x, out, strict=True):
+                cv2.multiply(image, (*(1 / std).ravel(), 0), dst=result, dtype=cv2.CV_32F)
+                cv2.add(result, (*(-center / std).ravel(), 0), dst=result)
+            return out
+
+        peers["cv2.meanStdDev, multiply, add"] = with_cv2
+    if albucore:
+
+        def with_albucore() -> np.ndarray:
+            center, std = (getattr(x, name)(axis=(0, 1, 2), dtype=np.float64) for name in ("mean", "std"))
+            for image, result in zip(x, out, strict=True):
+                result[...] = albucore.normalize(image, center.astype(np.float32), (1 / std).astype(np.float32))
+            return out
+
+        peers["NumPy mean, std; albucore.normalize"] = with_albucore
+    expected = of_map(lambda k, c: (x.reshape(-1)[k] - mean[c]) / np.sqrt(var[c]), x, -1)
+    yield Row(
+        "zscore, pictures, uint8, out=",
+        lambda: fastbn.zscore(x, -1, out=out),
+        expected,
+        2 * x.nbytes,
+        out.nbytes,
+        peers,
+    )
+
+
+ROWS = (statistics_rows, map_rows, backward_rows, new_memory_rows, table_rows, picture_rows)

@@ -130,12 +130,12 @@ def test_compare_writes_a_row_for_each_side(tmp_path, capsys):
     finally:
         fastbn.set_num_threads(threads)
     rows = json.loads((tmp_path / "compare.json").read_text())["rows"]
-    assert len(rows) == 4 * len(compare.SMALL) + 1
+    assert len(rows) == 5 * len(compare.SMALL) + 8
     backends_there = {f"fastbn, {info.name}" for info in fastbn.backends() if info.available}
     for row in rows:
         assert backends_there <= set(row["error"])
         assert all(row["error"][name] < 1e-5 for name in backends_there), row["row"]
-        assert row["minimum"].keys() == row["median"].keys() == {"read", "copy", *row["minimum"]} | set(row["error"])
+        assert row["minimum"].keys() == row["median"].keys() >= {"read", "copy", "new pages"} | set(row["error"])
         assert row["limit"] > 0
     assert len((tmp_path / "compare.md").read_text().splitlines()) == 4 + sum(len(row["error"]) for row in rows)
     assert "| StandardScaler().fit_transform |" in capsys.readouterr().out
@@ -146,6 +146,7 @@ def test_the_limit_counts_what_is_read_and_written():
     seconds = {"read": 1.0, "copy": 3.0, "copy past caches": 2.5}
     assert probe.limit(seconds, 1 << 16, 0) == 1
     assert probe.limit(seconds, 1 << 17, 1 << 16) == 3.5
+    assert probe.limit(seconds | {"new pages": 2.0}, 1 << 17, 1 << 16, 1 << 15) == 4.5
 
 
 def test_a_copy_past_the_caches_is_a_copy():
