@@ -2,7 +2,7 @@
 """fastbn, on each of its backends, beside the limit of this machine's memory and beside others.
 
 Everything in a row runs in turn in one process, on the same arrays and as many threads, after a call that is not
-counted and is checked against NumPy in float64. Written are a JSON file, a Markdown table and a figure of the minima
+counted and is checked against NumPy in float64. Written are a JSON file, two Markdown tables and a figure of the minima
 over the time that memory needs for the same bytes (`bandwidth.py`). Those that are not installed are left out:
 pip install numba torch scikit-learn scipy bottleneck numbagg opencv-python-headless albucore matplotlib
 """
@@ -21,6 +21,14 @@ from bandwidth import Probe
 from compare_common import SIZES, SMALL, Row, set_threads
 from compare_rows import ROWS
 from side_by_side import PAUSE, describe_machine
+
+_COLUMNS = {
+    "fastbn": "fastbn",
+    "NumPy": "NumPy",
+    "torch": "PyTorch",
+    "StandardScaler": "scikit-learn",
+    "MinMaxScaler": "scikit-learn",
+}
 
 
 def measure(row: Row, probe: Probe, rounds: int) -> dict:
@@ -70,9 +78,27 @@ def table(results: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def summary(results: list[dict]) -> str:
+    """A line for each row: minima over the limit, and largest errors, of fastbn (its faster backend) and of others."""
+    columns = ["fastbn", "NumPy", "PyTorch", "scikit-learn", "others"]
+    lines = [f"| row | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
+    for result in results:
+        cells: dict[str, list[str]] = {column: [] for column in columns}
+        least = result["minimum"]
+        ours = min((name for name in result["error"] if name.startswith("fastbn")), key=least.__getitem__)
+        for name, error in result["error"].items():
+            column = next((column for start, column in _COLUMNS.items() if name.startswith(start)), "others")
+            if column != "fastbn" or name == ours:
+                shown = f"{least[name] / result['limit']:.2f} ({error:.0e})"
+                cells[column].append(f"{shown} {name.partition(' ')[0]}" if column == "others" else shown)
+        lines.append(f"| {result['row']} | {' | '.join(', '.join(cells[column]) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
 def draw(results: list[dict], path: Path) -> None:
     """Draw times over the limit, a row of points for each operation."""
     try:
+        import matplotlib as mpl
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         return
@@ -91,7 +117,8 @@ def draw(results: list[dict], path: Path) -> None:
     axes.set_yticklabels([result["row"] for result in results], fontsize=7)
     axes.invert_yaxis()
     axes.legend(fontsize=7)
-    figure.savefig(path)
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastbn"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -118,6 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
     machine = describe_machine(options.threads)
     (options.output / "compare.json").write_text(json.dumps({"machine": machine, "rows": results}, indent=1) + "\n")
     (options.output / "compare.md").write_text(f"{machine}\n\n{table(results)}")
+    (options.output / "summary.md").write_text(f"{machine}\n\n{summary(results)}")
     draw(results, options.output / "compare.svg")
 
 

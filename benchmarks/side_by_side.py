@@ -295,7 +295,8 @@ def describe_machine(threads: int) -> str:
     lines = cpu_info.read_text().splitlines() if cpu_info.exists() else []
     cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
     parts = [f"{cpu}, {os.cpu_count()} cores, {threads} threads; Python {platform.python_version()}"]
-    for package in ("fastbn", "numpy", "numba", "torch", "scikit-learn"):
+    parts.append(f"fastbn {fastbn.__version__}")
+    for package in ("numpy", "numba", "torch", "scikit-learn"):
         try:
             parts.append(f"{package} {version(package)}")
         except PackageNotFoundError:

@@ -138,6 +138,7 @@ def test_compare_writes_a_row_for_each_side(tmp_path, capsys):
         assert row["minimum"].keys() == row["median"].keys() >= {"read", "copy", "new pages"} | set(row["error"])
         assert row["limit"] > 0
     assert len((tmp_path / "compare.md").read_text().splitlines()) == 4 + sum(len(row["error"]) for row in rows)
+    assert len((tmp_path / "summary.md").read_text().splitlines()) == 4 + len(rows)
     assert "| StandardScaler().fit_transform |" in capsys.readouterr().out
 
 
