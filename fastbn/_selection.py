@@ -115,6 +115,8 @@ def open_data(
     operand = as_operand(x, name)
     axes = split_axes(operand.stored.shape, channel_axis)
     omit = nan_policy == "omit" and operand.original.kind == "f"
+    if not omit and where is mask is nodata is weights is None:
+        return operand, axes
     selection = Selection(
         omit,
         _as_where(where, operand.stored.shape),

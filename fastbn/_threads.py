@@ -130,9 +130,11 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
 
     What a task runs itself stays on its thread.
     """
-    alone = size < 2 * _BYTES_PER_THREAD or getattr(_local, "working", False)
+    if size < 2 * _BYTES_PER_THREAD or getattr(_local, "working", False):
+        task(0, units)  # without a look into the environment, a tenth of a small call
+        return
     threads = get_num_threads() if most is None else min(most, get_num_threads())
-    workers = 1 if alone else min(threads, units, size // _BYTES_PER_THREAD)
+    workers = min(threads, units, size // _BYTES_PER_THREAD)
     if workers <= 1:
         task(0, units)
         return

@@ -109,6 +109,18 @@ def test_import_survives_a_wrong_environment():
     assert python("import fastbn; print(fastbn.backends()[0].name)", FASTBN_BACKEND="fortran") == "numba"
 
 
+WHICH = "from fastbn._backends import chosen; print(chosen())"
+WITHOUT_CYTHON = "import sys; sys.modules['fastbn._backends._cython_driver'] = None\n"
+
+
+def test_the_default_is_what_starts_first_of_what_is_there():
+    names = [info.name for info in fastbn.backends() if info.available]
+    assert python(WHICH) == ("cython" if "cython" in names else "numba")
+    if "numba" in names:
+        assert python(WITHOUT_CYTHON + WHICH) == "numba"
+        assert python(WHICH, FASTBN_BACKEND="numba") == "numba"
+
+
 def test_without_numba_the_reason_is_told():
     code = WITHOUT_NUMBA + ("import fastbn\ninfo = fastbn.backends()[0]\nassert not info.available\nprint(info.reason)")
     assert "numba" in python(code)
