@@ -39,13 +39,13 @@ CONVENTIONS = {
 def check_convention(name: Any, momentum: Any, eps: Any) -> Convention:
     """A convention, with momentum and eps of its own where they are given."""
     check_choice("convention", name, CONVENTIONS)
-    chosen = CONVENTIONS[name]
+    usual = CONVENTIONS[name]
+    share = usual.momentum
     if momentum is not Default.CONVENTION:
-        value = check_number("momentum", momentum)
-        if not 0.0 <= value <= 1.0:
+        share = check_number("momentum", momentum)
+        if not 0.0 <= share <= 1.0:
             raise ValueError(f"momentum: got {momentum!r}; wants a number in [0, 1]")
-        chosen = chosen._replace(momentum=value)
-    return chosen if eps is Default.CONVENTION else chosen._replace(eps=check_eps(eps))
+    return Convention(share, usual.eps if eps is Default.CONVENTION else check_eps(eps), usual.of_old, usual.ddof)
 
 
 def weights(convention: Convention) -> tuple[float, float]:

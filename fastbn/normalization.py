@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit, fit_apply, refuse_constant, wrap
+from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit, fit_apply, reduce, refuse_constant, wrap
 from ._arrays import INVERSE_OUTPUTS, channel_vector, prepare_output, transform_of
 from ._backends import current
 from ._channel_quantiles import ChannelQuantiles
@@ -300,8 +300,12 @@ def minmax_scale(
     if stats is not None:
         check_extremes(stats, axes)
     y, target = prepare_output(x, operand, out, dtype)
-    stats = fit(operand, axes, stats, method, nan_policy)
-    moments = stats.moments()
+    if stats is None and method == "compensated" and nan_policy != "raise" and operand.selection is None:
+        moments = reduce(operand, axes)
+        stats = wrap(moments, axes, operand) if return_stats else None
+    else:
+        stats = fit(operand, axes, stats, method, nan_policy)
+        moments = stats.moments()
     if on_constant == "raise":
         constant = (moments.least == moments.greatest) & np.isfinite(moments.least)
         refuse_constant(constant & (moments.state[0] > 0), axes)
