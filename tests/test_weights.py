@@ -179,6 +179,15 @@ def test_sampled_values_far_from_all_others():
         check(fastbn.channel_stats(x, 0, weights=weights), x, weights)
 
 
+@pytest.mark.parametrize(("value", "weight"), [(1e145, 1e-290), (1e148, 1e-296), (2.0**481, 2.0**-962), (1e300, 0.0)])
+def test_a_large_value_of_small_weight_does_not_hide_the_others(value, weight):
+    x, weights = (
+        np.array([[value, 1.0, 2.0, 3.0], [1.0, 5.0, 2.0, 3.0]]),
+        np.array([[weight, 1.0, 1.0, 1.0], [1.0] * 4]),
+    )
+    check(fastbn.channel_stats(x, 0, weights=weights), x, weights)
+
+
 def test_merges_keep_weights_apart_from_counts():
     rng = np.random.default_rng(4)
     x, weights = rng.normal(1e5, 1, (3, 900)), rng.random((3, 900))

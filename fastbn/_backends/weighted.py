@@ -73,9 +73,10 @@ class _Found(NamedTuple):
         return np.asarray(known | (self.m2[0] >= _REMAINS * self.squares))
 
     def scale(self) -> np.ndarray:
-        """What brings values to where their squares are normal."""
+        """What brings values to where their squares are normal, if they are not as they stand, with their weights."""
         magnitude = np.abs(self.ends()).max(axis=0)
-        return np.where(np.isfinite(magnitude) & (magnitude > 0.0), range_scale(magnitude), 1.0)
+        normal = (self.squares >= _LEAST) & np.isfinite(self.squares)
+        return np.where(normal | ~np.isfinite(magnitude) | (magnitude == 0.0), 1.0, range_scale(magnitude))
 
     def centre(self, exact: np.ndarray, before: np.ndarray) -> _Centre:
         """The mean, rounded to what the data can hold; 0 where differences were not exact, or not of scaled values."""
