@@ -157,7 +157,7 @@ class BatchNorm:
             convention=self.convention,
             return_stats=True,
         )
-        if self.training and self.track_running_stats and stats.weight.any():  # a third of the time that count takes
+        if self.training and self.track_running_stats and stats.weight.any():  # half of the time that count takes
             self.num_batches_tracked += 1
         self._seen = x, stats, by_batch
         return cast(np.ndarray, y)
