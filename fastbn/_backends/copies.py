@@ -16,7 +16,7 @@ class Kernels(Protocol):
 
 
 class Copies:
-    """Conversions by NumPy, but those of float16, which kernels do three times as fast."""
+    """Conversions by NumPy, but those of float16, which kernels do 5 to 13 times as fast."""
 
     def __init__(self, kernels: Kernels) -> None:
         self._kernels = kernels
