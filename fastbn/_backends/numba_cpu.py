@@ -48,7 +48,6 @@ from .host import Host
 # took half of the time for 30,000 channels of 64 rows and a fifth for channels last.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": False}
 # Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each.
-_LOOPS = ("FOR_ITER", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "POP_JUMP_BACKWARD_IF_TRUE")
 _INLINED = {
     passes: ("survey", "accumulate"),
     gaps: ("survey", "accumulate"),
@@ -86,7 +85,7 @@ def _is_formula(function: FunctionType) -> bool:
 
     1.1 of the time of statistics of tables (``forceinline`` is the only way to say so).
     """
-    loops = any(step.opname in _LOOPS for step in dis.get_instructions(function))
+    loops = any("BACKWARD" in step.opname for step in dis.get_instructions(function))
     return not loops and not {"load", "store", "window"} & set(function.__code__.co_names)
 
 
