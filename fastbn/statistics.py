@@ -37,8 +37,7 @@ def channel_stats(
         How often a value counts: finite numbers >= 0 that broadcast to `x` (per row, per latitude, per pixel); integers
         up to 2^53. A value of weight 0 is absent. Mean and variance are those of data in which values are repeated so
         often; `ddof` is subtracted from the sum of the weights. The errors are those of the other data, as long as the
-        weights times the squares of the values are in the range of float64, also over the largest weight;
-        the mean's as long as it is at least 1e-11 of the mean of absolute values.
+        weights times the squares of the values are in the range of float64, also over the largest weight.
     nodata : scalar or array_like, optional
         A value that stands for no value, or one per channel; compared in the dtype of `x`. NaN may be one; in integer
         data it says that a channel has none.

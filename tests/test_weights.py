@@ -127,6 +127,21 @@ def test_data_that_one_round_of_sums_can_do_and_cannot(kind, dtype):
         check(fastbn.channel_stats(np.asarray(x, order=order), 0, weights=weights), x, weights)
 
 
+def runs_that_cancel(n, spread):
+    """Equal products in long runs, whose rounding errors add up, and the opposite but for a little."""
+    x = np.repeat([0.3, -0.3 * (1 + spread), 0.3 * spread], [n, n, 1])
+    return np.stack([x, x[::-1]]), np.broadcast_to([[1 / 3], [1 / 7]], (2, 2 * n + 1))
+
+
+@pytest.mark.parametrize("n", [256, 3000, 8192, 50_000])
+@pytest.mark.parametrize("spread", [2e-8, 2e-11, 2e-14])
+@pytest.mark.parametrize("order", "CF")
+def test_equal_products_that_cancel(n, spread, order):
+    x, weights = runs_that_cancel(n, spread)
+    x, weights = (np.tile(a, (3, 1)) for a in (x, weights))
+    check(fastbn.channel_stats(np.asarray(x, order=order), 0, weights=weights), x, weights)
+
+
 @pytest.mark.parametrize("weight", [1e-300, 1e-310, 1.0, 1e300])
 def test_scale_of_weights_does_not_matter(weight):
     x = np.array([[1.0, 2.0, 4.0]])

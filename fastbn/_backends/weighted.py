@@ -201,8 +201,8 @@ class Weighing:
         q, e = _of_pairs(self._squares, view_of(d, kept), weights)[2:]
         if rest.ndim:
             reduced = tuple(range(kept, d.ndim))
-            rest *= weights  # as small as a rounding error: plain sums are good enough
-            t += rest.sum(axis=reduced).reshape(-1)
+            t += _of_pairs(self._sums, view_of(rest, kept), weights)[2]
+            rest *= weights  # as small as a rounding error, of squares that do not cancel: a plain sum is good enough
             rest *= d
             e += 2.0 * rest.sum(axis=reduced).reshape(-1)
         zero = np.zeros_like(w)

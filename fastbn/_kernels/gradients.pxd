@@ -2,6 +2,15 @@ cimport cython
 
 # C types of gradients.py; `number` is the dtype of x and dy.
 
+@cython.locals(lanes=Py_ssize_t, row=Py_ssize_t, r=Py_ssize_t, c=Py_ssize_t, j=Py_ssize_t)
+cdef void start_lanes(
+    Py_ssize_t channels, Py_ssize_t inner, Py_ssize_t repeat, double *acc, const double *slots, Py_ssize_t slot,
+    const number *lows, const number *highs, bint quick
+) noexcept nogil
+
+@cython.locals(row=Py_ssize_t, j=Py_ssize_t)
+cdef void gather(double *acc, Py_ssize_t lanes, Py_ssize_t to) noexcept nogil
+
 @cython.locals(
     mean=double, tail=double, h=double, e=double, s=double, t=double, p=double, r=double, q=double, u=double, v=double,
     w=double, z=double, a=double, b=double, c=double,

@@ -1,15 +1,37 @@
 """The sums of the backward pass as a method of the walks: of ``dy`` and of ``dy (x - mean)`` per channel.
 
-The pair is (x, dy). Lanes sum in two words each (Ogita, Rump, Oishi 2005: Sum2 and Dot2), folds take three. A tile has
-a pivot as in the compensated method, so every difference from it is exact; ``settle`` puts the mean in its place. A
-state is laid out as a slot is: the mean comes in its PIVOT and PIVOT_TAIL, before the reduction starts.
+The pair is (x, dy). Lanes of float64 and folds sum in three words (Ogita, Rump, Oishi 2005: SumK and DotK): with two,
+the errors of a lane's 257 terms, added plainly, reached 2^-91 of the sum of sizes where runs of equal terms cancelled
+each other. A tile has a pivot as in the compensated method, so every difference from it is exact; ``settle`` puts the
+mean in its place. A state is laid out as a slot is: the mean comes in its PIVOT and PIVOT_TAIL, before the reduction
+starts.
 """
 
-from .._algebra import add, two_prod, two_sum
-from .sizes import PITCH
+from .._algebra import two_prod, two_sum
+from .machine import load, store
+from .sizes import PITCH, PIVOT_OF_PAIRS
 from .sums import PIVOT, PIVOT_TAIL, add_words
 
 SUM, SUM_2, SUM_3, PRODUCT, PRODUCT_2, PRODUCT_3 = 1, 2, 3, 4, 5, 6
+
+
+def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
+    """Clear the lanes' six words and give them their channel's pivot."""
+    lanes = channels * inner * repeat
+    for row in range(0, WORDS_OF_LANE * PITCH, PITCH):
+        for j in range(row, row + lanes):
+            store(acc, j, 0.0)
+    for r in range(repeat):
+        for c in range(channels):
+            for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
+                store(acc, PIVOT_OF_PAIRS + j, slots[PIVOT * PITCH + slot + c])
+
+
+def gather(acc, lanes, to):
+    """Put the six words of the lanes into the rows from ``to`` on."""
+    for row in range(0, WORDS_OF_LANE * PITCH, PITCH):
+        for j in range(row, row + lanes):
+            store(acc, to + j, load(acc, j))
 
 
 def settle(x, y, base, pieces, step, run, acc, slots, slot, lows, highs, partials, at, channels):
@@ -40,8 +62,9 @@ def settle(x, y, base, pieces, step, run, acc, slots, slot, lows, highs, partial
 
 
 def two_words(a, b, c):
-    """Three words as two; errors of a sum that is not finite mean nothing."""
-    s, t = add(a, b, c, 0.0)
+    """Three words, of which the first may have cancelled, as two; errors of a sum that is not finite mean nothing."""
+    s, t = two_sum(a, b)
+    s, t = two_sum(s, t + c)
     return (s, t) if a - a == 0.0 else (a, 0.0)
 
 

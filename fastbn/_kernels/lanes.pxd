@@ -46,7 +46,8 @@ cdef void accumulate_exact(
 ) noexcept nogil
 
 @cython.locals(
-    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, s=double, c=double, q=double, f=double,
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, s=double, c=double, t=double, q=double,
+    f=double, h=double, v=number, w=number,
 )
 cdef void accumulate_pairs(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,

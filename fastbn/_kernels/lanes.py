@@ -14,6 +14,7 @@ from .sizes import (
     LANE_NEAREST,
     LANE_ONE,
     PIVOT,
+    PIVOT_OF_PAIRS,
     PIVOT_TAIL,
     C,
     F,
@@ -131,19 +132,22 @@ def accumulate_bytes(x, y, base, groups, stride, lanes, acc, ahead):
 
 
 def accumulate_pairs(x, y, base, groups, stride, lanes, acc, ahead):
-    """Sums of ``y`` and of ``y (x - pivot)`` of every lane, each in two words."""
+    """Two sums over pairs of every lane (``short_product``, ``product``, ``weighted``), each in three words."""
     for i in range(groups):
         at = base + i * DEPTH * stride
         for k in range(DEPTH):
             prefetch(x, at + k * stride + ahead, lanes)
             prefetch(y, at + k * stride + ahead, lanes)
         for j in range(lanes):
-            pivot = load(acc, PIVOT + j)
-            s, c = load(acc, S + j), load(acc, C + j)
-            q, f = load(acc, Q + j), load(acc, F + j)
+            pivot = load(acc, PIVOT_OF_PAIRS + j)
+            s, c, t = load(acc, S + j), load(acc, C + j), load(acc, T + j)
+            q, f, h = load(acc, Q + j), load(acc, F + j), load(acc, H + j)
             for k in range(DEPTH):
-                s, c, q, f = step(load(x, at + k * stride + j), load(y, at + k * stride + j), pivot, s, c, q, f)
+                v, w = load(x, at + k * stride + j), load(y, at + k * stride + j)
+                s, c, t, q, f, h = step(v, w, pivot, s, c, t, q, f, h)
             store(acc, S + j, s)
             store(acc, C + j, c)
+            store(acc, T + j, t)
             store(acc, Q + j, q)
             store(acc, F + j, f)
+            store(acc, H + j, h)

@@ -29,7 +29,7 @@ from . import (
     tiles,
 )
 from .sizes import DEPTH
-from .variants import PAIRS, Made
+from .variants import Made
 
 
 def _walk(function: Callable[..., Any], bound: str, step: Callable[..., Any], depth: int) -> Made:
@@ -228,22 +228,21 @@ _GRADIENTS: dict[str, Any] = (
     COMPENSATED
     | NEAR
     | INTEGERS
-    | _sums(steps.product, steps.product, lanes.accumulate_pairs)
     | {
         "ROWS_OF_STATE": 10,
-        "start_careful": pivots.start_none,
-        "bias": pivots.start_none,
         "close_tile": states.close_tile_totals,
         "join_banks": states.join_totals,
-        "settle": gradients.settle,
-        "close_channels": gradients.close_channels,
     }
+    | {name: getattr(gradients, name) for name in ("start_lanes", "gather", "settle", "close_channels")}
 )
 
+
+def _pairs(step: Callable[..., Any]) -> dict[str, Any]:
+    return _GRADIENTS | _sums(step, step, lanes.accumulate_pairs)
+
+
 #: The sums of weighted data, of which something was subtracted before.
-_WEIGHTED: dict[str, Any] = (
-    _GRADIENTS | _sums(steps.weighted, steps.weighted, lanes.accumulate_pairs) | {"pivot_head": pivots.pivot_none}
-)
+_WEIGHTED = _pairs(steps.weighted) | {"pivot_head": pivots.pivot_none}
 
 #: Where some values do not count: what is read by arithmetic (NaN is absent, so up to 32 bits integers are floats).
 OMITTING: dict[str, tuple[np.dtype, ...]] = {
@@ -288,7 +287,7 @@ _COMPENSATED = {name: COMPENSATED | bindings for name, bindings in _COMPENSATED.
 REDUCTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "compensated": _COMPENSATED,
     "exact": _EXACT,
-    "gradients": dict.fromkeys(PAIRS, _GRADIENTS),
+    "gradients": {"single": _pairs(steps.short_product), "double": _pairs(steps.product)},
     "weighted": {"double": _WEIGHTED},
     "compensated_omitting": {name: _omitting(_COMPENSATED[name], name) for name in OMITTING},
     "exact_omitting": {name: _omitting(_EXACT[name], name) for name in OMITTING},

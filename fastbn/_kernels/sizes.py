@@ -22,6 +22,8 @@ BESIDE = JOINED * PITCH
 # that is summed, totals and room for a fold.
 H, G, R, K = (row * PITCH for row in range(5, 9))
 STARTS, FLOOR, EXACT_TOTALS, EXACT_OTHERS = 9 * PITCH, 18 * PITCH, 19 * PITCH, 28 * PITCH
+# Of pairs: six words of a lane, S to H, and what is subtracted.
+PIVOT_OF_PAIRS = 6 * PITCH
 # Parts of the scratch in the dtype of x: extremes of lanes, of slots, and of lanes before they were folded.
 LANE_LEAST, LANE_GREATEST, LANE_NEAREST, SLOT_LEAST, SLOT_GREATEST, LANE_KEPT = (row * PITCH for row in range(6))
 # Where some values are absent: how many of a lane, of a channel, a 1, what to fill lanes with, filled rows; whether the

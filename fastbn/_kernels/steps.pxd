@@ -25,12 +25,21 @@ cdef (double, double, double, double, double) wide(
     number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
 ) noexcept nogil
 
-@cython.locals(r=double, p=double, b=double, a=double)
-cdef (double, double, double, double) product(
-    number v, double w, double pivot, double s, double c, double q, double f
+cdef (double, double, double) add_word(double s, double c, double t, double d) noexcept nogil
+
+cdef (double, double, double) add_product(double s, double c, double t, double p, double e) noexcept nogil
+
+@cython.locals(r=double, a=double)
+cdef (double, double, double, double, double, double) short_product(
+    number v, double w, double pivot, double s, double c, double t, double q, double f, double h
 ) noexcept nogil
 
-@cython.locals(d=double, p=double, e=double, r=double, h=double, b=double, a=double)
-cdef (double, double, double, double) weighted(
-    number v, double w, double pivot, double s, double c, double q, double f
+@cython.locals(p=double, e=double)
+cdef (double, double, double, double, double, double) product(
+    number v, double w, double pivot, double s, double c, double t, double q, double f, double h
+) noexcept nogil
+
+@cython.locals(d=double, p=double, e=double, r=double, a=double)
+cdef (double, double, double, double, double, double) weighted(
+    number v, double w, double pivot, double s, double c, double t, double q, double f, double h
 ) noexcept nogil

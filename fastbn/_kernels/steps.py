@@ -8,8 +8,9 @@ depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Ad
 * carried [7, 2]: the errors of s go to c, which is exact.
 * general [10, 2]: the errors of c go to t.
 * wide [22, 4]: 64-bit integers, d in two words; c is exact.
-* product [16, 2]: of a pair; (s, c) take w, (q, f) take w*d.
-* weighted [17, 5]: of a pair; (s, c) take w*d, (q, f) take w*d*d.
+* short_product [15, 1]: of a pair of float32; (s, c) take w, (q, f) take w*d.
+* product [34, 2]: of a pair; (s, c, t) take w, (q, f, h) take w*d.
+* weighted [34, 5]: of a pair; (s, c, t) take w*d, (q, f) take w*d*d.
 """
 
 from .._algebra import multiply_add, two_prod, two_sum
@@ -56,20 +57,42 @@ def wide(v, pivot, pivot_tail, s, c, t, q, f):
     return r, c + ((d - (r - s)) + e), t, q, f + 2.0 * d * e
 
 
-def product(v, w, pivot, s, c, q, f):
-    """(s, c) += w; (q, f) += w*d, where d is exact."""
+def add_word(s, c, t, d):
+    """(s, c, t) += d; only what falls below the third word is rounded."""
+    s, d = two_sum(s, d)
+    c, d = two_sum(c, d)
+    return s, c, t + d
+
+
+def add_product(s, c, t, p, e):
+    """(s, c, t) += p + e, where e is at most a rounding error of p."""
+    s, c, t = add_word(s, c, t, p)
+    c, e = two_sum(c, e)
+    return s, c, t + e
+
+
+def short_product(v, w, pivot, s, c, t, q, f, h):
+    """(s, c) += w; (q, f) += w*d, where d and the product are exact."""
     w = 1.0 * w
     s, r = two_sum(s, w)
-    p, b = two_prod(w, 1.0 * v - pivot)
-    q, a = two_sum(q, p)
-    return s, c + r, q, f + (a + b)
+    q, a = two_sum(q, w * (1.0 * v - pivot))
+    return s, c + r, t, q, f + a, h
 
 
-def weighted(v, w, pivot, s, c, q, f):
-    """(s, c) += w*d; (q, f) += w*d*d, where d is v itself."""
+def product(v, w, pivot, s, c, t, q, f, h):
+    """(s, c, t) += w; (q, f, h) += w*d, where d is exact."""
+    w = 1.0 * w
+    s, c, t = add_word(s, c, t, w)
+    p, e = two_prod(w, 1.0 * v - pivot)
+    q, f, h = add_product(q, f, h, p, e)
+    return s, c, t, q, f, h
+
+
+def weighted(v, w, pivot, s, c, t, q, f, h):
+    """(s, c, t) += w*d; (q, f) += w*d*d, where d is v itself and nothing cancels."""
     d = 1.0 * v
     p, e = two_prod(1.0 * w, d)
-    s, r = two_sum(s, p)
-    h, b = two_prod(p, d)
-    q, a = two_sum(q, h)
-    return s, c + (r + e), q, f + (a + (b + e * d))
+    s, c, t = add_product(s, c, t, p, e)
+    p, r = two_prod(p, d)
+    q, a = two_sum(q, p)
+    return s, c, t, q, f + (a + (r + e * d)), h
