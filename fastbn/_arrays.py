@@ -34,7 +34,7 @@ _NUMBERS = {
     "u1": _row("u1", "byte", "f4"),
     "i2": _row("i2", "narrow", "f4"),
     "u2": _row("u2", "narrow", "f4"),
-    "f2": _row("f4", "narrow", "f2"),
+    "f2": _row("f2", "half", "f2"),
     "i4": _row("i4", "integer", "f8"),
     "u4": _row("u4", "integer", "f8"),
     "i8": _row("i8", "wide", "f8"),
@@ -42,9 +42,9 @@ _NUMBERS = {
     "f4": _row("f4", "single", "f4"),
     "f8": _row("f8", "double", "f8"),
 }
-#: Dtypes of results, and in which of them kernels write ...
-OUTPUTS = {np.dtype(code): np.dtype(storage) for code, storage in (("f2", "f8"), ("f4", "f4"), ("f8", "f8"))}
-#: ... and those of inverse maps.
+#: Dtypes of results, and what kernels write for them: themselves ...
+OUTPUTS = {np.dtype(code): np.dtype(code) for code in ("f2", "f4", "f8")}
+#: ... or, for inverse maps, float64.
 INVERSE_OUTPUTS = OUTPUTS | {
     np.dtype(code): np.dtype("f8") for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
 }

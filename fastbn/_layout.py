@@ -65,6 +65,11 @@ def _axis_index(axis: Any) -> int:
         ) from None
 
 
+def as_numbers(flat: np.ndarray) -> np.ndarray:
+    """Flat memory as kernels take it: float16 is its bits."""
+    return flat.view(np.int16) if flat.dtype.char == "e" else flat
+
+
 class View(NamedTuple):
     """An array, or a pair of them with one geometry, as flat memory and the way it is cut."""
 
@@ -90,6 +95,7 @@ def direct_view(array: np.ndarray, axes: Axes) -> View | None:
         flat = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
     if not flags.writeable:
         flat = np.asarray(_Alias(flat))
+    flat = as_numbers(flat)
     return View(flat, flat, cut, order)
 
 

@@ -38,9 +38,18 @@ cdef extern from "machine.h" nogil:
     double multiply_add "fastbn_multiply_add"(double a, double b, double c) noexcept
     int64_t whole "fastbn_whole"(double v) noexcept
     int64_t pattern_float "fastbn_pattern_float"(float v) noexcept
+    int32_t single_pattern "fastbn_single_pattern"(float v) noexcept
     float of_pattern "fastbn_of_pattern"(int32_t bits) noexcept
+    double of_sum_pattern "fastbn_of_sum_pattern"(int64_t bits) noexcept
     int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
 """
+_AS_NAMED = (
+    _algebra.multiply_add,
+    machine.whole,
+    machine.single_pattern,
+    machine.of_pattern,
+    machine.of_sum_pattern,
+)
 _DECLARATION = re.compile(
     r"^(?:@cython\.locals\([^@]*?\)\n)?cdef [^\n]*?\b(\w+)\([^()]*\) noexcept nogil$", re.MULTILINE
 )
@@ -54,7 +63,7 @@ class _Form(NamedTuple):
 
 
 def _c_type(dtype: np.dtype) -> str:
-    return {"f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype.name}_t")
+    return {"f2": "int16_t", "f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype.name}_t")
 
 
 def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
@@ -66,7 +75,7 @@ def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
         types = {"number": _c_type(dtype), "word": _c_type(reductions.STATE_DTYPES[method])}
         yield walks, (method, arithmetic, dtype.name), _Form(reductions.REDUCTIONS[method][arithmetic], types)
     for transform, arithmetic, dtype, output, place in variants.map_variants(inputs, outputs):
-        _, bindings = variants.map_bindings(transform, arithmetic, place)
+        _, bindings = variants.map_bindings(transform, arithmetic, output, place)
         types = {"number": _c_type(dtype), "result": _c_type(output)}
         yield maps, (transform, arithmetic, dtype.name, output.name, place), _Form(bindings, types)
 
@@ -126,7 +135,7 @@ class _Rewriter(ast.NodeTransformer):
         if meaning is machine.prefetch:
             x, k, count = map(ast.unparse, arguments)
             return ast.parse(f"prefetch({x} + ({k}), ({count}) * sizeof({x}[0]))", mode="eval").body
-        if meaning in (machine.load, machine.single, machine.lesser, machine.greater, machine.select):
+        if meaning in (machine.load, machine.single, machine.short, machine.lesser, machine.greater, machine.select):
             return _expression(meaning, arguments)
         return ast.Call(self.visit(node.func), arguments, [])
 
@@ -176,7 +185,7 @@ class CythonSource:
             return f"{meaning.__name__}_{form.types['number']}"
         if meaning is machine.sum_pattern:
             return "pattern_double"
-        if meaning in (_algebra.multiply_add, machine.whole, machine.of_pattern):
+        if meaning in _AS_NAMED:
             return str(meaning.__name__)
         key = meaning, id(form.bindings), *form.types.values()
         if key not in self._names:

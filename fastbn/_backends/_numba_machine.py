@@ -3,7 +3,7 @@
 from typing import Any
 
 from llvmlite import ir
-from numba import float32, njit, types
+from numba import float32, int16, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
@@ -80,6 +80,12 @@ def single(v):
     return float32(v)
 
 
+@njit
+def short(v):
+    """v as int16."""
+    return int16(v)
+
+
 @intrinsic
 def prefetch(typing_context, x, k, count):
     """Bring the lines of ``count`` elements from x[k] on into the caches.
@@ -152,19 +158,26 @@ def pattern(typing_context, v):
     return types.int64(v), generate
 
 
-sum_pattern = pattern
+single_pattern = sum_pattern = pattern
 
 
-@intrinsic
-def of_pattern(typing_context, bits):
-    """The float32 of some bits."""
+def _float_of_bits(made: types.Float) -> Any:
+    """The float of some bits, of which there may be more."""
 
-    def generate(context, builder, signature, arguments):
-        word = ir.IntType(32)
-        value = arguments[0]
-        return builder.bitcast(builder.trunc(value, word) if value.type.width > word.width else value, ir.FloatType())
+    @intrinsic
+    def operation(typing_context, bits):
+        def generate(context, builder, signature, arguments):
+            word = ir.IntType(made.bitwidth)
+            value = arguments[0]
+            value = builder.trunc(value, word) if value.type.width > word.width else value
+            return builder.bitcast(value, context.get_value_type(made))
 
-    return types.float32(bits), generate
+        return made(bits), generate
+
+    return operation
+
+
+of_pattern, of_sum_pattern = _float_of_bits(types.float32), _float_of_bits(types.float64)
 
 
 @intrinsic

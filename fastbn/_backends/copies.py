@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-_HALF, _BITS = np.dtype(np.float16), np.dtype(np.uint16)
+_HALF, _BITS = np.dtype(np.float16), np.dtype(np.int16)
 
 
 class Kernels(Protocol):
@@ -24,7 +24,7 @@ class Copies:
     def read(self, room: np.ndarray, piece: np.ndarray) -> None:
         """Put a piece into its room, which lies in memory as ``empty_like`` has it."""
         with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-            if piece.dtype.newbyteorder("=") != _HALF:
+            if room.dtype == _HALF or piece.dtype.newbyteorder("=") != _HALF:
                 np.copyto(room, piece, casting="same_kind")
                 return
             singles = room if room.dtype == np.float32 else np.empty_like(room, np.float32)

@@ -107,18 +107,30 @@ static inline double fastbn_nearer_double(double v, double near)
     return v;
 }
 
-static inline int64_t fastbn_pattern_float(float v)
+static inline int64_t fastbn_pattern_double(double v)
+{
+    int64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+
+static inline int32_t fastbn_single_pattern(float v)
 {
     int32_t bits;
     memcpy(&bits, &v, sizeof bits);
     return bits;
 }
 
-static inline int64_t fastbn_pattern_double(double v)
+static inline int64_t fastbn_pattern_float(float v)
 {
-    int64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits;
+    return fastbn_single_pattern(v);
+}
+
+static inline double fastbn_of_sum_pattern(int64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
 }
 
 static inline float fastbn_of_pattern(int32_t bits)

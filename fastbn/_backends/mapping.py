@@ -10,7 +10,7 @@ import numpy as np
 from .. import _threads
 from .._arrays import Operand
 from .._kernels.sizes import KNOBS, MAP_PITCH, SCRATCH
-from .._layout import Axes, Block, View, direct_view, same_walk
+from .._layout import Axes, Block, View, as_numbers, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
 from .sources import STAGING_THREADS, Source, in_order, waves
@@ -23,6 +23,7 @@ class Target(NamedTuple):
 
     flat: np.ndarray
     geometry: np.ndarray
+    dtype: np.dtype
     place: str  # "apart", or in place of an input (``_kernels/variants.py``)
 
 
@@ -30,11 +31,13 @@ def target_of(view: View, source: Source, axes: Axes, out: Operand) -> Target | 
     """The output in place, if the kernels can walk it together with the input."""
     for array, flat, place in zip(source.arrays, (view.flat, view.other), ("over", "other"), strict=False):
         if out.stored is array and out.storage == source.storage:
-            return Target(flat, view.cut.geometry, place)
+            return Target(flat, view.cut.geometry, out.storage, place)
     if not out.direct or (len(source.arrays) > 1 and out.storage != source.storage):
         return None
     target = direct_view(out.stored, axes)
-    return Target(target.flat, target.cut.geometry, "apart") if target and same_walk(view, target) else None
+    if target is None or not same_walk(view, target):
+        return None
+    return Target(target.flat, target.cut.geometry, out.storage, "apart")
 
 
 class Mapping:
@@ -79,7 +82,7 @@ class Mapping:
         self, view: View, geometry: np.ndarray, target: Target, coefficients: np.ndarray, begin: int, end: int
     ) -> None:
         """Map units ``begin`` to ``end``."""
-        kernels = self._kernels(target.flat.dtype, target.place)
+        kernels = self._kernels(target.dtype, target.place)
         (kernels.map_rows if view.cut.map_along_rows else kernels.map_columns)(
             view.flat,
             view.other,
@@ -104,7 +107,7 @@ class Mapping:
                 values, view = staged = source.staged(axes, block, staged)
                 if result.shape != values.shape:
                     result = np.empty_like(values, storage)
-                target = Target(result.ravel(order="K"), view.cut.geometry, "apart")
+                target = Target(as_numbers(result.ravel(order="K")), view.cut.geometry, storage, "apart")
                 self.blocks(view, target, knobs[(slice(None), *block.kept)].ravel(), 0, view.cut.blocks)
                 if kept:
                     kept.put(result, kept.selection.absent(source.arrays[0], axes, block), block)

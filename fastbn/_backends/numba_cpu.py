@@ -128,16 +128,19 @@ def _shared() -> dict[Any, Any]:
         "window",
         "prefetch",
         "single",
+        "short",
         "lesser",
         "greater",
         "nearer",
         "multiply_add",
         "pattern",
+        "single_pattern",
         "sum_pattern",
         "of_pattern",
+        "of_sum_pattern",
     )
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
-    for module in (machine, _algebra, operands, marks, pivots, steps, exact_steps, sums, states):
+    for module in (machine, _algebra, halves, operands, marks, pivots, steps, exact_steps, sums, states):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if _made_in(module, value):
@@ -159,11 +162,11 @@ class NumbaKernels:
         transform: str,
         arithmetic: str,
         dtype: np.dtype,  # noqa: ARG002
-        output: np.dtype,  # noqa: ARG002
+        output: np.dtype,
         place: str,
     ) -> SimpleNamespace:
-        """map_rows and map_columns for a transform, the arithmetic of the input and the place of the output."""
-        return self._map(transform, arithmetic, place)
+        """map_rows and map_columns for a transform, the arithmetic of the input, and dtype and place of the output."""
+        return self._map(transform, arithmetic, output, place)
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def _reduction(self, method: str, arithmetic: str) -> SimpleNamespace:
@@ -175,8 +178,8 @@ class NumbaKernels:
         return _bind(walks, label, known, bindings)
 
     @functools.cache  # noqa: B019
-    def _map(self, transform: str, arithmetic: str, place: str) -> SimpleNamespace:
-        label, bindings = variants.map_bindings(transform, arithmetic, place)
+    def _map(self, transform: str, arithmetic: str, output: np.dtype, place: str) -> SimpleNamespace:
+        label, bindings = variants.map_bindings(transform, arithmetic, output, place)
         return _bind(maps, label, _shared(), bindings)
 
     @functools.cached_property

@@ -11,8 +11,9 @@ import numpy as np
 from .. import _threads
 from .._cuts import Cut, limit_segments
 from .._kernels import reductions
+from .._kernels.halves import ordered
 from .._kernels.sums import PIVOT, PIVOT_TAIL
-from .._layout import Axes, Block, View
+from .._layout import Axes, Block, View, as_numbers
 from .._merging import no_extremes
 from . import Moments
 from .scratch import scratch
@@ -24,9 +25,9 @@ class Partials:
 
     def __init__(self, segments: int, channels: int, rows: int, word: np.dtype, dtype: np.dtype) -> None:
         self.states = np.zeros(segments * rows * channels, word)
-        self.least = np.empty(segments * channels, dtype)
-        self.greatest = np.empty(segments * channels, dtype)
+        self.least, self.greatest = as_numbers(np.empty((2, segments * channels), dtype))
         self.channels = channels
+        self._dtype = dtype
 
     def vacate(self) -> None:
         """Make the extremes of channels of which nothing counts those of nothing."""
@@ -39,9 +40,19 @@ class Partials:
         """The first rows of the first segment's part, which holds the result."""
         channels = self.channels
         state = self.states[: rows * channels].reshape(rows, channels)
+        least, greatest = self.least[:channels], self.greatest[:channels]
+        if self._dtype == np.float16:
+            least, greatest = _values_in_order(least, greatest)
         if self.least.size == channels:
-            return Moments(state, self.least, self.greatest)
-        return Moments(state.copy(), self.least[:channels].copy(), self.greatest[:channels].copy())
+            return Moments(state, least, greatest)
+        return Moments(state.copy(), least.copy(), greatest.copy())
+
+
+def _values_in_order(*ends: np.ndarray) -> list[np.ndarray]:
+    """float16 extremes from whole numbers in their order: NaN where one of them is, and +0 for -0."""
+    values = [ordered(end).view(np.float16) for end in ends]
+    absent = np.isnan(values).any(axis=0)
+    return [np.where(absent, np.float16(np.nan), value + np.float16(0)) for value in values]
 
 
 class Reduction:

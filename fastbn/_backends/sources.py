@@ -15,7 +15,7 @@ from .. import _threads
 from .._arrays import Operand
 from .._kernels.reductions import OMITTING
 from .._kernels.variants import PAIRS
-from .._layout import Axes, Block, View, blocks, direct_view, pair_view
+from .._layout import Axes, Block, View, as_numbers, blocks, direct_view, pair_view
 from .._selection import Selection
 from .copies import Copies
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 STAGING_THREADS = 2  # at most: each may hold 3 MiB, and all of them together 8
 _WAVE = 4  # blocks per thread whose results are held
-_OMITTED = {"byte": "narrow"}  # the arithmetic of floats that hold the integers, where it is another
+_OMITTED = {"byte": "narrow", "half": "narrow"}  # the arithmetic of floats that hold the numbers, where it is another
 
 
 class Source(NamedTuple):
@@ -75,7 +75,7 @@ class Source(NamedTuple):
             else:
                 other = self._marks(values, absent)
                 np.copyto(values, np.nan, where=absent)  # which makes the sums ask for the marks
-        return staged._replace(view=staged.view._replace(other=other.ravel(order="K")))
+        return staged._replace(view=staged.view._replace(other=as_numbers(other.ravel(order="K"))))
 
     def _marks(self, values: np.ndarray, absent: np.ndarray) -> np.ndarray:
         """NaN where floats are absent: the values themselves, unless there are NaN that count."""

@@ -7,7 +7,7 @@ floor, unless more than an eighth of the lanes have values below it; else the ca
 a NaN or an infinity is counted instead of summed.
 
 A variant binds ``is_stray``, ``floor_quick``, ``floor_careful``, ``first_start``, ``square_start``, ``rest_start``,
-``carry_start``, ``absent`` (``marks.py``) and the constants of ``limbs.py``.
+``carry_start``, ``absent`` (``marks.py``), ``head`` and ``order`` (``operands.py``) and the constants of ``limbs.py``.
 """
 
 from .extremes import highest, lowest
@@ -126,9 +126,9 @@ def count_special(x, y, base, pieces, step, run, slot, lows, highs, partials, at
             v = load(x, j)
             if absent(v, load(y, j)):
                 continue
-            d = 1.0 * v
-            low = lowest(low, v)
-            high = highest(high, v)
+            d = head(v)
+            low = lowest(low, order(v))
+            high = highest(high, order(v))
             if d != d:
                 partials[at + NANS * channels] += 1
             elif d - d != 0.0:

@@ -17,6 +17,11 @@ cdef (double, double, double, double, double, double, double, double, double) ex
 ) noexcept nogil
 
 @cython.locals(a=double, b=double, d=double, e=double, p=double, u=double, w=double)
+cdef (double, double, double, double, double, double, double, double, double) exact_half(
+    number v, double floor, double s, double c, double t, double q, double f, double h, double g, double r, double k
+) noexcept nogil
+
+@cython.locals(a=double, b=double, d=double, e=double, p=double, u=double, w=double)
 cdef (double, double, double, double, double, double, double, double, double) exact_single(
     number v, double floor, double s, double c, double t, double q, double f, double h, double g, double r, double k
 ) noexcept nogil

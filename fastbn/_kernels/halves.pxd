@@ -1,10 +1,18 @@
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int16_t, int32_t, int64_t
 
 # C types of halves.py.
 
-@cython.locals(k=Py_ssize_t, h=int32_t, size=int32_t, small=bint, bias=int32_t, lift=float, v=float)
-cdef void widen(const uint16_t *halves, float *singles, Py_ssize_t count) noexcept nogil
+@cython.locals(size=int32_t, small=bint, bias=int32_t, lift=float, v=float)
+cdef float of_half(int32_t h) noexcept nogil
 
-@cython.locals(k=Py_ssize_t, v=double, size=double, shift=double, small=bint, bits=int64_t)
-cdef void narrow(const double *values, uint16_t *halves, Py_ssize_t count) noexcept nogil
+@cython.locals(wide=int64_t, bits=int32_t, size=int32_t, even=int32_t, digits=int32_t, below=int32_t)
+cdef int32_t to_half(double v) noexcept nogil
+
+cdef int16_t ordered(int16_t h) noexcept nogil
+
+@cython.locals(k=Py_ssize_t)
+cdef void widen(const int16_t *halves, float *singles, Py_ssize_t count) noexcept nogil
+
+@cython.locals(k=Py_ssize_t)
+cdef void narrow(const double *values, int16_t *halves, Py_ssize_t count) noexcept nogil

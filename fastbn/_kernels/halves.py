@@ -1,43 +1,58 @@
-"""float16 to float32 and from float64, without an instruction for it: both are loops that compilers vectorize.
+"""float16 as its bits: to float32, from float64, and in order; no instruction for it is needed.
 
-NumPy's conversions take 1.2 and 1.6 ns per value, more than all that is done with it; these take 0.1 and 0.3. No number
-in between is denormal: a thread may take these for 0.
+All that is written here is vectorized by compilers. NumPy's conversions take 1.2 and 1.6 ns per value, more than all
+that is done with it; these take 0.11 and 0.17. No number in between has to be denormal: a thread may take these for 0.
 """
 
-from .._algebra import leading
-from .machine import greater, lesser, load, of_pattern, select, single, store, sum_pattern
+from .machine import lesser, load, of_pattern, of_sum_pattern, select, short, single, single_pattern, store, sum_pattern
 
 INFINITE = 0x7C00  # bits of infinity; those of NaN are larger
 QUIET = 0x7E00  # bits of a NaN
 SIGN, NORMAL = 0x8000, 0x0400  # bits of the sign, and of the least number with all its digits ...
 LEAST = 2.0**-14  # ... which is this
-OVER = 65536.0  # rounds to infinity, as everything beyond it
-BELOW = 2.0**-24  # least difference of two numbers
-PLACES = 2.0**-10  # of a number, its next one's distance from its leading power of two
-SHIFT = 1.5 * 2.0**52  # added to a number and subtracted, it leaves a whole one
+# Of float32: bits of ``LEAST``, of infinity, and of 1/2, whose next number is as far as float16 near 0 are apart.
+SINGLE_LEAST, SINGLE_INFINITE, SINGLE_HALF = 0x38800000, 0x7F800000, 0x3F000000
+MORE = (1 << 29) - 1  # bits that float64 has more than float32
+
+
+def of_half(h):
+    """Bits of float16 as float32: digits and exponent move; a denormal number first becomes ``LEAST`` larger."""
+    size = h & (SIGN - 1)
+    small = size < NORMAL
+    bias = select(size >= INFINITE, 224 << 23, select(small, 113 << 23, 112 << 23))
+    lift = single(select(small, LEAST, 0.0))
+    v = of_pattern((size << 13) + bias) - lift
+    return select((h & SIGN) != 0, -v, v)
+
+
+def to_half(v):
+    """Bits of a float64 as float16, rounded once, to the nearest and to the even of two.
+
+    By way of float32, whose last bit becomes 1 if anything is cut off: that decides the rounding as all of it would
+    (Boldo, Melquiond 2008: rounding to odd). There vectors have twice the numbers (0.6 of the time).
+    """
+    wide = sum_pattern(v)
+    bits = single_pattern(single(of_sum_pattern((wide | ((wide & MORE) + MORE)) & ~MORE)))
+    size = bits & 0x7FFFFFFF
+    even = (size >> 13) & 1
+    digits = ((size + 0x0FFF + even) >> 13) - (112 << 10)
+    below = single_pattern(of_pattern(size) + single(0.5)) - SINGLE_HALF
+    digits = lesser(select(size < SINGLE_LEAST, below, digits), INFINITE)
+    return select(size > SINGLE_INFINITE, QUIET, digits) | ((bits >> 16) & SIGN)
+
+
+def ordered(h):
+    """Bits of float16 as whole numbers in the order of their values, NaN beyond the infinities; its own inverse."""
+    return short(h ^ ((h >> 15) & (SIGN - 1)))
 
 
 def widen(halves, singles, count):
-    """Bits of float16 to float32: digits and exponent move; a denormal number first becomes ``LEAST`` larger."""
+    """Arrays of float16 to float32."""
     for k in range(count):
-        h = load(halves, k)
-        size = h & (SIGN - 1)
-        small = size < NORMAL
-        bias = select(size >= INFINITE, 224 << 23, select(small, 113 << 23, 112 << 23))
-        lift = single(select(small, LEAST, 0.0))
-        v = of_pattern((size << 13) + bias) - lift
-        store(singles, k, select((h & SIGN) != 0, -v, v))
+        store(singles, k, of_half(load(halves, k)))
 
 
 def narrow(values, halves, count):
-    """float64 to bits of float16, rounded once, to the nearest and to the even of two."""
+    """Arrays of float64 to float16."""
     for k in range(count):
-        v = load(values, k)
-        size = lesser(abs(v), OVER)
-        shift = SHIFT * greater(leading(size) * PLACES, BELOW)
-        size = (size + shift) - shift
-        small = size < LEAST
-        size += select(small, LEAST, 0.0)
-        bits = (sum_pattern(size) >> 42) - select(small, 1009 << 10, 1008 << 10)
-        bits = select(v == v, bits, QUIET)
-        store(halves, k, bits | ((sum_pattern(v) >> 48) & SIGN))
+        store(halves, k, to_half(load(values, k)))

@@ -35,7 +35,7 @@ def survey(x, base, groups, stride, lanes, low, high, near):
         for j in range(lanes):
             least, greatest, smallest = load(low, j), load(high, j), load(near, j)
             for k in range(DEPTH):
-                v = load(x, at + k * stride + j)
+                v = order(load(x, at + k * stride + j))
                 least = lesser(v, least)
                 greatest = greater(v, greatest)
                 smallest = nearest(v, smallest)

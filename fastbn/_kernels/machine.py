@@ -5,7 +5,7 @@ gathers, 1.6 times the time). ``lesser`` and ``greater`` are what one instructio
 is NaN. So a NaN may be lost in them; it is found by the sums.
 """
 
-from numpy import array, float64
+from numpy import array, float32, float64
 
 from .._algebra import multiply_add
 
@@ -50,9 +50,19 @@ def of_pattern(bits):
     return array(bits, dtype="u4").view("f4")[()]
 
 
+def single_pattern(v):
+    """The bits of a float32."""
+    return int(float32(v).view("i4"))
+
+
 def sum_pattern(v):
     """The bits of a float64."""
     return int(float64(v).view("i8"))
+
+
+def of_sum_pattern(bits):
+    """The float64 of some bits, an integer."""
+    return array(bits, dtype="i8").view("f8")[()]
 
 
 def two_prod(a, b):
@@ -68,6 +78,11 @@ def select(condition, a, b):
 
 def single(v):
     """A number that float32 holds, to be computed with in float32."""
+    return v
+
+
+def short(v):
+    """A number that int16 holds, to be computed with in int16."""
     return v
 
 

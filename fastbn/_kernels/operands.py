@@ -1,8 +1,10 @@
 """From and to memory: how a stored number becomes float64, and how a map reads coefficients and where results go.
 
-A number is taken as it is, in two words (64-bit integers, which float64 cannot hold), or with that of a second array.
+A number is taken as it is, in two words (64-bit integers, which float64 cannot hold), from its bits (float16), or with
+that of a second array.
 """
 
+from .halves import of_half, to_half
 from .machine import store
 from .sizes import KNOBS, MAP_PITCH
 
@@ -10,6 +12,16 @@ from .sizes import KNOBS, MAP_PITCH
 def head_plain(v):
     """The value (``1.0 *`` because Numba would go on in float32)."""
     return 1.0 * v
+
+
+def head_half(v):
+    """The value of the bits of a float16."""
+    return 1.0 * of_half(v)
+
+
+def order_plain(v):
+    """What is compared to find extremes: the value."""
+    return v
 
 
 def tail_plain(v, w):
@@ -50,6 +62,16 @@ def put_over(x, y, i, out, k, v):
 def put_other(x, y, i, out, k, v):
     """Into the place where the other of a pair came from."""
     store(y, i, v)
+
+
+def put_half_apart(x, y, i, out, k, v):
+    """As ``put_apart``, into float16."""
+    store(out, k, to_half(v))
+
+
+def put_half_over(x, y, i, out, k, v):
+    """As ``put_over``, into float16."""
+    store(x, i, to_half(v))
 
 
 def expand(coefficients, channels, channel, width, inner, repeat, expanded):

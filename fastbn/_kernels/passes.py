@@ -1,7 +1,7 @@
 """The two passes over a tile in which every value counts: extremes, then sums.
 
 A variant binds ``survey_deep`` and ``survey_single``, and a quick and a careful form of the sums, each for ``DEPTH``
-rows at a time and for one, and ``start_complete`` (the method's ``start_slots``).
+rows at a time and for one, ``start_complete`` (the method's ``start_slots``) and ``order`` (``operands.py``).
 """
 
 from .extremes import fold_extremes as fold_ends
@@ -27,7 +27,7 @@ def start_extremes(x, y, base, apart, pieces, step, run, channels, inner, repeat
     """Extremes begin with the first value of their channel, the channels being ``apart`` from each other in memory."""
     for r in range(repeat):
         for c in range(channels):
-            v = load(x, base + c * apart)
+            v = order(load(x, base + c * apart))
             for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
                 store(ends, LANE_LEAST + j, v)
                 store(ends, LANE_GREATEST + j, v)

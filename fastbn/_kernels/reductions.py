@@ -17,10 +17,12 @@ from . import (
     folds,
     gaps,
     gradients,
+    halves,
     lanes,
     limbs,
     machine,
     marks,
+    operands,
     passes,
     pivots,
     sizes,
@@ -42,11 +44,11 @@ def _byte_sums() -> dict[str, Any]:
     return {"quick_deep": deep, "quick_single": one, "careful_deep": deep, "careful_single": one}
 
 
-def _surveys(nearest: Callable[..., Any]) -> dict[str, Any]:
-    return {
-        "nearest": nearest,
-        "survey_deep": _walk(lanes.survey, "nearest", nearest, DEPTH),
-        "survey_single": _walk(lanes.survey, "nearest", nearest, 1),
+def _surveys(nearest: Callable[..., Any], order: Callable[..., Any] = operands.order_plain) -> dict[str, Any]:
+    label, bound = f"{nearest.__name__}-{order.__name__}", {"nearest": nearest, "order": order}
+    return bound | {
+        name: Made(lanes, f"{label}-{n}", bound | {"DEPTH": n}, lanes.survey.__name__)
+        for name, n in (("survey_deep", DEPTH), ("survey_single", 1))
     }
 
 
@@ -82,10 +84,12 @@ INTEGERS: dict[str, Any] = _surveys(pivots.nearest_unknown) | {"sure": pivots.su
 FLOATS = _surveys(machine.nearer)
 
 _PASSES = ("expected", "suspicious", "remember", "start_extremes", "survey", "fold_extremes", "accumulate")
-COMPLETE: dict[str, Any] = {"absent": marks.absent_never, "ATTEMPTS": 1} | {
+COMPLETE: dict[str, Any] = {"absent": marks.absent_never, "ATTEMPTS": 1, "head": operands.head_plain} | {
     name: getattr(passes, name) for name in (*_PASSES, "start_slots")
 }
 NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
+#: float16 is read as its bits, whose order is that of integers.
+HALVES: dict[str, Any] = _surveys(pivots.nearest_unknown, halves.ordered) | {"head": operands.head_half}
 
 _OF_METHOD = "keep_lanes", "start_lanes", "gather", "fold_totals", "settle", "pick", "join_slots", "put_slots"
 COMPENSATED: dict[str, Any] = (
@@ -103,6 +107,7 @@ COMPENSATED: dict[str, Any] = (
 _COMPENSATED: dict[str, dict[str, Any]] = {
     "byte": NARROW | _byte_sums(),
     "narrow": NARROW | _sums(steps.plain, steps.plain),
+    "half": NARROW | HALVES | _sums(steps.half, steps.half),
     "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
     "wide": MOMENTS
     | NEAR
@@ -189,6 +194,7 @@ EXACT_FLOATS: dict[str, Any] = (
 _EXACT: dict[str, dict[str, Any]] = {
     "byte": EXACT_INTEGERS | _byte_sums(),
     "narrow": EXACT_INTEGERS | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact),
+    "half": EXACT_INTEGERS | HALVES | _sums(exact_steps.exact_half, exact_steps.exact_half, lanes.accumulate_exact),
     "integer": EXACT_INTEGERS
     | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact)
     | {"square_start": floors.squares_integer},

@@ -5,16 +5,17 @@ A sum that starts at more than all its terms together gives the rounding error o
 depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Additions and multiply-adds per value:
 
 * plain [4, 2]: s is exact by itself.
+* half [3, 2]: as plain, of the bits of a float16 and about 0.
 * carried [7, 2]: the errors of s go to c, which is exact.
 * general [10, 2]: the errors of c go to t.
 * wide [22, 4]: 64-bit integers, d in two words; c is exact.
 * short_product [15, 1]: of a pair of float32; (s, c) take w, (q, f) take w*d.
 * product [34, 2]: of a pair; (s, c, t) take w, (q, f, h) take w*d.
-* weighted [34, 5]: of a pair; (s, c, t) take w*d, (q, f) take w*d*d.
+* weighted [29, 5]: of a pair; (s, c, t) take w*d, (q, f) take w*d*d.
 """
 
 from .._algebra import multiply_add, two_prod, two_sum
-from .operands import head_wide, low_bits
+from .operands import head_half, head_wide, low_bits
 
 
 def add_square(q, f, d):
@@ -26,6 +27,13 @@ def add_square(q, f, d):
 def plain(v, pivot, pivot_tail, s, c, t, q, f):
     """s += d."""
     d = 1.0 * v - pivot
+    q, f = add_square(q, f, d)
+    return s + d, c, t, q, f
+
+
+def half(v, pivot, pivot_tail, s, c, t, q, f):
+    """s += d."""
+    d = head_half(v)
     q, f = add_square(q, f, d)
     return s + d, c, t, q, f
 

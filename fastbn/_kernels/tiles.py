@@ -2,10 +2,11 @@
 
 The lanes of a tile are (repeat, channel, inner) of up to ``WIDTH`` values side by side. Whatever is done per lane runs
 along memory. A variant binds ``pivot_head``, ``pivot_tail``, ``sure``, ``start_quick``, ``start_careful``, ``bias``,
-``join_banks``, ``TOTALS`` and ``absent`` (``marks.py``).
+``join_banks``, ``TOTALS``, ``absent`` (``marks.py``), ``head`` and ``order`` (``operands.py``).
 """
 
 from .._algebra import range_scale, two_prod
+from .extremes import highest, lowest
 from .folds import fold_lanes
 from .machine import greater, load, store, window
 from .pivots import CARRY_FACTOR, largest
@@ -113,22 +114,19 @@ def rescue(x, y, base, pieces, stride, run, words, slot, least, greatest):
             v = load(x, base + i * stride + j)
             if absent(v, load(y, base + i * stride + j)):
                 continue
-            d = 1.0 * v
+            d = head(v)
             if d - d != 0.0:
                 special += d
             else:
                 magnitude = greater(magnitude, abs(d))
-            if low == low and not v >= low:
-                low = v
-            if high == high and not v <= high:
-                high = v
+            low, high = lowest(low, order(v)), highest(high, order(v))
     scale = range_scale(magnitude)
     s, c, t = 0.0, 0.0, 0.0
     q, f, g = 0.0, 0.0, 0.0
     for i in range(pieces):
         for j in range(run):
             v = load(x, base + i * stride + j)
-            d = 1.0 * v
+            d = head(v)
             if d - d == 0.0 and not absent(v, load(y, base + i * stride + j)):
                 d *= scale
                 p, e = two_prod(d, d)

@@ -45,6 +45,7 @@ COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, np.where: machin
 
 PLAIN: dict[str, Any] = {"head": operands.head_plain, "tail": operands.tail_plain}
 WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
+HALF = {"head": operands.head_half, "tail": operands.tail_plain}
 PAIR = {"head": operands.head_plain, "tail": operands.tail_other}
 
 #: What pairs are computed with, in place.
@@ -58,6 +59,10 @@ PLACES: dict[str, dict[str, Any]] = {
     "apart": {"put": operands.put_apart},
     "over": {"put": operands.put_over},
     "other": {"put": operands.put_other},
+}
+HALF_PLACES: dict[str, dict[str, Any]] = {
+    "apart": {"put": operands.put_half_apart},
+    "over": {"put": operands.put_half_over},
 }
 #: What a map computes ...
 TRANSFORMS: dict[str, dict[str, Any]] = {
@@ -87,10 +92,15 @@ def map_variants(
 
 
 @functools.cache
-def map_bindings(transform: str, arithmetic: str, place: str) -> tuple[str, dict[str, Any]]:
+def map_bindings(transform: str, arithmetic: str, output: np.dtype, place: str) -> tuple[str, dict[str, Any]]:
     """Label and bindings of a map."""
+    put, label = PLACES[place], place
+    if output == np.float16:
+        put, label = HALF_PLACES[place], f"half-{place}"
     if transform in PAIR_TRANSFORMS:
-        return f"{transform}-pair-{place}", PAIR_TRANSFORMS[transform] | PAIR | PLACES[place]
+        return f"{transform}-pair-{label}", PAIR_TRANSFORMS[transform] | PAIR | put
     if arithmetic == "wide":
-        return f"{transform}-wide-{place}", WIDE_TRANSFORMS[transform] | WIDE | PLACES[place]
-    return f"{transform}-plain-{place}", TRANSFORMS[transform] | PLAIN | PLACES[place]
+        return f"{transform}-wide-{label}", WIDE_TRANSFORMS[transform] | WIDE | put
+    if arithmetic == "half":
+        return f"{transform}-half-{label}", TRANSFORMS[transform] | HALF | put
+    return f"{transform}-plain-{label}", TRANSFORMS[transform] | PLAIN | put
