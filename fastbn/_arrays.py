@@ -98,17 +98,19 @@ def number_dtype(dtype: Any, name: str) -> np.dtype:
     return wanted.newbyteorder("=")
 
 
-def _plain(x: Any, name: str) -> np.ndarray:
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name}: got a masked array, and masks mean nothing here: fill it, for example with x.filled(0)"
-        )
-    return np.asarray(x)
+def plain_array(value: Any, name: str) -> np.ndarray:
+    """An argument as an array, where a mask would mean nothing."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: got a masked array; wants a plain one: fill it, for example with {name}.filled(0)")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: got no rectangular array ({error})") from None
 
 
 def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
-    array = x if type(x) is np.ndarray else _plain(x, name)
+    array = x if type(x) is np.ndarray else plain_array(x, name)
     number, direct = _number(array.dtype, name)
     original = array.dtype.newbyteorder("=")
     if original.kind == "b":
@@ -140,7 +142,9 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 def check_separate(name: str, array: np.ndarray) -> None:
     """Refuse to write where several elements have one place."""
-    if 0 in array.strides and any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
+    if 0 not in array.strides or array.size == 0:
+        return
+    if any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)):
         raise ValueError(f"{name}: got strides {array.strides}, an array that overlaps itself; wants separate elements")
 
 

@@ -267,7 +267,8 @@ class ChannelStats(Value):
         Raises
         ------
         ValueError
-            If a count or a variance is negative, a count is not a whole number, or the shapes do not fit.
+            If a count or a variance is negative, a count is not a whole number, a minimum is above the maximum, or the
+            shapes do not fit.
 
         Examples
         --------

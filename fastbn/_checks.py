@@ -39,8 +39,8 @@ def check_extremes(stats: Any, axes: Axes) -> None:
             raise ValueError(f"stats: got the quantiles {stats.q}; wants two or more, the first below the last")
         return
     check_stats(stats, axes)
-    low = stats.min
-    if low.dtype.kind == "f" and np.isnan(low).any() and (np.isnan(low) & ~np.isnan(stats.mean)).any():
+    known = ~np.isnan(stats.mean)
+    if any(end.dtype.kind == "f" and (np.isnan(end) & known).any() for end in (stats.min, stats.max)):
         raise ValueError(
             "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
         )

@@ -80,6 +80,8 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
             ends.append(np.broadcast_to(array, n.shape))
         except ValueError:
             raise ValueError(f"{name}: got shape {array.shape}; wants {n.shape}, that of count, mean and var") from None
+    if ((ends[0] > ends[1]) & (n > 0)).any():
+        raise ValueError(f"min: got {least!r}; wants numbers that are at most max, {greatest!r}")
     dtype = _common_dtype(ends, [n > 0, n > 0])
     return state, ends[0].astype(dtype), ends[1].astype(dtype)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Operand, as_operand, two_words
+from ._arrays import Operand, as_operand, plain_array, two_words
 from ._layout import Axes, Block, ChannelAxis, split_axes
 from ._scalars import check_nan_policy
 
@@ -45,6 +45,15 @@ class Selection(NamedTuple):
     def marked(self) -> bool:
         """Whether more is asked than what the values say themselves."""
         return any(part is not None for part in self[1:5])
+
+    def select(self, where: tuple[slice, ...], axes: Axes) -> "Selection":
+        """The same of a piece of the data, cut along kept axes."""
+        kept = tuple(where[axis] for axis in axes.kept)
+        of_data = {
+            name: part[where] for name in ("where", "mask", "weights") if (part := getattr(self, name)) is not None
+        }
+        nodata = self.nodata and Nodata(*(array[kept] for array in self.nodata))
+        return self._replace(nodata=nodata, **of_data)
 
     def absent(self, array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
         """What does not count of a block of the data, its kept axes first (bool); not to be written to."""
@@ -149,19 +158,10 @@ def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
         raise ValueError(f"{name}: got shape {array.shape}; wants one that broadcasts to {shape}") from None
 
 
-def _as_array(name: str, value: Any) -> np.ndarray:
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: got a masked array; wants a plain one: fill it, for example with {name}.filled(0)")
-    try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: got no rectangular array ({error})") from None
-
-
 def _as_where(where: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     if where is None:
         return None
-    array = _as_array("where", where)
+    array = plain_array(where, "where")
     if array.dtype != np.bool_:
         raise TypeError(f"where: got dtype {array.dtype}; wants bool")
     full = _broadcast("where", array, shape)
@@ -169,7 +169,7 @@ def _as_where(where: Any, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _as_weights(weights: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, float]:
-    array = _as_array("weights", weights)
+    array = plain_array(weights, "weights")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"weights: got dtype {array.dtype}; wants real numbers")
     most = math.inf if array.dtype.kind == "f" else _MOST_OF_INTEGERS + 1
@@ -184,7 +184,7 @@ def _as_weights(weights: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, float
 def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:
     """In the dtype of the data: the float32 nearest to 0.1 is what "0.1" means in float32 data."""
     dtype = operand.original
-    array = _as_array("nodata", nodata)
+    array = plain_array(nodata, "nodata")
     if not isinstance(nodata, np.ndarray | np.generic):  # lists with large integers would have become floats
         array = np.array(nodata, dtype=object)
     if array.shape not in ((), axes.shape):

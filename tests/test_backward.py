@@ -1,5 +1,6 @@
 """Gradients of batch normalization: exact rational arithmetic, finite differences, every layout, PyTorch."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -296,7 +297,7 @@ def hostile(kind, dtype, n):
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("far", [False, True])
 def test_sums_are_compensated(kind, dtype, n, axis, far):
-    """One rounding of the result, and little more than the square of the unit of roundoff for what cancels."""
+    """One rounding of the result, and for what cancels the square of the unit of roundoff, times 257^2 for float32."""
     x, dy = hostile(kind, dtype, n)
     mean = 1e3 if far else float(x.astype(float).mean())
     stats = fastbn.ChannelStats.from_moments(n, [mean], [1.0])
@@ -323,6 +324,21 @@ def test_large_integers_that_differ_little(dtype, axis):
     right = fastbn.batch_norm_backward(dy, (x - x.dtype.type(2**62)).astype(float), small, channel_axis=axis)
     for value, expected in zip(found, right, strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("offset", [0, 2**52 + 1, 2**62 + 3])
+def test_products_of_large_integers_may_cancel(dtype, offset):
+    """The differences from a mean that is no whole number are not rounded."""
+    rng = np.random.default_rng(2)
+    x, dy = rng.integers(0, 1000, (1000, 1)), 1 + 1e-6 * rng.standard_normal((1000, 1))
+    x = x.astype(dtype) + np.array(offset, dtype)
+    stats = fastbn.channel_stats(x)
+    found = fastbn.batch_norm_backward(dy, x, stats, eps=0.0).dgamma[0]
+    mean = Fraction(sum(x.ravel().tolist()), 1000)
+    var = sum((v - mean) ** 2 for v in x.ravel().tolist()) / 1000
+    exact = sum(Fraction(d) * (v - mean) for d, v in zip(dy.ravel().tolist(), x.ravel().tolist(), strict=True))
+    assert float(found) == pytest.approx(float(exact) / math.sqrt(var), rel=1e-14)
 
 
 def test_an_infinite_gradient_has_an_infinite_sum():

@@ -188,6 +188,12 @@ def test_from_moments_refuses(arguments, name):
         ChannelStats.from_moments(*arguments)
 
 
+def test_from_moments_refuses_ends_in_the_wrong_order():
+    with pytest.raises(ValueError, match="min: got"):
+        ChannelStats.from_moments(2, [1.0], [1.0], min=[5.0], max=[1.0])
+    assert np.isnan(ChannelStats.from_moments(0, [1.0], [1.0], min=[5.0], max=[1.0]).min)  # of nothing
+
+
 def test_from_moments_refuses_fractional_counts():
     with pytest.raises((TypeError, ValueError), match="count"):
         ChannelStats.from_moments([2.5], [0.0], [1.0])

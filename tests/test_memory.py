@@ -164,6 +164,24 @@ def test_what_counts_is_never_made_at_full_size(kind, layout):
     assert grown <= limit(x, axis) + 4 * MIB
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((40, 200_000), 1), ((40, 400, 500), (1, 2))])
+def test_weights_of_many_channels(shape, axis):
+    before = fastbn.get_num_threads()
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(100, 30, shape), rng.random((40, *[1] * (len(shape) - 1)))
+    try:
+        fastbn.set_num_threads(1)
+        few = tuple(slice(100, 110) for _ in shape[1:])
+        part = fastbn.channel_stats(x[:, *few], axis, weights=weights)  # compiles
+        assert traced_peak(lambda: fastbn.channel_stats(x, axis, weights=weights)) <= limit(x, axis)
+        whole = fastbn.channel_stats(x, axis, weights=weights)
+    finally:
+        fastbn.set_num_threads(before)
+    np.testing.assert_allclose(whole.mean[few], part.mean, rtol=2.3e-16)
+    np.testing.assert_allclose(whole.var()[few], part.var(), rtol=4.5e-16)
+    assert (whole.max[few] == part.max).all()
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_any_number_of_threads_takes_as_much(threads):
     """What is staged is staged by few threads."""

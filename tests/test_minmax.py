@@ -223,6 +223,15 @@ def test_empty_arrays(shape):
     assert y.shape == shape
     assert y.dtype == np.float32
     assert fastbn.minmax_unscale(x, stats).shape == shape
+    assert fastbn.minmax_scale(x, out=x) is x
+
+
+@pytest.mark.parametrize("given", [{"min": [0.0]}, {"max": [9.0]}])
+def test_one_end_is_not_enough(given):
+    stats = fastbn.ChannelStats.from_moments(2, [1.0], [1.0], **given)
+    for function in (fastbn.minmax_scale, fastbn.minmax_unscale):
+        with pytest.raises(ValueError, match="stats: got statistics without min and max"):
+            function(np.array([[1.0], [2.0]]), stats=stats)
 
 
 # --- the way back -----------------------------------------------------------------------------------------------------

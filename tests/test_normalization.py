@@ -306,6 +306,7 @@ def test_empty_arrays(shape):
     assert (stats.count == 0).all()
     for function in (fastbn.normalize, fastbn.denormalize):
         assert function(x, stats).shape == shape
+        assert function(x, stats, out=x) is x
 
 
 # --- the way back -----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import _threads
+from .._algebra import add
 from .._arrays import Operand, as_operand, two_words
 from .._kernels.reductions import EXACT_WORDS
 from .._kernels.sizes import KNOBS
@@ -29,7 +30,7 @@ from .copies import Copies
 from .mapping import Mapping, target_of
 from .reduction import Reduction
 from .sources import Source, omitting, pair, single
-from .weighted import Weighing
+from .weighted import weigh
 
 _SLAB = 1 << 22  # bytes per array of a group of channels that may stay in cache between the two passes
 _GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time
@@ -59,7 +60,7 @@ class Host:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
         if x.selection is not None and x.selection.weights is not None:
             sums, squares = (self._reduction(name, "double", PAIRS["double"]) for name in ("gradients", "weighted"))
-            return Weighing(*self._reduction_of("compensated", x), sums, squares, axes).moments()
+            return weigh(*self._reduction_of("compensated", x), sums, squares, axes)
         reduction, source = self._reduction_of("compensated", x)
         return reduction.whole(source, axes).result(MOMENT_ROWS)
 
@@ -200,10 +201,14 @@ class Host:
         return moments
 
     def _centred(self, x: Operand, axes: Axes, moments: Moments) -> tuple[Operand, Moments]:
-        """64-bit integers as float64 differences from their means: as they are, they might not differ in float64."""
+        """64-bit integers as float64 differences from a whole number near their mean, exact up to 2^53."""
         about, state = moments.state.copy(), moments.state.copy()
+        head, tail = moments.state[[MEAN, MEAN_TAIL]]
+        whole = np.rint(head)
+        rest = np.rint((head - whole) + tail)
+        about[[MEAN, MEAN_TAIL]] = whole, rest
         about[[M2, M2_TAIL]] = 0.0
-        state[[MEAN, MEAN_TAIL]] = 0.0
+        state[[MEAN, MEAN_TAIL]] = np.where(np.isfinite(head), add(head, tail, -whole, -rest), 0.0)
         one, zero = np.ones(axes.channels), np.zeros(axes.channels)
         centred = as_operand(np.empty_like(x.stored, np.float64))._replace(selection=x.selection)
         coefficients = self.standardize(moments._replace(state=about), one, zero, 1.0, 0, 1.0)

@@ -16,7 +16,7 @@ from .._algebra import add, divide_words, multiply_words, range_scale, two_sum
 from .._arrays import two_words
 from .._kernels.gradients import PRODUCT, PRODUCT_2, SUM, SUM_2
 from .._kernels.sums import add_words
-from .._layout import Axes, Block, View
+from .._layout import Axes, Block, View, cut_kept, split_axes
 from .._merging import no_extremes
 from .._selection import Selection
 from . import Moments
@@ -27,6 +27,7 @@ Words = tuple[np.ndarray, np.ndarray]
 Take = Callable[[np.ndarray, Any], Words]  # from values, in place, given the place of their channels: differences
 _REMAINS = 2.0**-30  # of a sum of squares: the sums that a lane adds up in two words have errors of 2^-88
 _LEAST = 2.0**-800  # of such a sum: no product was too small to have its error
+_CHANNELS = 1 << 13  # at a time: each takes some 400 bytes
 _SAMPLES = 16  # of a channel, to see whether values are near each other: 4 would often be so by chance
 _MORE_ROUNDS = 2  # the first of which may have to find a mean
 _WHOLE = 2.0**53  # differences of integers up to here are one word
@@ -87,6 +88,30 @@ class _Found(NamedTuple):
             return _Centre(head, np.zeros_like(tail), scale)
         whole = np.rint(head)
         return _Centre(whole, np.rint((head - whole) + tail), scale)
+
+
+def weigh(extremes: Reduction, source: Source, sums: Reduction, squares: Reduction, axes: Axes) -> Moments:
+    """Moments of every channel of a non-empty array with weights; some channels at a time, for their working memory."""
+    array, selection = source.arrays[0], source.selection
+    assert selection is not None
+    pieces = list(cut_kept(array.shape, axes, _CHANNELS * axes.values))
+    if len(pieces) == 1:
+        return Weighing(extremes, source, sums, squares, axes).moments()
+    state, tally = np.empty((5, *axes.shape)), np.empty((2, *axes.shape))
+    least, greatest = np.empty((2, *axes.shape), source.storage)
+    for where in pieces:
+        kept: Any = (..., *(where[axis] for axis in axes.kept))
+        piece = source._replace(arrays=(array[where],), selection=selection.select(where, axes))
+        found = Weighing(extremes, piece, sums, squares, split_axes(piece.arrays[0].shape, axes.kept)).moments()
+        assert found.tally is not None
+        for whole, part in (
+            (state, found.state),
+            (least, found.least),
+            (greatest, found.greatest),
+            (tally, found.tally),
+        ):
+            whole[kept] = part.reshape(whole[kept].shape)
+    return Moments(state.reshape(5, -1), least.reshape(-1), greatest.reshape(-1), tally.reshape(2, -1))
 
 
 class Weighing:
