@@ -4,7 +4,11 @@
 # ///
 """Each check in an environment of its own: `nox`, or `nox -s tests` for one."""
 
+from pathlib import Path
+
 import nox
+
+MACHINE = "reference"  # whose results are in the repository
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -39,6 +43,23 @@ def benchmarks(session: nox.Session) -> None:
     """Compare with NumPy and scikit-learn, and with PyTorch where it is installed; arguments go to the script."""
     session.install(".[bench]")
     session.run("python", "benchmarks/side_by_side.py", *session.posargs)
+
+
+@nox.session(default=False)
+def versions(session: nox.Session) -> None:
+    """Time the milestones of `benchmarks/versions.txt` with asv, compare the last two, and build the pages.
+
+    What is in the results already is not timed again; arguments go to `asv run`, for example `--bench statistics`.
+    """
+    session.install("asv>=0.6.4", "virtualenv")
+    session.chdir("benchmarks")
+    commits = [line.split()[0] for line in Path("versions.txt").read_text(encoding="utf-8").splitlines()]
+    chosen = Path(session.create_tmp(), "commits")
+    chosen.write_text("\n".join(commits), encoding="utf-8")
+    session.run("asv", "machine", "--yes")
+    session.run("asv", "run", f"HASHFILE:{chosen}", "--machine", MACHINE, "--skip-existing", *session.posargs)
+    session.run("asv", "compare", *commits[-2:], "--machine", MACHINE, "--factor", "1.1", "--only-changed")
+    session.run("asv", "publish")
 
 
 if __name__ == "__main__":

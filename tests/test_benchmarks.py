@@ -4,10 +4,12 @@ import inspect
 import json
 import math
 import pkgutil
+import re
 import subprocess
 import sys
 from fractions import Fraction
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ import compare
 import fastbn
 import messy
 import methods
+import scaling
 import side_by_side
 from benchmarks import accuracy
 
@@ -140,6 +143,24 @@ def test_compare_writes_a_row_for_each_side(tmp_path, capsys):
     assert len((tmp_path / "compare.md").read_text().splitlines()) == 4 + sum(len(row["error"]) for row in rows)
     assert len((tmp_path / "summary.md").read_text().splitlines()) == 4 + len(rows)
     assert "| StandardScaler().fit_transform |" in capsys.readouterr().out
+
+
+def test_scaling_writes_a_row_for_each_size(tmp_path, capsys):
+    threads = fastbn.get_num_threads()
+    scaling.main(["--quick", "--threads", "1", "2", "--output", str(tmp_path)])
+    assert fastbn.get_num_threads() == threads
+    lines = (tmp_path / "scaling.md").read_text().splitlines()
+    assert lines == capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[4:]] == ["9.6e+01", "3.2e+02", "9.9e+02"]
+    times = np.array([line.split("|")[2:-1] for line in lines[4:]], float)
+    assert times.shape == (3, 6)
+    assert (times > 0).all()
+
+
+def test_versions_are_commits_with_a_word_about_each():
+    lines = Path(side_by_side.__file__).with_name("versions.txt").read_text(encoding="utf-8").splitlines()
+    assert lines
+    assert all(re.fullmatch(r"[0-9a-f]{7,40} \S.*", line) for line in lines)
 
 
 def test_the_limit_counts_what_is_read_and_written():

@@ -19,6 +19,8 @@ from . import Moments
 from .scratch import scratch
 from .sources import Source, in_order
 
+_NEGATIVE_ZERO = -1  # -0 in the order of float16
+
 
 class Partials:
     """Where units leave their results: a state and the extremes per segment and channel."""
@@ -50,9 +52,9 @@ class Partials:
 
 def _values_in_order(*ends: np.ndarray) -> list[np.ndarray]:
     """float16 extremes from whole numbers in their order: NaN where one of them is, and +0 for -0."""
-    values = [ordered(end).view(np.float16) for end in ends]
+    values = [ordered(np.where(end == _NEGATIVE_ZERO, 0, end)).view(np.float16) for end in ends]
     absent = np.isnan(values).any(axis=0)
-    return [np.where(absent, np.float16(np.nan), value + np.float16(0)) for value in values]
+    return [np.where(absent, np.float16(np.nan), value) for value in values]
 
 
 class Reduction:
