@@ -2,10 +2,10 @@
 
 Design. A backend brings compiled kernels (``CompiledKernels``); this module walks them over an array. Where the array
 can be seen as (outer, channel, inner), kernels work on it in place. Where it cannot (odd or negative strides, kept
-axes which do not merge, byte-swapped or misaligned numbers, masks), NumPy copies it
-block by block into a small buffer, and the same kernels work on that. ``normalize_batch`` and ``backward`` reduce and
-map one group of channels after the other, so that the second read comes from cache (one read and one write of memory
-instead of two and one), where such a group fits there.
+axes which do not merge, byte-swapped or misaligned numbers, masks), NumPy copies it block by block into a small buffer,
+and the same kernels work on that. ``normalize_batch`` and ``backward`` reduce and map one group of channels after the
+other, so that the second read comes from cache (one read and one write of memory instead of two and one), where such a
+group fits there.
 """
 
 import functools

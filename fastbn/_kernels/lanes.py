@@ -1,8 +1,8 @@
 """Tile kernels: rows of lanes walked in order, each lane with extremes or sums of its own.
 
 They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers that long: four at a time took 0.5 to
-0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest`` and ``absent`` (``marks.py``) or ``step``
-(``steps.py``).
+0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest``, ``order`` (``operands.py``) and ``absent``
+(``marks.py``) or ``step`` (``steps.py``).
 """
 
 from .machine import greater, lesser, load, prefetch, select, single, store
