@@ -147,7 +147,7 @@ def test_memory_mapped_input(tmp_path):
 def test_no_copy_of_full_size(view):
     """32 MiB to 128 MiB are read; at most 8 MiB and a little per channel may be allocated."""
     x = view()
-    fastbn.channel_stats(x[:1])
+    fastbn.channel_stats(x)  # compiles
     tracemalloc.start()
     try:
         fastbn.channel_stats(x)
