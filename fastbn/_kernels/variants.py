@@ -43,10 +43,13 @@ class Made(NamedTuple):
 #: What compiled code takes in place of a formula that is written for Python numbers and vectors.
 COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, np.where: machine.select, np.sqrt: math.sqrt}
 
-PLAIN: dict[str, Any] = {"head": operands.head_plain, "tail": operands.tail_plain}
-WIDE = {"head": operands.head_wide, "tail": operands.tail_wide}
-HALF = {"head": operands.head_half, "tail": operands.tail_plain}
-PAIR = {"head": operands.head_plain, "tail": operands.tail_other}
+#: How numbers are read: as they are, 64-bit integers, float16, pairs.
+READS: dict[str, dict[str, Any]] = {
+    "plain": {"head": operands.head_plain, "tail": operands.tail_plain},
+    "wide": {"head": operands.head_wide, "tail": operands.tail_wide},
+    "half": {"head": operands.head_half, "tail": operands.tail_plain},
+    "pair": {"head": operands.head_plain, "tail": operands.tail_other},
+}
 
 #: What pairs are computed with, in place.
 PAIRS: dict[str, np.dtype] = {
@@ -94,13 +97,7 @@ def map_variants(
 @functools.cache
 def map_bindings(transform: str, arithmetic: str, output: np.dtype, place: str) -> tuple[str, dict[str, Any]]:
     """Label and bindings of a map."""
-    put, label = PLACES[place], place
-    if output == np.float16:
-        put, label = HALF_PLACES[place], f"half-{place}"
-    if transform in PAIR_TRANSFORMS:
-        return f"{transform}-pair-{label}", PAIR_TRANSFORMS[transform] | PAIR | put
-    if arithmetic == "wide":
-        return f"{transform}-wide-{label}", WIDE_TRANSFORMS[transform] | WIDE | put
-    if arithmetic == "half":
-        return f"{transform}-half-{label}", TRANSFORMS[transform] | HALF | put
-    return f"{transform}-plain-{label}", TRANSFORMS[transform] | PLAIN | put
+    kind = "pair" if transform in PAIR_TRANSFORMS else arithmetic if arithmetic in READS else "plain"
+    formula = (PAIR_TRANSFORMS | (WIDE_TRANSFORMS if kind == "wide" else TRANSFORMS))[transform]
+    places, label = (HALF_PLACES, f"half-{place}") if output == np.float16 else (PLACES, place)
+    return f"{transform}-{kind}-{label}", formula | READS[kind] | places[place]
