@@ -68,7 +68,10 @@ def _as_original(end: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if end.dtype == dtype:
         return end
     with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-        return end.astype(dtype)
+        original = end.astype(dtype)
+    if dtype.kind == "f":
+        original[np.isnan(original)] = np.nan  # one for all: which bits it has is the compiler's choice
+    return original
 
 
 def wrap(moments: Moments, axes: Axes, operand: Operand) -> ChannelStats:

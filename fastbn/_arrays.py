@@ -44,7 +44,7 @@ _NUMBERS = {
 }
 #: Dtypes of results, and what kernels write for them: themselves ...
 OUTPUTS = {np.dtype(code): np.dtype(code) for code in ("f2", "f4", "f8")}
-#: ... or, for inverse maps, float64.
+#: ... or float64, for the integers that inverse maps give.
 INVERSE_OUTPUTS = OUTPUTS | {
     np.dtype(code): np.dtype("f8") for code in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
 }

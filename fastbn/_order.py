@@ -106,7 +106,8 @@ def _order_piece(x: Operand, axes: Axes, index: tuple[slice, ...], q: np.ndarray
     else:
         values.sort(axis=1)
     rows = np.arange(count.size)
-    for target, rank in ((ordered.previous, ranks.previous), (ordered.following, ranks.following)):
-        target[here] = values[rows, rank].reshape(q.size, *count.shape)
+    with np.errstate(invalid="ignore"):
+        for target, rank in ((ordered.previous, ranks.previous), (ordered.following, ranks.following)):
+            target[here] = values[rows, rank].reshape(q.size, *count.shape)
     if values.dtype.kind == "f":
         ordered.unknown[here] = np.isnan(values[:, -1]).reshape(count.shape)

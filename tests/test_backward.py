@@ -341,6 +341,25 @@ def test_products_of_large_integers_may_cancel(dtype, offset):
     assert float(found) == pytest.approx(float(exact) / math.sqrt(var), rel=1e-14)
 
 
+def test_a_given_mean_may_be_infinite():
+    x = np.arange(4).reshape(4, 1)
+    stats = fastbn.ChannelStats.from_moments(4, [np.inf], [1.0])
+    assert not np.isfinite(fastbn.batch_norm_backward(np.ones((4, 1)), x, stats).dgamma).any()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_x_of_half_the_size_of_dy(dtype):
+    """The same numbers in another dtype have the same gradients."""
+    x, dy = np.random.default_rng(3).normal(5, 1, (2, 300, 3)).astype(np.float16)
+    stats, dy = fastbn.channel_stats(x), dy.astype(np.float32)
+    for value, expected in zip(
+        fastbn.batch_norm_backward(dy, x.astype(dtype), stats),
+        fastbn.batch_norm_backward(dy.astype(float), x.astype(float), stats),
+        strict=True,
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-6 if value.dtype == np.float32 else 1e-14, atol=1e-7)
+
+
 def test_an_infinite_gradient_has_an_infinite_sum():
     x = np.array([[1.0], [2.0], [6.0]])
     found = fastbn.batch_norm_backward(np.array([[np.inf], [1.0], [2.0]]), x, fastbn.channel_stats(x))

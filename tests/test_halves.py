@@ -46,6 +46,16 @@ def test_every_rounding_is_numpys(order):
     same(piece.astype(np.float16), expected)
 
 
+def test_one_nan_for_all_of_extremes():
+    """Whatever bits a NaN of the data has, a signalling one too, and whether all values count or not."""
+    x = np.concatenate([np.array([0x7C01], np.uint16).view(np.float16), np.ones(30, np.float16)])
+    for where in (None, np.arange(31) > 0, np.arange(31) < 30):
+        stats = fastbn.channel_stats(x, None, where=where)
+        bits = 0x3C00 if where is not None and not where[0] else 0x7E00
+        assert stats.min.view(np.uint16) == stats.max.view(np.uint16) == bits
+    assert np.isnan(fastbn.channel_quantiles(x[:1], [0.5], None).values).all()
+
+
 def test_float16_arrays_of_every_layout():
     x = np.random.default_rng(0).normal(3, 1, (6, 5, 7, 40)).astype(np.float16)
     expected = fastbn.zscore(x)

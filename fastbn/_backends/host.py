@@ -205,10 +205,11 @@ class Host:
         about, state = moments.state.copy(), moments.state.copy()
         head, tail = moments.state[[MEAN, MEAN_TAIL]]
         whole = np.rint(head)
-        rest = np.rint((head - whole) + tail)
+        with np.errstate(invalid="ignore"):  # a given mean may be infinite
+            rest = np.rint((head - whole) + tail)
+            state[[MEAN, MEAN_TAIL]] = np.where(np.isfinite(head), add(head, tail, -whole, -rest), 0.0)
         about[[MEAN, MEAN_TAIL]] = whole, rest
         about[[M2, M2_TAIL]] = 0.0
-        state[[MEAN, MEAN_TAIL]] = np.where(np.isfinite(head), add(head, tail, -whole, -rest), 0.0)
         one, zero = np.ones(axes.channels), np.zeros(axes.channels)
         centred = as_operand(np.empty_like(x.stored, np.float64))._replace(selection=x.selection)
         coefficients = self.standardize(moments._replace(state=about), one, zero, 1.0, 0, 1.0)

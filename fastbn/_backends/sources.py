@@ -93,8 +93,8 @@ def single(x: Operand, copies: Copies) -> Source:
 
 
 def pair(x: Operand, dy: Operand, copies: Copies) -> Source:
-    """The pair (x, dy), in the dtype of ``dy`` where float32 holds both, else in float64."""
-    narrow = dy.stored.dtype == np.float32 and x.storage == np.float32
+    """The pair (x, dy), in float32 if ``dy`` is of that and x a float that it holds, else in float64."""
+    narrow = dy.stored.dtype == np.float32 and x.storage in (np.float16, np.float32)
     arithmetic = "single" if narrow else "double"
     storage = PAIRS[arithmetic]
     direct = x.direct and dy.direct and x.storage == storage == dy.storage
