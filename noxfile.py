@@ -56,7 +56,7 @@ def versions(session: nox.Session) -> None:
     commits = [line.split()[0] for line in Path("versions.txt").read_text(encoding="utf-8").splitlines()]
     chosen = Path(session.create_tmp(), "commits")
     chosen.write_text("\n".join(commits), encoding="utf-8")
-    session.run("asv", "machine", "--yes")
+    session.run("asv", "machine", "--machine", MACHINE, "--yes")
     session.run("asv", "run", f"HASHFILE:{chosen}", "--machine", MACHINE, "--skip-existing", *session.posargs)
     session.run("asv", "compare", *commits[-2:], "--machine", MACHINE, "--factor", "1.1", "--only-changed")
     session.run("asv", "publish")
