@@ -52,10 +52,10 @@ def versions(session: nox.Session) -> None:
     What is in the results already is not timed again; arguments go to `asv run`, for example `--bench statistics`.
     """
     session.install("asv>=0.6.4", "virtualenv")
-    session.chdir("benchmarks")
-    commits = [line.split()[0] for line in Path("versions.txt").read_text(encoding="utf-8").splitlines()]
-    chosen = Path(session.create_tmp(), "commits")
+    commits = [line.split()[0] for line in Path("benchmarks/versions.txt").read_text(encoding="utf-8").splitlines()]
+    chosen = Path(session.create_tmp(), "commits").resolve()
     chosen.write_text("\n".join(commits), encoding="utf-8")
+    session.chdir("benchmarks")
     session.run("asv", "machine", "--machine", MACHINE, "--yes")
     session.run("asv", "run", f"HASHFILE:{chosen}", "--machine", MACHINE, "--skip-existing", *session.posargs)
     session.run("asv", "compare", *commits[-2:], "--machine", MACHINE, "--factor", "1.1", "--only-changed")
