@@ -34,33 +34,30 @@ from .sizes import DEPTH
 from .variants import Made
 
 
-def _walk(function: Callable[..., Any], bound: str, step: Callable[..., Any], depth: int) -> Made:
-    label = f"{step.__name__}-{depth}"
-    return Made(lanes, label, {bound: step, "DEPTH": depth}, function.__name__)
+def _by_depth(name: str, function: Callable[..., Any], label: str, bound: dict[str, Any]) -> dict[str, Any]:
+    """A tile kernel for ``DEPTH`` rows at a time, and for one."""
+    return {
+        f"{name}_{ending}": Made(lanes, f"{label}-{depth}", bound | {"DEPTH": depth}, function.__name__)
+        for ending, depth in (("deep", DEPTH), ("single", 1))
+    }
 
 
 def _byte_sums() -> dict[str, Any]:
-    deep, one = (Made(lanes, f"bytes-{n}", {"DEPTH": n}, lanes.accumulate_bytes.__name__) for n in (DEPTH, 1))
-    return {"quick_deep": deep, "quick_single": one, "careful_deep": deep, "careful_single": one}
+    function = lanes.accumulate_bytes
+    return _by_depth("quick", function, "bytes", {}) | _by_depth("careful", function, "bytes", {})
 
 
 def _surveys(nearest: Callable[..., Any], order: Callable[..., Any] = operands.order_plain) -> dict[str, Any]:
-    label, bound = f"{nearest.__name__}-{order.__name__}", {"nearest": nearest, "order": order}
-    return bound | {
-        name: Made(lanes, f"{label}-{n}", bound | {"DEPTH": n}, lanes.survey.__name__)
-        for name, n in (("survey_deep", DEPTH), ("survey_single", 1))
-    }
+    bound = {"nearest": nearest, "order": order}
+    return bound | _by_depth("survey", lanes.survey, f"{nearest.__name__}-{order.__name__}", bound)
 
 
 def _sums(
     quick: Callable[..., Any], careful: Callable[..., Any], function: Callable[..., Any] = lanes.accumulate
 ) -> dict[str, Any]:
-    return {
-        "quick_deep": _walk(function, "step", quick, DEPTH),
-        "quick_single": _walk(function, "step", quick, 1),
-        "careful_deep": _walk(function, "step", careful, DEPTH),
-        "careful_single": _walk(function, "step", careful, 1),
-    }
+    return _by_depth("quick", function, quick.__name__, {"step": quick}) | _by_depth(
+        "careful", function, careful.__name__, {"step": careful}
+    )
 
 
 MOMENTS: dict[str, Any] = {
@@ -262,10 +259,7 @@ OMITTING: dict[str, tuple[np.dtype, ...]] = {
 
 def _gap_surveys(nearest: Callable[..., Any], absent: Callable[..., Any]) -> dict[str, Any]:
     label, bound = f"{nearest.__name__}-{absent.__name__}", {"nearest": nearest, "absent": absent}
-    return {
-        name: Made(lanes, f"{label}-{n}", bound | {"DEPTH": n}, lanes.survey_gaps.__name__)
-        for name, n in (("survey_gaps_deep", DEPTH), ("survey_gaps_single", 1))
-    }
+    return _by_depth("survey_gaps", lanes.survey_gaps, label, bound)
 
 
 def _omitting(bindings: dict[str, Any], arithmetic: str) -> dict[str, Any]:
