@@ -76,11 +76,15 @@ def _as_original(end: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def wrap(moments: Moments, axes: Axes, operand: Operand) -> ChannelStats:
     """A backend's result as a public value."""
+    state = moments.state.reshape(5, *axes.shape)
+    if operand.selection is None:
+        least, greatest = moments.least.reshape(axes.shape), moments.greatest.reshape(axes.shape)
+        if least.dtype != operand.original:
+            least, greatest = _as_original(least, operand.original), _as_original(greatest, operand.original)
+        return ChannelStats(state, least, greatest)
     count, tail = (moments.state[0], None) if moments.tally is None else moments.tally
     count = count.reshape(axes.shape)
-    state = moments.state.reshape(5, *axes.shape)
-    if operand.selection is not None:
-        state = np.where(count > 0, state, 0.0)
+    state = np.where(count > 0, state, 0.0)
     least, greatest = _extremes(moments.least, moments.greatest, count, axes, operand)
     return ChannelStats(state, least, greatest, None, _tally(count, axes, operand, tail))
 

@@ -39,8 +39,11 @@ def check_extremes(stats: Any, axes: Axes) -> None:
             raise ValueError(f"stats: got the quantiles {stats.q}; wants two or more, the first below the last")
         return
     check_stats(stats, axes)
+    moments = stats.moments()
+    if not any(end.dtype.kind == "f" and np.isnan(end).any() for end in (moments.least, moments.greatest)):
+        return
     known = ~np.isnan(stats.mean)
-    if any(end.dtype.kind == "f" and (np.isnan(end) & known).any() for end in (stats.min, stats.max)):
+    if any((np.isnan(end) & known).any() for end in (stats.min, stats.max)):
         raise ValueError(
             "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
         )

@@ -110,9 +110,9 @@ def limit_segments(cut: Cut, size: int) -> Cut:
     This leaves every cut of the compensated method as it is (its states take 1 MiB at most), for a cut fixes its bits.
     The exact method has larger states, and no cut can change its results.
     """
-    segments = max(1, min(cut.segments, _STATES // (size * cut.channels)))
-    if segments == cut.segments:
+    if cut.segments * cut.channels * size <= _STATES or cut.segments == 1:
         return cut
+    segments = max(1, _STATES // (size * cut.channels))
     geometry, spread = cut.geometry.copy(), cut.spread.copy()
     geometry[SEGMENTS] = spread[SEGMENTS] = segments
     return cut._replace(geometry=geometry, spread=spread, segments=segments)

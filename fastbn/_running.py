@@ -73,7 +73,7 @@ def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
     if missing and not training:
         raise ValueError(f"{missing[0]}: got None; wants running statistics when training=False")
     for name, running in pair.items() if not missing else ():
-        if not isinstance(running, np.ndarray) or isinstance(running, np.ma.MaskedArray):
+        if type(running) is not np.ndarray and not _is_plain(running):
             raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
         if running.dtype.kind != "f" or running.dtype.itemsize > 8:
             raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
@@ -83,6 +83,10 @@ def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
             raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
         if training:
             check_separate(name, running)
+
+
+def _is_plain(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
 
 
 def check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:
@@ -101,10 +105,10 @@ def update_running(
     running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, keep: float, take: float, ddof: int
 ) -> None:
     """Running statistics of any float dtype become ``keep`` times themselves and ``take`` times the batch's."""
-    pair = running_mean, running_var
-    mean, var = (np.ascontiguousarray(running, np.float64) for running in pair)  # themselves if they can be
+    mean, var = np.ascontiguousarray(running_mean, np.float64), np.ascontiguousarray(running_var, np.float64)
     current().update_running(moments, keep, take, ddof, mean.reshape(-1), var.reshape(-1))
-    for running, updated in zip(pair, (mean, var), strict=True):
-        if updated is not running:
-            with np.errstate(over="ignore"):  # of float16
-                running[...] = updated.reshape(running.shape)
+    if mean is running_mean and var is running_var:
+        return
+    with np.errstate(over="ignore"):  # of float16
+        running_mean[...] = mean.reshape(running_mean.shape)
+        running_var[...] = var.reshape(running_var.shape)

@@ -157,7 +157,8 @@ class BatchNorm:
             convention=self.convention,
             return_stats=True,
         )
-        if self.training and self.track_running_stats and stats.weight.any():  # half of the time that count takes
+        counted = stats.weight.any() if isinstance(x, np.ma.MaskedArray) else x.size
+        if self.training and self.track_running_stats and counted:
             self.num_batches_tracked += 1
         self._seen = x, stats, by_batch
         return cast(np.ndarray, y)

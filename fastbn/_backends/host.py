@@ -73,9 +73,10 @@ class Host:
 
     def _reduction_of(self, method: str, x: Operand) -> tuple[Reduction, Source]:
         """How a method reduces an array, of which some values may not count."""
-        source = single(x, self._copies) if x.selection is None else omitting(x, self._copies)
-        method = method if x.selection is None else f"{method}_omitting"
-        return self._reduction(method, source.arithmetic, source.storage), source
+        if x.selection is None:
+            return self._reduction(method, x.arithmetic, x.storage), single(x, self._copies)
+        source = omitting(x, self._copies)
+        return self._reduction(f"{method}_omitting", source.arithmetic, source.storage), source
 
     @functools.cache  # noqa: B019 - one instance for the life of the process
     def _reduction(self, method: str, arithmetic: str, storage: np.dtype) -> Reduction:
@@ -166,10 +167,14 @@ class Host:
         out: Operand,
     ) -> Moments:
         """Reduce, and map with the result: group by group of channels where a group fits the cache."""
-        source, members = single(x, self._copies), axes.channels // of_groups.channels
         reduction, reduced = self._reduction_of("compensated", grouped)
         mapping = self._mapping(transform, x.arithmetic, x.storage)
-        view, summed = source.view(axes), reduced.view(of_groups)
+        members = axes.channels // of_groups.channels
+        source, summed = reduced, reduced.view(of_groups)
+        view = summed
+        if grouped is not x or of_groups is not axes or x.selection is not None:
+            source = single(x, self._copies)
+            view = source.view(axes)
         target = view and target_of(view, source, axes, out)
         if view and summed and target:
             partials = reduction.partials(summed.cut)
@@ -194,7 +199,7 @@ class Host:
                 mapping.blocks(view, target, coefficients, low // view.cut.block, -(-high // view.cut.block))
 
             step = math.lcm(summed.cut.block * members, view.cut.block)
-            if _by_slabs(axes.channels, step, [*source.arrays, out.stored], work):
+            if _by_slabs(axes.channels, step, 2, source.nbytes + out.stored.nbytes, work):
                 return partials.result(MOMENT_ROWS)
         moments = self.reduce_moments(grouped, of_groups)
         self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
@@ -251,7 +256,8 @@ class Host:
                 differentiate(partials.states, low // members, high // members)
                 mapping.blocks(view, target, coefficients, first, last)
 
-            if _by_slabs(channels, math.lcm(view.cut.block, members), [*source.arrays, out.stored], work):
+            step = math.lcm(view.cut.block, members)
+            if _by_slabs(channels, step, 3, source.nbytes + out.stored.nbytes, work):
                 return dgamma, dbeta
         differentiate(reduction.whole(source, axes, centre).states, 0, groups)
         if out is not None:
@@ -259,11 +265,16 @@ class Host:
         return dgamma, dbeta
 
 
-def _by_slabs(channels: int, step: int, arrays: list[np.ndarray], work: Callable[[int, int], None]) -> bool:
-    """Do ``work`` for ranges of channels, multiples of ``step``, if what belongs to a step fits the cache."""
-    size = sum(array.nbytes for array in arrays)
+def _by_slabs(channels: int, step: int, arrays: int, size: int, work: Callable[[int, int], None]) -> bool:
+    """Do ``work`` for ranges of channels, multiples of ``step``, if what belongs to a step fits the cache.
+
+    There are so many arrays, of so many bytes together.
+    """
+    if size <= _GROUP:
+        work(0, channels)
+        return True
     steps = -(-channels // step)
-    if size // steps > len(arrays) * _SLAB:
+    if size // steps > arrays * _SLAB:
         return False
     together = max(1, _GROUP * steps // size)
 

@@ -29,10 +29,14 @@ class Target(NamedTuple):
 
 def target_of(view: View, source: Source, axes: Axes, out: Operand) -> Target | None:
     """The output in place, if the kernels can walk it together with the input."""
-    for array, flat, place in zip(source.arrays, (view.flat, view.other), ("over", "other"), strict=False):
-        if out.stored is array and out.storage == source.storage:
-            return Target(flat, view.cut.geometry, out.storage, place)
-    if not out.direct or (len(source.arrays) > 1 and out.storage != source.storage):
+    if out.storage == source.storage:
+        if out.stored is source.arrays[0]:
+            return Target(view.flat, view.cut.geometry, out.storage, "over")
+        if out.stored is source.arrays[-1]:
+            return Target(view.other, view.cut.geometry, out.storage, "other")
+    elif len(source.arrays) > 1:
+        return None
+    if not out.direct:
         return None
     target = direct_view(out.stored, axes)
     if target is None or not same_walk(view, target):

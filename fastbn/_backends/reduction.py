@@ -25,9 +25,12 @@ _NEGATIVE_ZERO = -1  # -0 in the order of float16
 class Partials:
     """Where units leave their results: a state and the extremes per segment and channel."""
 
+    __slots__ = ("_dtype", "channels", "greatest", "least", "states")
+
     def __init__(self, segments: int, channels: int, rows: int, word: np.dtype, dtype: np.dtype) -> None:
-        self.states = np.zeros(segments * rows * channels, word)
-        self.least, self.greatest = as_numbers(np.empty((2, segments * channels), dtype))
+        size = segments * channels
+        self.states = np.zeros(size * rows, word)
+        self.least, self.greatest = as_numbers(np.empty(size, dtype)), as_numbers(np.empty(size, dtype))
         self.channels = channels
         self._dtype = dtype
 
@@ -40,14 +43,13 @@ class Partials:
 
     def result(self, rows: int) -> Moments:
         """The first rows of the first segment's part, which holds the result."""
-        channels = self.channels
+        channels, least, greatest = self.channels, self.least, self.greatest
         state = self.states[: rows * channels].reshape(rows, channels)
-        least, greatest = self.least[:channels], self.greatest[:channels]
-        if self._dtype == np.float16:
+        if least.size > channels:
+            state, least, greatest = state.copy(), least[:channels].copy(), greatest[:channels].copy()
+        if self._dtype.char == "e":
             least, greatest = _values_in_order(least, greatest)
-        if self.least.size == channels:
-            return Moments(state, least, greatest)
-        return Moments(state.copy(), least.copy(), greatest.copy())
+        return Moments(state, least, greatest)
 
 
 def _values_in_order(*ends: np.ndarray) -> list[np.ndarray]:

@@ -39,7 +39,7 @@ class Source(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(array.nbytes for array in self.arrays)
+        return self.arrays[0].nbytes if len(self.arrays) == 1 else sum(array.nbytes for array in self.arrays)
 
     def view(self, axes: Axes) -> View | None:
         """The arrays in place, if kernels can walk them."""
