@@ -73,8 +73,18 @@ cdef double gradient(
     double _unused_too, double _unused_as_well
 ) noexcept nogil
 
-@cython.locals(t=double, half=double, y=double)
+@cython.locals(left=double, distance=double, step=double, above=double, below=double)
+cdef double from_nearer_end(
+    double gone, double width, double slope, double start, double stop, double least
+) noexcept nogil
+
 cdef double rescale(
-    double head, double tail, double low, double low_tail, double factor, double width, double start, double stop,
-    double floor, double ceiling
+    double head, double tail, double low, double low_tail, double factor, double width, double slope, double start,
+    double stop, double least
+) noexcept nogil
+
+@cython.locals(gone=double)
+cdef double rescale_wide(
+    double head, double tail, double low, double low_tail, double factor, double width, double slope, double start,
+    double stop, double least
 ) noexcept nogil

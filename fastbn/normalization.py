@@ -310,9 +310,8 @@ def minmax_scale(
         constant = (moments.least == moments.greatest) & np.isfinite(moments.least)
         refuse_constant(constant & (moments.state[0] > 0), axes)
     if operand.stored.size:
-        bounds = onto if clip else (-math.inf, math.inf)
         backend = current()
-        coefficients = backend.rescale(moments, onto, bounds, CONSTANT_WIDTH[on_constant])
+        coefficients = backend.rescale(moments, onto, 0.0 if clip else -math.inf, CONSTANT_WIDTH[on_constant])
         backend.map_channels(operand, axes, "rescale", coefficients, target, kept_nodata(operand, target.output))
     y = as_masked(x, y, out)
     return (y, stats) if return_stats else y

@@ -37,7 +37,7 @@ ctypedef void (*destandardize_kernel)(
 ) noexcept nogil
 ctypedef void (*rescale_kernel)(
     const double *, Py_ssize_t, const double *, const double *, const double *, const double *, double, double,
-    double, double, double, double *
+    double, double, double *
 ) noexcept nogil
 ctypedef void (*unscale_kernel)(
     const double *, Py_ssize_t, const double *, const double *, const double *, const double *, double, double,
@@ -163,7 +163,7 @@ def destandardize(
 
 def rescale(
     size_t kernel, count, Py_ssize_t channels, low, low_tail, high, high_tail, double start, double stop,
-    double floor, double ceiling, double constant, coefficients
+    double least, double constant, coefficients
 ):
     cdef const double *count_ = <const double *>memory(count)
     cdef const double *low_ = <const double *>memory(low)
@@ -173,8 +173,7 @@ def rescale(
     cdef double *coefficients_ = <double *>memory(coefficients)
     with nogil:
         (<rescale_kernel>kernel)(
-            count_, channels, low_, low_tail_, high_, high_tail_, start, stop, floor, ceiling, constant,
-            coefficients_
+            count_, channels, low_, low_tail_, high_, high_tail_, start, stop, least, constant, coefficients_
         )
 
 

@@ -42,13 +42,25 @@ cdef extern from "machine.h" nogil:
     float of_pattern "fastbn_of_pattern"(int32_t bits) noexcept
     double of_sum_pattern "fastbn_of_sum_pattern"(int64_t bits) noexcept
     int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
+    ctypedef double *sums "double *FASTBN_RESTRICT"
 """
+#: Pointers to memory that nothing else in a function reaches.
+_ALONE = '    ctypedef {0} *{0}_alone "{0} *FASTBN_RESTRICT"\n'
 _AS_NAMED = (
     _algebra.multiply_add,
     machine.whole,
     machine.single_pattern,
     machine.of_pattern,
     machine.of_sum_pattern,
+)
+_IN_PLACE = (
+    machine.load,
+    machine.single,
+    machine.medium,
+    machine.short,
+    machine.lesser,
+    machine.greater,
+    machine.select,
 )
 _DECLARATION = re.compile(
     r"^(?:@cython\.locals\([^@]*?\)\n)?cdef [^\n]*?\b(\w+)\([^()]*\) noexcept nogil$", re.MULTILINE
@@ -66,17 +78,27 @@ def _c_type(dtype: np.dtype) -> str:
     return {"f2": "int16_t", "f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype.name}_t")
 
 
+def _number_types(dtype: np.dtype) -> dict[str, str]:
+    """What stands for the dtype of the data.
+
+    Bytes may be part of anything in C, so loops over them test for overlap (0.75 of the time without); loops over
+    floats were unrolled too far for short rows (1.1 times the time).
+    """
+    c_type = _c_type(dtype)
+    return {"number": c_type, "number_alone": f"{c_type}_alone" if dtype.kind in "iu" else f"{c_type} *"}
+
+
 def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
     """Every module of entries with the variant and dtypes it is compiled for, and what a backend calls these."""
     yield coefficients, (), _Form({}, {})
     yield halves, (), _Form({}, {})
     inputs, outputs = kernel_dtypes()
     for method, arithmetic, dtype in reductions.reduction_variants(inputs):
-        types = {"number": _c_type(dtype), "word": _c_type(reductions.STATE_DTYPES[method])}
+        types = _number_types(dtype) | {"word": _c_type(reductions.STATE_DTYPES[method])}
         yield walks, (method, arithmetic, dtype.name), _Form(reductions.REDUCTIONS[method][arithmetic], types)
     for transform, arithmetic, dtype, output, place in variants.map_variants(inputs, outputs):
         _, bindings = variants.map_bindings(transform, arithmetic, output, place)
-        types = {"number": _c_type(dtype), "result": _c_type(output)}
+        types = _number_types(dtype) | {"result": _c_type(output)}
         yield maps, (transform, arithmetic, dtype.name, output.name, place), _Form(bindings, types)
 
 
@@ -135,7 +157,7 @@ class _Rewriter(ast.NodeTransformer):
         if meaning is machine.prefetch:
             x, k, count = map(ast.unparse, arguments)
             return ast.parse(f"prefetch({x} + ({k}), ({count}) * sizeof({x}[0]))", mode="eval").body
-        if meaning in (machine.load, machine.single, machine.short, machine.lesser, machine.greater, machine.select):
+        if meaning in _IN_PLACE:
             return _expression(meaning, arguments)
         return ast.Call(self.visit(node.func), arguments, [])
 
@@ -224,4 +246,6 @@ class CythonSource:
                 name = self.name_of(getattr(module, entry), form)
                 table.append(f"        {(entry, *labels)!r}: <size_t><void *>{name},\n")
         addresses = "def addresses():\n    return {\n" + "".join(table) + "    }\n"
-        return "\n\n".join([_HEADER, *self._parts, addresses])
+        whole = {dtype for _, dtype in kernel_dtypes()[0] if dtype.kind != "f"}
+        alone = "".join(_ALONE.format(_c_type(dtype)) for dtype in sorted(whole, key=str))
+        return "\n\n".join([_HEADER + alone, *self._parts, addresses])

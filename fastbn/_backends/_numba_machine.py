@@ -3,7 +3,7 @@
 from typing import Any
 
 from llvmlite import ir
-from numba import float32, int16, njit, types
+from numba import float32, int16, int32, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
@@ -78,6 +78,12 @@ def window(typing_context, x, k):
 def single(v):
     """v as float32."""
     return float32(v)
+
+
+@njit
+def medium(v):
+    """v as int32."""
+    return int32(v)
 
 
 @njit

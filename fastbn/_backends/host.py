@@ -116,12 +116,15 @@ class Host:
         )
         return coefficients
 
-    def rescale(self, moments: Moments, onto: Interval, bounds: Interval, constant: float) -> np.ndarray:
-        """Coefficients of the map of a channel's extremes onto an interval, clipped to ``bounds``."""
+    def rescale(self, moments: Moments, onto: Interval, least: float, constant: float) -> np.ndarray:
+        """Coefficients of the map of a channel's extremes onto an interval.
+
+        Results are at least ``least`` from the nearer end: 0 clips, minus infinity does not.
+        """
         low, high = two_words(moments.least), two_words(moments.greatest)
         coefficients = np.empty(KNOBS * moments.least.size)
         self._kernels.coefficients.rescale(
-            moments.state[0], moments.least.size, *low, *high, *onto, *bounds, constant, coefficients
+            moments.state[0], moments.least.size, *low, *high, *onto, least, constant, coefficients
         )
         return coefficients
 

@@ -21,6 +21,7 @@
 #define FASTBN_PREFETCH(p) ((void)(p))
 #endif
 
+#define FASTBN_RESTRICT __restrict
 #define FASTBN_LINE 64
 
 static inline void fastbn_prefetch(const void *start, ptrdiff_t size)

@@ -128,6 +128,7 @@ def _shared() -> dict[Any, Any]:
         "window",
         "prefetch",
         "single",
+        "medium",
         "short",
         "lesser",
         "greater",

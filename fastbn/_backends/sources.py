@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 STAGING_THREADS = 2  # at most: each may hold 3 MiB, and all of them together 8
 _WAVE = 4  # blocks per thread whose results are held
-_OMITTED = {"byte": "narrow", "half": "narrow"}  # the arithmetic of floats that hold the numbers, where it is another
+#: The arithmetic of floats that hold the numbers, where it is another.
+_OMITTED = {"byte": "narrow", "short": "narrow", "half": "narrow"}
 
 
 class Source(NamedTuple):

@@ -29,17 +29,19 @@ cdef void destandardize(
 
 cdef double any_number(double v) noexcept nogil
 
-@cython.locals(half=double, width=double, factor=double)
+@cython.locals(width=double)
+cdef double unit_of(double low, double high) noexcept nogil
+
+@cython.locals(width=double, factor=double, increase=double)
 cdef void set_interval(
     double *coefficients, Py_ssize_t channels, Py_ssize_t c, double low, double low_tail, double high,
-    double high_tail, double start, double stop, double floor, double ceiling, double constant
+    double high_tail, double start, double stop, double least, double constant
 ) noexcept nogil
 
 @cython.locals(c=Py_ssize_t, a=double, b=double)
 cdef void rescale(
     const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
-    const double *high_tail, double start, double stop, double floor, double ceiling, double constant,
-    double *coefficients
+    const double *high_tail, double start, double stop, double least, double constant, double *coefficients
 ) noexcept nogil
 
 @cython.locals(c=Py_ssize_t, a=double, b=double)

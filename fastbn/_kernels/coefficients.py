@@ -1,6 +1,6 @@
 """Per-channel coefficients of the maps from a state."""
 
-from .._algebra import add, divide_words, multiply_words, root, variance
+from .._algebra import add, divide_words, leading, multiply_words, root, variance
 from .gradients import PRODUCT, PRODUCT_2
 from .gradients import SUM as DY_SUM
 from .gradients import SUM_2 as DY_SUM_2
@@ -9,8 +9,12 @@ from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL, NAN
 INFINITY = float("inf")
 
 PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL, FOLDED = 0, 1, 2, 3, 4, 5, 6
-LOW, LOW_TAIL, FACTOR, SPAN, START, STOP, FLOOR, CEILING = 0, 1, 2, 3, 4, 5, 6, 7
+LOW, LOW_TAIL, FACTOR, GAP, INCREASE, START, STOP, LEAST = 0, 1, 2, 3, 4, 5, 6, 7
 CENTRE, CENTRE_TAIL, SLOPE, TILT, OFFSET = 0, 1, 2, 3, 4
+
+TINY, MANY = 2.0**-900, 2.0**901  # a width too small to be measured, and what it is multiplied by
+LESS = 1.0 - 2.0**-52
+DOWN, UP = 2.0**-64, 2.0**-62  # what keeps the largest width from overflow; the least size it shall have, times that
 
 
 def deviation(state, channels, c, eps, ddof):
@@ -63,33 +67,42 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
         set_affine(coefficients, channels, c, beta[c], 0.0, a, al, mean, tail)
 
 
-def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant):
-    """``[low, high]`` onto ``[start, stop]``: halved where the width overflows, ``constant`` where it is 0.
+def unit_of(low, high):
+    """Power of two that brings ``high - low``, which may overflow, to between 4 and 8, if it is no extreme."""
+    width = DOWN * high - DOWN * low
+    if high == low or width - width != 0.0:
+        return 1.0
+    return MANY if high - low <= TINY else UP / leading(width)
 
-    An interval without a middle makes every value NaN, by ``LOW`` alone (as in ``set_affine``).
+
+def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, least, constant):
+    """``[low, high]`` onto ``[start, stop]``; where there is no width, it counts as ``constant``.
+
+    What has no slope makes every value NaN, by ``LOW`` alone (as in ``set_affine``).
     """
-    half = 0.5 * stop - 0.5 * start
-    if half != half:
-        low, low_tail, start, stop = NAN, 0.0, 0.0, 0.0
-    width = high - low
-    factor = 0.5 if width - width != 0.0 and low - low == 0.0 and high - high == 0.0 else 1.0
-    width = (high * factor - low * factor) + (high_tail - low_tail) * factor
+    factor = unit_of(low, high)
+    width = (high * factor - low * factor) + (high_tail * factor - low_tail * factor)
+    increase = (0.5 * stop - 0.5 * start) / (constant if width == 0.0 else 0.5 * width)
+    if increase != increase:
+        low, low_tail, width, increase, start, stop = NAN, 0.0, 0.0, 0.0, 0.0, 0.0
+    if abs(0.5 * width * increase) == INFINITY:  # rounded up beyond the largest number there is
+        increase *= LESS
     coefficients[LOW * channels + c] = low * factor
     coefficients[LOW_TAIL * channels + c] = low_tail * factor
     coefficients[FACTOR * channels + c] = factor
-    coefficients[SPAN * channels + c] = constant if width == 0.0 else width
+    coefficients[GAP * channels + c] = width
+    coefficients[INCREASE * channels + c] = increase
     coefficients[START * channels + c] = start
-    coefficients[STOP * channels + c] = stop
-    coefficients[FLOOR * channels + c] = floor
-    coefficients[CEILING * channels + c] = ceiling
+    coefficients[STOP * channels + c] = start if width == 0.0 else stop
+    coefficients[LEAST * channels + c] = least
 
 
-def rescale(count, channels, low, low_tail, high, high_tail, start, stop, floor, ceiling, constant, coefficients):
+def rescale(count, channels, low, low_tail, high, high_tail, start, stop, least, constant, coefficients):
     """A channel's extremes, NaN where nothing was counted, onto the same interval for all."""
     for c in range(channels):
         a = low[c] if count[c] > 0.0 else NAN
         b = high[c] if count[c] > 0.0 else NAN
-        set_interval(coefficients, channels, c, a, low_tail[c], b, high_tail[c], start, stop, floor, ceiling, constant)
+        set_interval(coefficients, channels, c, a, low_tail[c], b, high_tail[c], start, stop, least, constant)
 
 
 def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coefficients):
@@ -97,7 +110,7 @@ def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coeffi
     for c in range(channels):
         a = low[c] + low_tail[c] if count[c] > 0.0 else NAN
         b = high[c] + high_tail[c] if count[c] > 0.0 else NAN
-        set_interval(coefficients, channels, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY, INFINITY)
+        set_interval(coefficients, channels, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY)
 
 
 def any_number(v):

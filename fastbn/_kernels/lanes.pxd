@@ -1,4 +1,5 @@
 cimport cython
+from libc.stdint cimport int32_t
 
 # C types of lanes.py; `number` is the dtype of the data.
 
@@ -7,7 +8,7 @@ cimport cython
 )
 cdef void survey(
     const number *x, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    number *low, number *high, number *near
+    number_alone low, number_alone high, number_alone near
 ) noexcept nogil
 
 @cython.locals(
@@ -16,7 +17,7 @@ cdef void survey(
 )
 cdef void survey_gaps(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    number *ends
+    number_alone ends
 ) noexcept nogil
 
 @cython.locals(
@@ -25,15 +26,23 @@ cdef void survey_gaps(
 )
 cdef void accumulate(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    double *acc, Py_ssize_t ahead
+    sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
-    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, d=float, s=float, q=float,
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, d=int32_t, s=int32_t, q=int32_t,
 )
 cdef void accumulate_bytes(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    double *acc, Py_ssize_t ahead
+    sums acc, Py_ssize_t ahead
+) noexcept nogil
+
+@cython.locals(
+    i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, d=double, s=double, q=double,
+)
+cdef void accumulate_shorts(
+    const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
+    sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -42,7 +51,7 @@ cdef void accumulate_bytes(
 )
 cdef void accumulate_exact(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    double *acc, Py_ssize_t ahead
+    sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -51,5 +60,5 @@ cdef void accumulate_exact(
 )
 cdef void accumulate_pairs(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    double *acc, Py_ssize_t ahead
+    sums acc, Py_ssize_t ahead
 ) noexcept nogil

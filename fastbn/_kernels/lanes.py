@@ -5,7 +5,7 @@ They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers
 (``marks.py``) or ``step`` (``steps.py``).
 """
 
-from .machine import greater, lesser, load, prefetch, select, single, store
+from .machine import greater, lesser, load, medium, prefetch, select, store
 from .sizes import (
     FLOOR,
     LANE_GAPS,
@@ -112,23 +112,39 @@ def accumulate_exact(x, y, base, groups, stride, lanes, acc, ahead):
 
 
 def accumulate_bytes(x, y, base, groups, stride, lanes, acc, ahead):
-    """Sums of every lane over ``groups * DEPTH`` rows of 8-bit integers, the rows of a group in float32.
+    """Sums of every lane over ``groups * DEPTH`` rows of 8-bit integers, the rows of a group in int32.
 
-    Those are exact (less than 2^24), and twice as many of them fit a register.
+    Twice as many of them fit a register (float32 took 1.3 times the time, for they have to be converted).
     """
     for i in range(groups):
         at = base + i * DEPTH * stride
         for k in range(DEPTH):
             prefetch(x, at + k * stride + ahead, lanes)
         for j in range(lanes):
-            s = single(0)
-            q = single(0)
+            s = medium(0)
+            q = medium(0)
             for k in range(DEPTH):
-                d = single(load(x, at + k * stride + j))
-                s += d
-                q += d * d
+                d = medium(load(x, at + k * stride + j))
+                s = medium(s + d)
+                q = medium(q + d * d)
             store(acc, S + j, load(acc, S + j) + s)
             store(acc, Q + j, load(acc, Q + j) + q)
+
+
+def accumulate_shorts(x, y, base, groups, stride, lanes, acc, ahead):
+    """Sums of every lane over ``groups * DEPTH`` rows of 16-bit integers: exact in one word, squares less than 2^40."""
+    for i in range(groups):
+        at = base + i * DEPTH * stride
+        for k in range(DEPTH):
+            prefetch(x, at + k * stride + ahead, lanes)
+        for j in range(lanes):
+            s, q = load(acc, S + j), load(acc, Q + j)
+            for k in range(DEPTH):
+                d = 1.0 * load(x, at + k * stride + j)
+                s += d
+                q += d * d
+            store(acc, S + j, s)
+            store(acc, Q + j, q)
 
 
 def accumulate_pairs(x, y, base, groups, stride, lanes, acc, ahead):

@@ -81,6 +81,11 @@ def single(v):
     return v
 
 
+def medium(v):
+    """A number that int32 holds, to be computed with in int32."""
+    return v
+
+
 def short(v):
     """A number that int16 holds, to be computed with in int16."""
     return v

@@ -30,26 +30,32 @@ from . import (
     steps,
     tiles,
 )
-from .sizes import DEPTH
+from .sizes import DEPTH, WHOLE_DEPTH
 from .variants import Made
 
 
-def _by_depth(name: str, function: Callable[..., Any], label: str, bound: dict[str, Any]) -> dict[str, Any]:
-    """A tile kernel for ``DEPTH`` rows at a time, and for one."""
+def _by_depth(
+    name: str, function: Callable[..., Any], label: str, bound: dict[str, Any], many: int = DEPTH
+) -> dict[str, Any]:
+    """A tile kernel for ``many`` rows at a time, and for one."""
     return {
         f"{name}_{ending}": Made(lanes, f"{label}-{depth}", bound | {"DEPTH": depth}, function.__name__)
-        for ending, depth in (("deep", DEPTH), ("single", 1))
+        for ending, depth in (("deep", many), ("single", 1))
     }
 
 
-def _byte_sums() -> dict[str, Any]:
-    function = lanes.accumulate_bytes
-    return _by_depth("quick", function, "bytes", {}) | _by_depth("careful", function, "bytes", {})
-
-
-def _surveys(nearest: Callable[..., Any], order: Callable[..., Any] = operands.order_plain) -> dict[str, Any]:
+def _surveys(
+    nearest: Callable[..., Any], order: Callable[..., Any] = operands.order_plain, many: int = DEPTH
+) -> dict[str, Any]:
     bound = {"nearest": nearest, "order": order}
-    return bound | _by_depth("survey", lanes.survey, f"{nearest.__name__}-{order.__name__}", bound)
+    return bound | _by_depth("survey", lanes.survey, f"{nearest.__name__}-{order.__name__}", bound, many)
+
+
+def _whole(function: Callable[..., Any]) -> dict[str, Any]:
+    """Of integers so short that a lane's sums need one word."""
+    name, many = function.__name__, WHOLE_DEPTH
+    sums = _by_depth("quick", function, name, {}, many) | _by_depth("careful", function, name, {}, many)
+    return _surveys(pivots.nearest_unknown, many=many) | sums | {"MANY": many}
 
 
 def _sums(
@@ -81,9 +87,12 @@ INTEGERS: dict[str, Any] = _surveys(pivots.nearest_unknown) | {"sure": pivots.su
 FLOATS = _surveys(machine.nearer)
 
 _PASSES = ("expected", "suspicious", "remember", "start_extremes", "survey", "fold_extremes", "accumulate")
-COMPLETE: dict[str, Any] = {"absent": marks.absent_never, "ATTEMPTS": 1, "head": operands.head_plain} | {
-    name: getattr(passes, name) for name in (*_PASSES, "start_slots")
-}
+COMPLETE: dict[str, Any] = {
+    "absent": marks.absent_never,
+    "ATTEMPTS": 1,
+    "MANY": DEPTH,
+    "head": operands.head_plain,
+} | {name: getattr(passes, name) for name in (*_PASSES, "start_slots")}
 NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
 #: float16 is read as its bits, whose order is that of integers.
 HALVES: dict[str, Any] = _surveys(pivots.nearest_unknown, halves.ordered) | {"head": operands.head_half}
@@ -102,7 +111,8 @@ COMPENSATED: dict[str, Any] = (
 )
 #: The compensated method by the arithmetic that a dtype needs (``_arrays.py``).
 _COMPENSATED: dict[str, dict[str, Any]] = {
-    "byte": NARROW | _byte_sums(),
+    "byte": NARROW | _whole(lanes.accumulate_bytes),
+    "short": NARROW | _whole(lanes.accumulate_shorts),
     "narrow": NARROW | _sums(steps.plain, steps.plain),
     "half": NARROW | HALVES | _sums(steps.half, steps.half),
     "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
@@ -189,7 +199,8 @@ EXACT_FLOATS: dict[str, Any] = (
 
 #: The exact method by arithmetic.
 _EXACT: dict[str, dict[str, Any]] = {
-    "byte": EXACT_INTEGERS | _byte_sums(),
+    "byte": EXACT_INTEGERS | _whole(lanes.accumulate_bytes),
+    "short": EXACT_INTEGERS | _whole(lanes.accumulate_shorts),
     "narrow": EXACT_INTEGERS | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact),
     "half": EXACT_INTEGERS | HALVES | _sums(exact_steps.exact_half, exact_steps.exact_half, lanes.accumulate_exact),
     "integer": EXACT_INTEGERS

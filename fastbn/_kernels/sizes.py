@@ -5,7 +5,8 @@ from typing import NamedTuple
 WIDTH = 256  # lanes at most
 PITCH = 320  # from row to row of a buffer: 2^n bytes would alias in the store buffer (1.6 times the time)
 ROWS = 256  # terms per lane at most, and one of a row that is not full
-DEPTH = 4  # rows that a lane takes at a time
+DEPTH = 4  # rows that a lane takes at a time ...
+WHOLE_DEPTH = 8  # ... of 8- and 16-bit integers
 LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less than 64
 KNOBS = 8  # coefficients of a map
 MAP_WIDTH, MAP_PITCH = 1024, 1088  # lanes of a map at most; from row to row of their coefficients

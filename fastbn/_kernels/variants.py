@@ -74,7 +74,11 @@ TRANSFORMS: dict[str, dict[str, Any]] = {
     "rescale": {"transform": algebra.rescale},
 }
 #: ... for 64-bit integers ...
-WIDE_TRANSFORMS = TRANSFORMS | {name: {"transform": algebra.affine_wide} for name in ("affine", "affine_words")}
+WIDE_TRANSFORMS: dict[str, dict[str, Any]] = {
+    "affine": {"transform": algebra.affine_wide},
+    "affine_words": {"transform": algebra.affine_wide},
+    "rescale": {"transform": algebra.rescale_wide},
+}
 #: ... and of pairs.
 PAIR_TRANSFORMS = {"gradient": {"transform": algebra.gradient}}
 
