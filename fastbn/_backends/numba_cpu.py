@@ -40,6 +40,7 @@ from .._kernels import (
     sums,
     variants,
     walks,
+    whole,
 )
 from . import _numba_machine
 from .host import Host
@@ -141,7 +142,7 @@ def _shared() -> dict[Any, Any]:
         "of_sum_pattern",
     )
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
-    for module in (machine, _algebra, halves, operands, marks, pivots, steps, exact_steps, sums, states):
+    for module in (machine, _algebra, halves, operands, marks, pivots, steps, exact_steps, sums, states, whole):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if _made_in(module, value):

@@ -29,6 +29,9 @@ cdef void start_words(
 ) noexcept nogil
 
 @cython.locals(row=Py_ssize_t, j=Py_ssize_t)
+cdef void restart_lanes(double *acc, Py_ssize_t lanes) noexcept nogil
+
+@cython.locals(row=Py_ssize_t, j=Py_ssize_t)
 cdef void gather(double *acc, Py_ssize_t lanes, Py_ssize_t to) noexcept nogil
 
 cdef void fold_totals(

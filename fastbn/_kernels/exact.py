@@ -61,7 +61,7 @@ def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
 
 
 def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
-    """Give the lanes the beginnings of their sums, and their floor."""
+    """Tell the lanes what their sums start with, and their floor."""
     for c in range(channels):
         span = greater(largest(lows[slot + c], highs[slot + c], 0.0), 0.0)
         floor = floor_quick(span) if quick else floor_careful(span)
@@ -80,13 +80,19 @@ def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
 
 
 def start_words(acc, at, count, row, first, second):
-    """Beginnings of a group of three words in ``count`` lanes."""
+    """What a group of three words starts with in ``count`` lanes."""
     for j in range(at, at + count):
-        store(acc, row + j, first)
-        store(acc, row + PITCH + j, second)
-        store(acc, row + 2 * PITCH + j, 0.0)
         store(acc, STARTS + row + j, first)
         store(acc, STARTS + row + PITCH + j, second)
+
+
+def restart_lanes(acc, lanes):
+    """Begin the sums of a group of rows."""
+    for row in range(0, 9 * PITCH, 3 * PITCH):
+        for j in range(row, row + lanes):
+            store(acc, j, load(acc, STARTS + j))
+            store(acc, PITCH + j, load(acc, STARTS + PITCH + j))
+            store(acc, 2 * PITCH + j, 0.0)
 
 
 def gather(acc, lanes, to):

@@ -16,15 +16,18 @@ SUM, SUM_2, SUM_3, PRODUCT, PRODUCT_2, PRODUCT_3 = 1, 2, 3, 4, 5, 6
 
 
 def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
-    """Clear the lanes' six words and give them their channel's pivot."""
-    lanes = channels * inner * repeat
-    for row in range(0, WORDS_OF_LANE * PITCH, PITCH):
-        for j in range(row, row + lanes):
-            store(acc, j, 0.0)
+    """Tell the lanes their channel's pivot."""
     for r in range(repeat):
         for c in range(channels):
             for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
                 store(acc, PIVOT_OF_PAIRS + j, slots[PIVOT * PITCH + slot + c])
+
+
+def restart_lanes(acc, lanes):
+    """Clear the lanes' six words."""
+    for row in range(0, WORDS_OF_LANE * PITCH, PITCH):
+        for j in range(row, row + lanes):
+            store(acc, j, 0.0)
 
 
 def gather(acc, lanes, to):

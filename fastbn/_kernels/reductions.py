@@ -29,6 +29,7 @@ from . import (
     states,
     steps,
     tiles,
+    whole,
 )
 from .sizes import DEPTH, WHOLE_DEPTH
 from .variants import Made
@@ -55,7 +56,12 @@ def _whole(function: Callable[..., Any]) -> dict[str, Any]:
     """Of integers so short that a lane's sums need one word."""
     name, many = function.__name__, WHOLE_DEPTH
     sums = _by_depth("quick", function, name, {}, many) | _by_depth("careful", function, name, {}, many)
-    return _surveys(pivots.nearest_unknown, many=many) | sums | {"MANY": many}
+    return (
+        _surveys(pivots.nearest_unknown, many=many)
+        | sums
+        | {name: getattr(whole, name) for name in _OF_LANES}
+        | {"MANY": many}
+    )
 
 
 def _sums(
@@ -97,7 +103,8 @@ NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pi
 #: float16 is read as its bits, whose order is that of integers.
 HALVES: dict[str, Any] = _surveys(pivots.nearest_unknown, halves.ordered) | {"head": operands.head_half}
 
-_OF_METHOD = "keep_lanes", "start_lanes", "gather", "fold_totals", "settle", "pick", "join_slots", "put_slots"
+_OF_LANES = "start_lanes", "restart_lanes", "gather"
+_OF_METHOD = (*_OF_LANES, "keep_lanes", "fold_totals", "settle", "pick", "join_slots", "put_slots")
 COMPENSATED: dict[str, Any] = (
     COMPLETE
     | {
@@ -247,7 +254,7 @@ _GRADIENTS: dict[str, Any] = (
         "close_tile": states.close_tile_totals,
         "join_banks": states.join_totals,
     }
-    | {name: getattr(gradients, name) for name in ("start_lanes", "gather", "settle", "close_channels")}
+    | {name: getattr(gradients, name) for name in (*_OF_LANES, "settle", "close_channels")}
 )
 
 

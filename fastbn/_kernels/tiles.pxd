@@ -22,6 +22,9 @@ cdef void start_lanes(
 ) noexcept nogil
 
 @cython.locals(j=Py_ssize_t, start=double)
+cdef void restart_lanes(double *acc, Py_ssize_t lanes) noexcept nogil
+
+@cython.locals(j=Py_ssize_t, start=double)
 cdef void gather(double *acc, Py_ssize_t lanes, Py_ssize_t to) noexcept nogil
 
 @cython.locals(c=Py_ssize_t, row=Py_ssize_t)

@@ -58,7 +58,7 @@ def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs):
 
 
 def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
-    """Give the lanes their channel's pivot and beginnings."""
+    """Tell the lanes their channel's pivot, and what their sums start with."""
     for c in range(channels):
         pivot = slots[PIVOT * PITCH + slot + c]
         rest = slots[PIVOT_TAIL * PITCH + slot + c]
@@ -67,15 +67,21 @@ def start_lanes(channels, inner, repeat, acc, slots, slot, lows, highs, quick):
         squares = bias(span)
         for r in range(repeat):
             for j in range((r * channels + c) * inner, (r * channels + c + 1) * inner):
-                store(acc, S + j, values)
-                store(acc, C + j, values * CARRY_FACTOR)
-                store(acc, T + j, 0.0)
-                store(acc, Q + j, squares)
-                store(acc, F + j, 0.0)
                 store(acc, LANE_PIVOT + j, pivot)
                 store(acc, LANE_PIVOT_TAIL + j, rest)
                 store(acc, START + j, values)
                 store(acc, BIAS + j, squares)
+
+
+def restart_lanes(acc, lanes):
+    """Begin the sums of a group of rows."""
+    for j in range(lanes):
+        start = load(acc, START + j)
+        store(acc, S + j, start)
+        store(acc, C + j, start * CARRY_FACTOR)
+        store(acc, T + j, 0.0)
+        store(acc, Q + j, load(acc, BIAS + j))
+        store(acc, F + j, 0.0)
 
 
 def gather(acc, lanes, to):

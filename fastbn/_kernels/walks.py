@@ -57,6 +57,7 @@ def sum_pieces(
         fold_extremes(width, lanes, 1, ends, gapped)
         quick = start_slots(width, lanes, 1, pieces * length, slots, slot, ends, lows, highs, gapped)
         start_lanes(width, lanes, 1, acc, slots, slot, lows, highs, quick)
+        restart_lanes(acc, width * lanes)
         for c in range(width):
             for i in range(pieces):
                 first = window(acc, c * lanes)
@@ -94,10 +95,11 @@ def sum_columns(x, y, base, rows, stride, width, inner, repeat, ahead, scratch, 
         keep_lanes(ends, lanes)
         fold_extremes(width, inner, repeat, ends, gapped)
         quick = start_slots(width, inner, repeat, rows * inner, slots, 0, ends, lows, highs, gapped)
+        start_lanes(width, inner, repeat, acc, slots, 0, lows, highs, quick)
         clear_totals(acc, lanes)
         for group in range(0, max(full, 1), ROWS):
             count = min(ROWS, full - group)
-            start_lanes(width, inner, repeat, acc, slots, 0, lows, highs, quick)
+            restart_lanes(acc, lanes)
             last = rest if group + count == full else 0
             start = base + group * repeat * stride
             accumulate(x, y, start, count, repeat * stride, lanes, last, acc, ahead, quick, ends, gapped)
