@@ -320,6 +320,17 @@ def test_any_mix_of_special_values(dtype, data, special):
     assert_statistics(fastbn.channel_stats(x, 0), oracle.channel_moments(x, 0), dtype)
 
 
+@pytest.mark.parametrize("method", ["compensated", "exact"])
+@pytest.mark.parametrize(("shape", "axis"), [((70_000, 1), 1), ((40_001, 3), 1), ((3, 70_000), 0), ((2, 3, 17_001), 1)])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+def test_sums_of_the_largest_short_integers(dtype, shape, axis, method):
+    """A lane's sums are as large as they can be: the ends of the dtype, alone and in turn."""
+    ends = np.iinfo(dtype)
+    for values in ([ends.max], [ends.min], [ends.min, ends.max, ends.max]):
+        x = np.resize(np.array(values, dtype), shape)
+        assert_statistics(fastbn.channel_stats(x, axis, method=method), oracle.channel_moments(x, axis), dtype)
+
+
 @pytest.mark.parametrize("dtype", CORRECTLY_ROUNDED)
 def test_small_types_round_correctly_on_many_random_channels(dtype):
     """2000 channels of 3 to 40 values: no order of roundings but a single one gets all of them right."""

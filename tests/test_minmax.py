@@ -108,6 +108,30 @@ def test_a_range_of_the_smallest_numbers(dtype):
     assert (fastbn.minmax_unscale(y, stats, None) == x).all()
 
 
+@pytest.mark.parametrize(
+    ("width", "lo", "hi"),
+    [
+        (2.0**-1000, 0.0, 1.0),
+        (2.0**-1000, -1e300, 1e300),
+        (2.0**-1060, -1e200, 1e200),
+        (2.0**-950, 0.0, 1e250),
+        (2.0**-600, -1e-300, 1e300),
+        (2.0**600, 0.0, 2.0**-600),
+        (1.5e308, -1.5e308, 1.7e308),
+        (1.5e308, 0.0, 1e-200),
+    ],
+)
+def test_widths_and_ranges_of_any_size(width, lo, hi):
+    """Widths and slopes beyond float64 on the way, both ways."""
+    x = np.array([0, 0.125, 0.25, 0.5, 0.75, 1])[:, None] * width
+    y, stats = fastbn.minmax_scale(x, feature_range=(lo, hi), return_stats=True)
+    assert_in_range(y, x, feature_range=(lo, hi))
+    assert_rescaled(y, x, feature_range=(lo, hi))
+    back = fastbn.minmax_unscale(y, stats, feature_range=(lo, hi))
+    assert (back[[0, -1]] == x[[0, -1]]).all()
+    assert np.isfinite(back).all()
+
+
 # --- statistics given -------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastbn
+from fastbn._backends import host
 from rational import MAPS
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -88,6 +89,20 @@ def test_any_number_of_threads(data, threads, name, shape, axis):
     for number in THREADS:
         threads(number)
         bits.add(MAPS[name](x, axis).tobytes())
+    assert len(bits) == 1
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((8, 64, 56, 56), 1), ((2, 3, 300, 300), 1), ((3, 250000), 0)])
+def test_any_size_of_cache(data, monkeypatch, shape, axis):
+    """Channels go forward and back together or not, in groups of any size."""
+    x = data(shape)
+    bits = set()
+    for size in (1, 2**20, 2**40):
+        monkeypatch.setattr(host, "share_of_cache", lambda threads, size=size: size)
+        monkeypatch.setattr(host, "_GROUP", min(size, 2**21))
+        y, stats = fastbn.batch_norm(x, channel_axis=axis, return_stats=True)
+        dx, dgamma, dbeta = fastbn.batch_norm_backward(y[::-1], x, stats, channel_axis=axis)
+        bits.add((y.tobytes(), dx.tobytes(), dgamma.tobytes(), dbeta.tobytes()))
     assert len(bits) == 1
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastbn
+from fastbn import _caches
 from generators import FLOATS, INTEGERS
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -48,6 +49,36 @@ def noise(shape, dtype, seed=0):
 def statistics_bits(stats):
     vectors = (stats.count, stats.mean, stats.min, stats.max, stats.var(), stats.var(1), stats.std())
     return b"".join(v.tobytes() for v in vectors)
+
+
+@pytest.fixture
+def caches(tmp_path, monkeypatch):
+    """Give a function that writes what the system says of the last cache, and one that gives a thread's share."""
+    monkeypatch.setattr(_caches, "_PLACE", f"{tmp_path}{os.sep}")
+    _caches._last.cache_clear()
+
+    def say(**files):
+        for name, text in files.items():
+            (tmp_path / name).write_text(text, encoding="ascii")
+        return _caches.share_of_cache
+
+    yield say
+    _caches._last.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("files", "shares"),
+    [
+        ({"size": "32768K\n", "shared_cpu_map": "00000000,000000ff\n"}, {1: 2**25, 2: 2**24, 8: 2**22, 96: 2**22}),
+        ({"size": "512K\n", "shared_cpu_map": "1\n"}, {1: 2**19, 4: 2**19}),
+        ({"size": "much\n", "shared_cpu_map": "1\n"}, {1: 2**25, 4: 2**24}),
+        ({"size": "512K\n"}, {1: 2**25}),
+        ({}, {1: 2**25, 2: 2**24}),
+    ],
+)
+def test_a_share_of_the_cache(caches, files, shares):
+    share = caches(**files)
+    assert {threads: share(threads) for threads in shares} == shares
 
 
 def on_every_number_of_threads(compute):

@@ -19,6 +19,7 @@ import numpy as np
 from .. import _threads
 from .._algebra import add
 from .._arrays import Operand, as_operand, two_words
+from .._caches import share_of_cache
 from .._kernels.reductions import EXACT_WORDS
 from .._kernels.sizes import KNOBS
 from .._kernels.sums import M2, M2_TAIL, MEAN, MEAN_TAIL
@@ -32,7 +33,9 @@ from .reduction import Reduction
 from .sources import Source, omitting, pair, single
 from .weighted import weigh
 
-_SLAB = 1 << 22  # bytes per array of a group of channels that may stay in cache between the two passes
+_SHARING = (
+    2  # threads that the last cache is divided among at least: with all of it, one took 1.05 to 1.14 times the time
+)
 _GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time
 
 
@@ -202,7 +205,7 @@ class Host:
                 mapping.blocks(view, target, coefficients, low // view.cut.block, -(-high // view.cut.block))
 
             step = math.lcm(summed.cut.block * members, view.cut.block)
-            if _by_slabs(axes.channels, step, 2, source.nbytes + out.stored.nbytes, work):
+            if _by_slabs(axes.channels, step, source.nbytes + out.stored.nbytes, work):
                 return partials.result(MOMENT_ROWS)
         moments = self.reduce_moments(grouped, of_groups)
         self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
@@ -260,7 +263,7 @@ class Host:
                 mapping.blocks(view, target, coefficients, first, last)
 
             step = math.lcm(view.cut.block, members)
-            if _by_slabs(channels, step, 3, source.nbytes + out.stored.nbytes, work):
+            if _by_slabs(channels, step, source.nbytes + out.stored.nbytes, work):
                 return dgamma, dbeta
         differentiate(reduction.whole(source, axes, centre).states, 0, groups)
         if out is not None:
@@ -268,16 +271,16 @@ class Host:
         return dgamma, dbeta
 
 
-def _by_slabs(channels: int, step: int, arrays: int, size: int, work: Callable[[int, int], None]) -> bool:
+def _by_slabs(channels: int, step: int, size: int, work: Callable[[int, int], None]) -> bool:
     """Do ``work`` for ranges of channels, multiples of ``step``, if what belongs to a step fits the cache.
 
-    There are so many arrays, of so many bytes together.
+    The arrays have so many bytes together.
     """
     if size <= _GROUP:
         work(0, channels)
         return True
     steps = -(-channels // step)
-    if size // steps > arrays * _SLAB:
+    if size // steps > share_of_cache(max(_SHARING, _threads.get_num_threads())):
         return False
     together = max(1, _GROUP * steps // size)
 

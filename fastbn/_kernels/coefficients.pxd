@@ -29,7 +29,6 @@ cdef void destandardize(
 
 cdef double any_number(double v) noexcept nogil
 
-@cython.locals(width=double)
 cdef double unit_of(double low, double high) noexcept nogil
 
 @cython.locals(width=double, factor=double, increase=double)

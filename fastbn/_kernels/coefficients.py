@@ -4,6 +4,7 @@ from .._algebra import add, divide_words, leading, multiply_words, root, varianc
 from .gradients import PRODUCT, PRODUCT_2
 from .gradients import SUM as DY_SUM
 from .gradients import SUM_2 as DY_SUM_2
+from .machine import lesser
 from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL, NAN
 
 INFINITY = float("inf")
@@ -12,9 +13,9 @@ PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL, FOLDED = 0, 1, 2, 3, 4,
 LOW, LOW_TAIL, FACTOR, GAP, INCREASE, START, STOP, LEAST = 0, 1, 2, 3, 4, 5, 6, 7
 CENTRE, CENTRE_TAIL, SLOPE, TILT, OFFSET = 0, 1, 2, 3, 4
 
-TINY, MANY = 2.0**-900, 2.0**901  # a width too small to be measured, and what it is multiplied by
+DOWN, UP = 2.0**-100, 2.0**200  # what keeps large widths from overflow, and small ones from underflow
+AIM, TINY, MOST = 4.0, 2.0**-800, 2.0**1023  # what a width shall be at least; a small one; the largest power of two
 LESS = 1.0 - 2.0**-52
-DOWN, UP = 2.0**-64, 2.0**-62  # what keeps the largest width from overflow; the least size it shall have, times that
 
 
 def deviation(state, channels, c, eps, ddof):
@@ -68,11 +69,12 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
 
 
 def unit_of(low, high):
-    """Power of two that brings ``high - low``, which may overflow, to between 4 and 8, if it is no extreme."""
-    width = DOWN * high - DOWN * low
-    if high == low or width - width != 0.0:
+    """Power of two that brings ``high - low``, which may overflow, to between 4 and 8; a denormal one less far."""
+    if high == low or (high - high) - (low - low) != 0.0:
         return 1.0
-    return MANY if high - low <= TINY else UP / leading(width)
+    if high - low <= TINY:
+        return lesser(AIM * UP / leading(UP * (high - low)), MOST)
+    return AIM * DOWN / leading(DOWN * high - DOWN * low)
 
 
 def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, least, constant):
