@@ -73,6 +73,9 @@ cdef double gradient(
     double _unused_too, double _unused_as_well
 ) noexcept nogil
 
+@cython.locals(t=double, e=double, r=double)
+cdef double apart(double low, double low_tail, double high, double high_tail) noexcept nogil
+
 @cython.locals(left=double, distance=double, step=double, above=double, below=double)
 cdef double from_nearer_end(
     double gone, double width, double slope, double start, double stop, double least
@@ -83,7 +86,6 @@ cdef double rescale(
     double stop, double least
 ) noexcept nogil
 
-@cython.locals(gone=double)
 cdef double rescale_wide(
     double head, double tail, double low, double low_tail, double factor, double width, double slope, double start,
     double stop, double least

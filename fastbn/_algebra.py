@@ -206,6 +206,13 @@ def gradient(x, dy, mean, mean_tail, slope, tilt, offset, _unused, _unused_too, 
     return select(v == v, v, _NAN)
 
 
+def apart(low, low_tail, high, high_tail):
+    """``high - low`` of numbers in two words, whose heads may be further apart than they are; rounded about once."""
+    t, e = two_sum(high, -low)
+    t, r = two_sum(t, high_tail - low_tail)
+    return t + finite_or_zero(e + r)
+
+
 def from_nearer_end(gone, width, slope, start, stop, least):
     """``start + gone slope``, or the same counted from ``stop``: exact at both ends, and inside them for x inside.
 
@@ -229,5 +236,4 @@ def rescale(head, tail, low, low_tail, factor, width, slope, start, stop, least)
 
 def rescale_wide(head, tail, low, low_tail, factor, width, slope, start, stop, least):
     """The same for values in two words."""
-    gone = (head * factor - low) + (tail * factor - low_tail)
-    return from_nearer_end(gone, width, slope, start, stop, least)
+    return from_nearer_end(apart(low, low_tail, head * factor, tail * factor), width, slope, start, stop, least)

@@ -132,6 +132,35 @@ def test_widths_and_ranges_of_any_size(width, lo, hi):
     assert np.isfinite(back).all()
 
 
+@pytest.mark.parametrize("top", [1e-300, 1e306, 1.7e308])
+@pytest.mark.parametrize("values", [[2047, 2048], [-1, 0], [0, 1], [2**60, 2**60 + 1], [-(2**63), 2**63 - 1]])
+def test_integers_side_by_side_onto_any_range(values, top):
+    """Their upper words may be equal, or 2048 apart."""
+    x = np.array(values)[:, None]
+    y, stats = fastbn.minmax_scale(x, feature_range=(-top, top), return_stats=True)
+    assert y.ravel().tolist() == [-top, top]
+    back = fastbn.minmax_unscale(y, stats, feature_range=(-top, top))
+    assert back.ravel().tolist() == [float(v) for v in values]
+
+
+@pytest.mark.parametrize("values", [[0, 5e-324], [0, 5e-324, 1e-323], [0, 2.0**-1050], [0, 2.0**-1040, 2.0**-1030]])
+@pytest.mark.parametrize("top", [1e300, 1.7e308])
+def test_a_slope_that_no_number_can_be(values, top):
+    x = np.array(values)[:, None]
+    y, stats = fastbn.minmax_scale(x, feature_range=(-top, top), return_stats=True)
+    assert_in_range(y, x, feature_range=(-top, top))
+    assert fastbn.minmax_unscale(y, stats, feature_range=(-top, top))[[0, -1], 0].tolist() == [values[0], values[-1]]
+    wide = fastbn.channel_stats(np.array([[-top], [top]]))
+    back = fastbn.minmax_unscale(x, wide, feature_range=(values[0], values[-1]))
+    assert back[[0, -1], 0].tolist() == [-top, top]
+
+
+def test_integers_by_statistics_of_floats():
+    """A small negative integer is -2048 and the rest in two words."""
+    fitted, x = np.array([[0.06613310941284278], [0.3531742264232314]]), np.array([[-4], [0], [5]])
+    assert_rescaled(fastbn.minmax_scale(x, stats=fastbn.channel_stats(fitted)), x, fitted=fitted)
+
+
 # --- statistics given -------------------------------------------------------------------------------------------------
 
 

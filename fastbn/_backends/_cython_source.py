@@ -42,7 +42,7 @@ cdef extern from "machine.h" nogil:
     float of_pattern "fastbn_of_pattern"(int32_t bits) noexcept
     double of_sum_pattern "fastbn_of_sum_pattern"(int64_t bits) noexcept
     int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
-    ctypedef double *sums "double *FASTBN_RESTRICT"
+    ctypedef double *lane_sums "double *FASTBN_RESTRICT"
 """
 #: Pointers to memory that nothing else in a function reaches.
 _ALONE = '    ctypedef {0} *{0}_alone "{0} *FASTBN_RESTRICT"\n'
@@ -81,8 +81,9 @@ def _c_type(dtype: np.dtype) -> str:
 def _number_types(dtype: np.dtype) -> dict[str, str]:
     """What stands for the dtype of the data.
 
-    Bytes may be part of anything in C, so loops over them test for overlap (0.75 of the time without); loops over
-    floats were unrolled too far for short rows (1.1 times the time).
+    Lanes of extremes lie apart from the data and from each other, which C does not know: bytes may be part of anything
+    (0.75 of the time without tests for that). Loops over floats were unrolled too far for short rows (1.1 times the
+    time), so of these nothing is said.
     """
     c_type = _c_type(dtype)
     return {"number": c_type, "number_alone": f"{c_type}_alone" if dtype.kind in "iu" else f"{c_type} *"}

@@ -33,9 +33,8 @@ from .reduction import Reduction
 from .sources import Source, omitting, pair, single
 from .weighted import weigh
 
-_SHARING = (
-    2  # threads that the last cache is divided among at least: with all of it, one took 1.05 to 1.14 times the time
-)
+# Threads that share the last cache, at least: one with all of it took 1.05 to 1.14 times the time.
+_SHARING = 2
 _GROUP = 1 << 21  # small channels are handled together up to so many bytes: 2^19 cost 1.1 to 1.3 times the time
 
 

@@ -29,9 +29,9 @@ cdef void destandardize(
 
 cdef double any_number(double v) noexcept nogil
 
-cdef double unit_of(double low, double high) noexcept nogil
+cdef double unit_of(double low, double high, double width) noexcept nogil
 
-@cython.locals(width=double, factor=double, increase=double)
+@cython.locals(width=double, factor=double, half=double, increase=double)
 cdef void set_interval(
     double *coefficients, Py_ssize_t channels, Py_ssize_t c, double low, double low_tail, double high,
     double high_tail, double start, double stop, double least, double constant

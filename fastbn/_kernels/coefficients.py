@@ -1,6 +1,6 @@
 """Per-channel coefficients of the maps from a state."""
 
-from .._algebra import add, divide_words, leading, multiply_words, root, variance
+from .._algebra import add, apart, divide_words, leading, multiply_words, root, variance
 from .gradients import PRODUCT, PRODUCT_2
 from .gradients import SUM as DY_SUM
 from .gradients import SUM_2 as DY_SUM_2
@@ -15,7 +15,7 @@ CENTRE, CENTRE_TAIL, SLOPE, TILT, OFFSET = 0, 1, 2, 3, 4
 
 DOWN, UP = 2.0**-100, 2.0**200  # what keeps large widths from overflow, and small ones from underflow
 AIM, TINY, MOST = 4.0, 2.0**-800, 2.0**1023  # what a width shall be at least; a small one; the largest power of two
-LESS = 1.0 - 2.0**-52
+LESS, LARGEST = 1.0 - 2.0**-52, (2.0 - 2.0**-52) * 2.0**1023  # a little less than 1; the largest number
 
 
 def deviation(state, channels, c, eps, ddof):
@@ -68,27 +68,29 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
         set_affine(coefficients, channels, c, beta[c], 0.0, a, al, mean, tail)
 
 
-def unit_of(low, high):
-    """Power of two that brings ``high - low``, which may overflow, to between 4 and 8; a denormal one less far."""
-    if high == low or (high - high) - (low - low) != 0.0:
+def unit_of(low, high, width):
+    """Power of two that brings ``width``, that of the interval, to between 4 and 8; a denormal one less far."""
+    if width == 0.0 or (high - high) - (low - low) != 0.0:
         return 1.0
-    if high - low <= TINY:
-        return lesser(AIM * UP / leading(UP * (high - low)), MOST)
-    return AIM * DOWN / leading(DOWN * high - DOWN * low)
+    if width <= TINY:
+        return lesser(AIM * UP / leading(UP * width), MOST)
+    return AIM * DOWN / leading(DOWN * width if width - width == 0.0 else DOWN * high - DOWN * low)
 
 
 def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, least, constant):
     """``[low, high]`` onto ``[start, stop]``; where there is no width, it counts as ``constant``.
 
-    What has no slope makes every value NaN, by ``LOW`` alone (as in ``set_affine``).
+    What has no slope makes every value NaN, by ``LOW`` alone (as in ``set_affine``). A slope beyond all numbers (of a
+    denormal width onto more than 1e292), or whose steps are, by a rounding, is lowered: ends stay exact.
     """
-    factor = unit_of(low, high)
-    width = (high * factor - low * factor) + (high_tail * factor - low_tail * factor)
-    increase = (0.5 * stop - 0.5 * start) / (constant if width == 0.0 else 0.5 * width)
+    factor = unit_of(low, high, apart(low, low_tail, high, high_tail))
+    width = apart(low * factor, low_tail * factor, high * factor, high_tail * factor)
+    half = 0.5 * stop - 0.5 * start
+    increase = half / (constant if width == 0.0 else 0.5 * width)
     if increase != increase:
         low, low_tail, width, increase, start, stop = NAN, 0.0, 0.0, 0.0, 0.0, 0.0
-    if abs(0.5 * width * increase) == INFINITY:  # rounded up beyond the largest number there is
-        increase *= LESS
+    if abs(0.5 * width * increase) == INFINITY and half - half == 0.0:
+        increase = lesser(increase * LESS, LARGEST)
     coefficients[LOW * channels + c] = low * factor
     coefficients[LOW_TAIL * channels + c] = low_tail * factor
     coefficients[FACTOR * channels + c] = factor

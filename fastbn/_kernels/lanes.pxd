@@ -26,7 +26,7 @@ cdef void survey_gaps(
 )
 cdef void accumulate(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    sums acc, Py_ssize_t ahead
+    lane_sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -34,7 +34,7 @@ cdef void accumulate(
 )
 cdef void accumulate_bytes(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    sums acc, Py_ssize_t ahead
+    lane_sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -42,7 +42,7 @@ cdef void accumulate_bytes(
 )
 cdef void accumulate_shorts(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    sums acc, Py_ssize_t ahead
+    lane_sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -51,7 +51,7 @@ cdef void accumulate_shorts(
 )
 cdef void accumulate_exact(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    sums acc, Py_ssize_t ahead
+    lane_sums acc, Py_ssize_t ahead
 ) noexcept nogil
 
 @cython.locals(
@@ -60,5 +60,5 @@ cdef void accumulate_exact(
 )
 cdef void accumulate_pairs(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
-    sums acc, Py_ssize_t ahead
+    lane_sums acc, Py_ssize_t ahead
 ) noexcept nogil

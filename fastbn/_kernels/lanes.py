@@ -132,7 +132,7 @@ def accumulate_bytes(x, y, base, groups, stride, lanes, acc, ahead):
 
 
 def accumulate_shorts(x, y, base, groups, stride, lanes, acc, ahead):
-    """Sums of every lane over ``groups * DEPTH`` rows of 16-bit integers: exact in one word, squares less than 2^40."""
+    """Sums of every lane over ``groups * DEPTH`` rows of 16-bit integers: exact in one word, squares less than 2^41."""
     for i in range(groups):
         at = base + i * DEPTH * stride
         for k in range(DEPTH):

@@ -37,8 +37,8 @@ def start_extremes(x, y, base, apart, pieces, step, run, channels, inner, repeat
 def survey(x, y, base, rows, stride, lanes, rest, ends, gapped):
     """Extremes of the lanes over ``rows`` full rows and ``rest`` values of one more."""
     low, high, near = window(ends, LANE_LEAST), window(ends, LANE_GREATEST), window(ends, LANE_NEAREST)
-    deep = rows - rows % MANY
-    survey_deep(x, base, deep // MANY, stride, lanes, low, high, near)
+    deep = rows - rows % DEPTH
+    survey_deep(x, base, deep // DEPTH, stride, lanes, low, high, near)
     survey_single(x, base + deep * stride, rows - deep, stride, lanes, low, high, near)
     if rest:
         survey_single(x, base + rows * stride, 1, 0, rest, low, high, near)
@@ -56,14 +56,14 @@ def start_slots(channels, inner, repeat, count, slots, slot, ends, lows, highs, 
 
 def accumulate(x, y, base, rows, stride, lanes, rest, acc, ahead, quick, ends, gapped):
     """Sums of the lanes over ``rows`` full rows and ``rest`` values of one more."""
-    deep = rows - rows % MANY
+    deep = rows - rows % DEPTH
     if quick:
-        quick_deep(x, y, base, deep // MANY, stride, lanes, acc, ahead)
+        quick_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
         quick_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
         if rest:
             quick_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)
     else:
-        careful_deep(x, y, base, deep // MANY, stride, lanes, acc, ahead)
+        careful_deep(x, y, base, deep // DEPTH, stride, lanes, acc, ahead)
         careful_single(x, y, base + deep * stride, rows - deep, stride, lanes, acc, ahead)
         if rest:
             careful_single(x, y, base + rows * stride, 1, 0, rest, acc, ahead)

@@ -60,7 +60,7 @@ def _whole(function: Callable[..., Any]) -> dict[str, Any]:
         _surveys(pivots.nearest_unknown, many=many)
         | sums
         | {name: getattr(whole, name) for name in _OF_LANES}
-        | {"MANY": many}
+        | {"DEPTH": many}
     )
 
 
@@ -96,7 +96,7 @@ _PASSES = ("expected", "suspicious", "remember", "start_extremes", "survey", "fo
 COMPLETE: dict[str, Any] = {
     "absent": marks.absent_never,
     "ATTEMPTS": 1,
-    "MANY": DEPTH,
+    "DEPTH": DEPTH,
     "head": operands.head_plain,
 } | {name: getattr(passes, name) for name in (*_PASSES, "start_slots")}
 NARROW = TOTALS | NEAR | INTEGERS | {"pivot_head": pivots.pivot_none, "bias": pivots.bias_narrow}
