@@ -45,11 +45,11 @@ def statistics_of(operand: Operand, axes: Axes, method: str) -> ChannelStats:
 
 
 def _extremes(
-    least: np.ndarray, greatest: np.ndarray, count: np.ndarray, axes: Axes, operand: Operand
+    least: np.ndarray, greatest: np.ndarray, count: np.ndarray | None, axes: Axes, operand: Operand
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the data's dtype and channel shape; where nothing was counted, those of nothing."""
+    """Of the data's dtype and channel shape; where nothing was counted, if that can be, those of nothing."""
     low, high = least.reshape(axes.shape), greatest.reshape(axes.shape)
-    if operand.selection is not None and not count.all():
+    if count is not None and not count.all():
         nothing = _merging.no_extremes((), operand.original)
         low, high = (np.where(count > 0, end, 0) for end in (low, high))
         low, high = _as_original(low, operand.original).copy(), _as_original(high, operand.original).copy()
@@ -78,10 +78,7 @@ def wrap(moments: Moments, axes: Axes, operand: Operand) -> ChannelStats:
     """A backend's result as a public value."""
     state = moments.state.reshape(5, *axes.shape)
     if operand.selection is None:
-        least, greatest = moments.least.reshape(axes.shape), moments.greatest.reshape(axes.shape)
-        if least.dtype != operand.original:
-            least, greatest = _as_original(least, operand.original), _as_original(greatest, operand.original)
-        return ChannelStats(state, least, greatest)
+        return ChannelStats(state, *_extremes(moments.least, moments.greatest, None, axes, operand))
     count, tail = (moments.state[0], None) if moments.tally is None else moments.tally
     count = count.reshape(axes.shape)
     state = np.where(count > 0, state, 0.0)

@@ -77,36 +77,25 @@ class Operand(NamedTuple):
     selection: "Selection | None" = None  # which of its values count, if not all
 
 
-class _Known(NamedTuple):
-    """What an `Operand` says of every array of a dtype."""
-
-    storage: np.dtype
-    arithmetic: str
-    direct: bool
-    output: np.dtype
-    original: np.dtype
+_operands: dict[np.dtype, tuple[_Number, bool]] = {}
 
 
-_known: dict[np.dtype, _Known] = {}
-
-
-def _of_dtype(dtype: np.dtype, name: str) -> _Known:
-    known = _known.get(dtype)
+def _number(dtype: np.dtype, name: str) -> tuple[_Number, bool]:
+    known = _operands.get(dtype)
     if known is None:
         number = _NUMBERS.get(dtype.str[1:]) if dtype.kind in "biuf" else None
         if number is None:
             remedy = _REMEDIES.get(dtype.kind, "convert it to a number, for example with x.astype(float)")
             raise TypeError(f"{name}: got dtype {dtype}; wants float16/32/64, bool or an integer: {remedy}")
-        direct = dtype.isnative and (dtype == number.storage or dtype.kind == "b")
-        original = dtype.newbyteorder("=")
-        known = _known[dtype] = _Known(number.storage, number.arithmetic, direct, number.output, original)
+        known = _operands[dtype] = number, dtype.isnative and (dtype == number.storage or dtype.kind == "b")
     return known
 
 
 def number_dtype(dtype: Any, name: str) -> np.dtype:
     """A supported dtype in its native form."""
     wanted: np.dtype[Any] = np.dtype(dtype)
-    return _of_dtype(wanted, name).original
+    _number(wanted, name)
+    return wanted.newbyteorder("=")
 
 
 def plain_array(value: Any, name: str) -> np.ndarray:
@@ -122,8 +111,11 @@ def plain_array(value: Any, name: str) -> np.ndarray:
 def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
     array = x if type(x) is np.ndarray else plain_array(x, name)
-    known = _of_dtype(array.dtype, name)
-    return Operand(array.view(np.uint8) if known.original.kind == "b" else array, *known)
+    number, direct = _number(array.dtype, name)
+    original = array.dtype.newbyteorder("=")
+    if original.kind == "b":
+        array = array.view(np.uint8)
+    return Operand(array, number.storage, number.arithmetic, direct, number.output, original)
 
 
 def output_dtype(x: Operand, dtype: Any, outputs: Mapping[np.dtype, np.dtype] = OUTPUTS) -> np.dtype:
@@ -166,7 +158,7 @@ def prepare_output(
 ) -> tuple[np.ndarray, Operand]:
     """Check ``out``, or make an array laid out as the argument ``x``, known by ``name``, is."""
     source = operand.stored
-    if x is not source and isinstance(x, np.ma.MaskedArray):
+    if isinstance(x, np.ma.MaskedArray):
         x, out = source, source if out is x else out
     wanted = output_dtype(operand, dtype, outputs)
     if out is None:

@@ -1,4 +1,4 @@
-"""What a thread has of the last cache: it decides how work is cut, never what comes out."""
+"""What a thread has of the last cache: it decides which channels are worked on together, never what comes out."""
 
 import functools
 

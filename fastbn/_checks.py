@@ -40,10 +40,9 @@ def check_extremes(stats: Any, axes: Axes) -> None:
         return
     check_stats(stats, axes)
     moments = stats.moments()
-    if not any(end.dtype.kind == "f" and np.isnan(end).any() for end in (moments.least, moments.greatest)):
-        return
-    known = ~np.isnan(stats.mean)
-    if any((np.isnan(end) & known).any() for end in (stats.min, stats.max)):
+    count, mean = moments.state[:2]
+    unknown = np.isnan(moments.least) | np.isnan(moments.greatest)
+    if (unknown & (count > 0) & ~np.isnan(mean)).any():
         raise ValueError(
             "stats: got statistics without min and max; wants those of data, or from_moments(..., min=, max=)"
         )

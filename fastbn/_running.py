@@ -73,7 +73,7 @@ def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
     if missing and not training:
         raise ValueError(f"{missing[0]}: got None; wants running statistics when training=False")
     for name, running in pair.items() if not missing else ():
-        if type(running) is not np.ndarray and not _is_plain(running):
+        if not isinstance(running, np.ndarray) or isinstance(running, np.ma.MaskedArray):
             raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
         if running.dtype.kind != "f" or running.dtype.itemsize > 8:
             raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
@@ -83,10 +83,6 @@ def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
             raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
         if training:
             check_separate(name, running)
-
-
-def _is_plain(array: Any) -> bool:
-    return isinstance(array, np.ndarray) and not isinstance(array, np.ma.MaskedArray)
 
 
 def check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:

@@ -118,7 +118,7 @@ def open_data(
     """Check data and what is said about them; the mask of a masked array counts as said."""
     check_nan_policy(nan_policy)
     mask = None
-    if type(x) is not np.ndarray and isinstance(x, np.ma.MaskedArray):
+    if isinstance(x, np.ma.MaskedArray):
         mask = np.asarray(x.mask) if x.mask.any() else None
         x = x.data
     operand = as_operand(x, name)
@@ -146,7 +146,7 @@ def as_masked(x: Any, y: np.ndarray, out: Any) -> np.ndarray:
     """The result for ``x``: ``out`` if there is one, else masked as ``x`` is, if it is."""
     if out is not None:
         return out  # type: ignore[no-any-return]
-    if type(x) is np.ndarray or not isinstance(x, np.ma.MaskedArray):
+    if not isinstance(x, np.ma.MaskedArray):
         return y
     return np.ma.MaskedArray(y, mask=np.array(x.mask), copy=False, hard_mask=x.hardmask)
 

@@ -157,9 +157,9 @@ class BatchNorm:
             convention=self.convention,
             return_stats=True,
         )
-        counted = stats.weight.any() if isinstance(x, np.ma.MaskedArray) else x.size
-        if self.training and self.track_running_stats and counted:
-            self.num_batches_tracked += 1
+        if self.training and self.track_running_stats:
+            counted = stats.weight.any() if isinstance(x, np.ma.MaskedArray) else x.size
+            self.num_batches_tracked += bool(counted)
         self._seen = x, stats, by_batch
         return cast(np.ndarray, y)
 

@@ -87,7 +87,7 @@ def start_words(acc, at, count, row, first, second):
 
 
 def restart_lanes(acc, lanes):
-    """Begin the sums of a group of rows."""
+    """Begin the sums of a group of rows, all nine words: a step is given those that it does not need as well."""
     for row in range(0, 9 * PITCH, 3 * PITCH):
         for j in range(row, row + lanes):
             store(acc, j, load(acc, STARTS + j))
