@@ -46,8 +46,8 @@ def instruction_sets():
         return {"base": []}
     if MSVC:
         return {"base": [], "v3": ["/arch:AVX2"]}
-    avx512 = [f"-mavx512{part}" for part in ("f", "cd", "bw", "dq", "vl")]
-    return {"base": [], "v3": ["-mavx2", "-mfma"], "v4": [*avx512, "-mfma", "-mprefer-vector-width=512"]}
+    both, avx512 = ["-mfma", "-mf16c"], [f"-mavx512{part}" for part in ("f", "cd", "bw", "dq", "vl")]
+    return {"base": [], "v3": ["-mavx2", *both], "v4": [*avx512, *both, "-mprefer-vector-width=512"]}
 
 
 def extensions():

@@ -42,6 +42,8 @@ cdef extern from "machine.h" nogil:
     float of_pattern "fastbn_of_pattern"(int32_t bits) noexcept
     double of_sum_pattern "fastbn_of_sum_pattern"(int64_t bits) noexcept
     int64_t pattern_double "fastbn_pattern_double"(double v) noexcept
+    Py_ssize_t widened "fastbn_widened"(const int16_t *halves, double *row, Py_ssize_t count) noexcept
+    Py_ssize_t narrowed "fastbn_narrowed"(const double *row, int16_t *halves, Py_ssize_t count) noexcept
     ctypedef double *lane_sums "double *FASTBN_RESTRICT"
 """
 #: Pointers to memory that nothing else in a function reaches.
@@ -52,6 +54,8 @@ _AS_NAMED = (
     machine.single_pattern,
     machine.of_pattern,
     machine.of_sum_pattern,
+    machine.widened,
+    machine.narrowed,
 )
 _IN_PLACE = (
     machine.load,
@@ -78,6 +82,11 @@ def _c_type(dtype: np.dtype) -> str:
     return {"f2": "int16_t", "f4": "float", "f8": "double"}.get(dtype.str[1:], f"{dtype.name}_t")
 
 
+def _loop_type(dtype: np.dtype) -> str:
+    """What loops read or make in place of the numbers of a row (``rows.py``)."""
+    return "double" if dtype == np.float16 else _c_type(dtype)
+
+
 def _number_types(dtype: np.dtype) -> dict[str, str]:
     """What stands for the dtype of the data.
 
@@ -86,7 +95,11 @@ def _number_types(dtype: np.dtype) -> dict[str, str]:
     time), so of these nothing is said.
     """
     c_type = _c_type(dtype)
-    return {"number": c_type, "number_alone": f"{c_type}_alone" if dtype.kind in "iu" else f"{c_type} *"}
+    return {
+        "number": c_type,
+        "number_alone": f"{c_type}_alone" if dtype.kind in "iu" else f"{c_type} *",
+        "read": _loop_type(dtype),
+    }
 
 
 def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
@@ -99,7 +112,7 @@ def _forms() -> Iterator[tuple[ModuleType, tuple[str, ...], _Form]]:
         yield walks, (method, arithmetic, dtype.name), _Form(reductions.REDUCTIONS[method][arithmetic], types)
     for transform, arithmetic, dtype, output, place in variants.map_variants(inputs, outputs):
         _, bindings = variants.map_bindings(transform, arithmetic, output, place)
-        types = _number_types(dtype) | {"result": _c_type(output)}
+        types = _number_types(dtype) | {"result": _c_type(output), "made": _loop_type(output)}
         yield maps, (transform, arithmetic, dtype.name, output.name, place), _Form(bindings, types)
 
 

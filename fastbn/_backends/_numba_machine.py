@@ -2,13 +2,16 @@
 
 from typing import Any
 
-from llvmlite import ir
-from numba import float32, int16, int32, njit, types
+from llvmlite import binding, ir
+from numba import config, float32, int16, int32, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+from .._kernels.halves import QUIET, SIGN
+
 _LINE = 64  # bytes
+_SHORT = ir.IntType(16)
 
 
 def _prefer_wide_vectors(function: ir.Function) -> None:
@@ -194,3 +197,35 @@ def multiply_add(typing_context, a, b, c):
         return builder.fma(*arguments)
 
     return types.float64(types.float64, types.float64, types.float64), generate
+
+
+@intrinsic
+def of_half(typing_context, h):
+    """``halves.of_half`` as an instruction."""
+
+    def generate(context, builder, signature, arguments):
+        bits = arguments[0]
+        bits = builder.trunc(bits, _SHORT) if bits.type.width > _SHORT.width else bits
+        return builder.fpext(builder.bitcast(bits, ir.HalfType()), ir.FloatType())
+
+    return types.float32(h), generate
+
+
+@intrinsic
+def of_single(typing_context, v):
+    """``halves.of_single`` as an instruction, with the one NaN of the formula."""
+
+    def generate(context, builder, signature, arguments):
+        half = builder.fptrunc(arguments[0], ir.HalfType())
+        bits = builder.bitcast(half, _SHORT)
+        nan = builder.fcmp_unordered("uno", arguments[0], arguments[0])
+        quiet = builder.or_(builder.and_(bits, _SHORT(SIGN)), _SHORT(QUIET))
+        return builder.select(nan, quiet, bits)
+
+    return types.int16(types.float32), generate
+
+
+def converts_halves() -> bool:
+    """Whether the processor that Numba compiles for has both; else LLVM would call a function for each value."""
+    chosen = config.CPU_NAME is not None or config.CPU_FEATURES is not None
+    return not chosen and binding.get_host_cpu_features().get("f16c", False)

@@ -145,3 +145,60 @@ static inline int64_t fastbn_whole(double v)
 {
     return (int64_t)v;
 }
+
+/* float16, given as bits, to and from float64, eight at a time: how many were converted. What is left, or all of them,
+   is for the formulas of _kernels/halves.py, and so are the reasons for what is done here. */
+
+#if defined(__F16C__) || (defined(_MSC_VER) && defined(__AVX2__))
+
+#include <immintrin.h>
+
+static inline ptrdiff_t fastbn_widened(const int16_t *halves, double *row, ptrdiff_t count)
+{
+    ptrdiff_t k = 0;
+    for (; k + 8 <= count; k += 8) {
+        const __m256 v = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(halves + k)));
+        _mm256_storeu_pd(row + k, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
+        _mm256_storeu_pd(row + k + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+    }
+    return k;
+}
+
+static inline __m128 fastbn_odd(const double *row)
+{
+    const __m256i more = _mm256_set1_epi64x((1 << 29) - 1);
+    const __m256i wide = _mm256_loadu_si256((const __m256i *)row);
+    const __m256i cut = _mm256_or_si256(wide, _mm256_add_epi64(_mm256_and_si256(wide, more), more));
+    return _mm256_cvtpd_ps(_mm256_castsi256_pd(_mm256_andnot_si256(more, cut)));
+}
+
+static inline ptrdiff_t fastbn_narrowed(const double *row, int16_t *halves, ptrdiff_t count)
+{
+    const __m128i sign = _mm_set1_epi16(INT16_MIN), quiet = _mm_set1_epi16(0x7e00);
+    ptrdiff_t k = 0;
+    for (; k + 8 <= count; k += 8) {
+        const __m256 v = _mm256_insertf128_ps(_mm256_castps128_ps256(fastbn_odd(row + k)), fastbn_odd(row + k + 4), 1);
+        const __m128i bits = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+        const __m256i nans = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+        const __m128i nan = _mm_packs_epi32(_mm256_castsi256_si128(nans), _mm256_extractf128_si256(nans, 1));
+        const __m128i one = _mm_or_si128(_mm_and_si128(bits, sign), quiet);
+        _mm_storeu_si128((__m128i *)(halves + k), _mm_blendv_epi8(bits, one, nan));
+    }
+    return k;
+}
+
+#else
+
+static inline ptrdiff_t fastbn_widened(const int16_t *halves, double *row, ptrdiff_t count)
+{
+    (void)halves, (void)row, (void)count;
+    return 0;
+}
+
+static inline ptrdiff_t fastbn_narrowed(const double *row, int16_t *halves, ptrdiff_t count)
+{
+    (void)row, (void)halves, (void)count;
+    return 0;
+}
+
+#endif

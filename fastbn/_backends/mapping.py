@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _threads
 from .._arrays import Operand
-from .._kernels.sizes import KNOBS, MAP_PITCH, SCRATCH
+from .._kernels.sizes import KNOBS, MAP_MADE, MAP_PITCH, SCRATCH
 from .._layout import Axes, Block, View, as_numbers, direct_view, same_walk
 from .._selection import Kept
 from .scratch import scratch
@@ -123,4 +123,4 @@ class Mapping:
             _threads.run(len(current), size, functools.partial(work, current), STAGING_THREADS)
 
 
-assert SCRATCH >= KNOBS * MAP_PITCH  # maps expand their coefficients into the same scratch
+assert SCRATCH >= MAP_MADE + MAP_PITCH  # maps use the same scratch

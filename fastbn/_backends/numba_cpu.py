@@ -35,6 +35,7 @@ from .._kernels import (
     passes,
     pivots,
     reductions,
+    rows,
     states,
     steps,
     sums,
@@ -48,8 +49,10 @@ from .host import Host
 # No references are counted ("_nrt"): kernels allocate nothing, and every call with an array counted two of them, which
 # took half of the time for 30,000 channels of 64 rows and a fifth for channels last.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": False}
-# Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each.
+# Called from one or two places: as functions of their own, LLVM would optimize all they call once more for each. And
+# what returns part of an array, which without counts only code in place can do.
 _INLINED = {
+    rows: ("row_stored", "rows_stored", "place_apart", "place_over", "place_other"),
     passes: ("survey", "accumulate"),
     gaps: ("survey", "accumulate"),
     walks: ("sum_pieces", "sum_columns", "close_batch", "deliver"),
@@ -142,7 +145,9 @@ def _shared() -> dict[Any, Any]:
         "of_sum_pattern",
     )
     known: dict[Callable[..., Any], Any] = {getattr(machine, name): getattr(_numba_machine, name) for name in own}
-    for module in (machine, _algebra, halves, operands, marks, pivots, steps, exact_steps, sums, states, whole):
+    if _numba_machine.converts_halves():
+        known |= {halves.of_half: _numba_machine.of_half, halves.of_single: _numba_machine.of_single}
+    for module in (machine, _algebra, halves, operands, rows, marks, pivots, steps, exact_steps, sums, states, whole):
         compiled = _bind(module, "shared", known, {})
         for name, value in vars(module).items():
             if _made_in(module, value):

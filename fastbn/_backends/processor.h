@@ -3,10 +3,15 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
+#include <cpuid.h>
+
 static int fastbn_has_v3(void)
 {
+    unsigned a, b, c, d;
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    /* GCC before 11 does not know "f16c" as a name. */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & bit_F16C) != 0;
 }
 
 static int fastbn_has_v4(void)
@@ -28,8 +33,8 @@ static int fastbn_has_v3(void)
     if (leaf[0] < 7)
         return 0;
     __cpuid(leaf, 1);
-    const int fma = 1 << 12, osxsave = 1 << 27, avx = 1 << 28;
-    if ((leaf[2] & (fma | osxsave | avx)) != (fma | osxsave | avx) || (_xgetbv(0) & 6) != 6)
+    const int needed = 1 << 12 | 1 << 27 | 1 << 28 | 1 << 29; /* FMA, OSXSAVE, AVX, F16C */
+    if ((leaf[2] & needed) != needed || (_xgetbv(0) & 6) != 6)
         return 0;
     __cpuidex(leaf, 7, 0);
     return (leaf[1] & (1 << 5)) != 0; /* AVX2 */

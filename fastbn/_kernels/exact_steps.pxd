@@ -1,6 +1,6 @@
 cimport cython
 
-# C types of exact_steps.py; `number` is the dtype of the data.
+# C types of exact_steps.py; `number` is the dtype of the data, `read` that of what loops read.
 
 @cython.locals(u=double)
 cdef (double, double) grow(double total, double v) noexcept nogil
@@ -13,12 +13,7 @@ cdef double present(number v, double floor) noexcept nogil
 
 @cython.locals(a=double, b=double, d=double, e=double, p=double, u=double, w=double)
 cdef (double, double, double, double, double, double, double, double, double) exact_plain(
-    number v, double floor, double s, double c, double t, double q, double f, double h, double g, double r, double k
-) noexcept nogil
-
-@cython.locals(a=double, b=double, d=double, e=double, p=double, u=double, w=double)
-cdef (double, double, double, double, double, double, double, double, double) exact_half(
-    number v, double floor, double s, double c, double t, double q, double f, double h, double g, double r, double k
+    read v, double floor, double s, double c, double t, double q, double f, double h, double g, double r, double k
 ) noexcept nogil
 
 @cython.locals(a=double, b=double, d=double, e=double, p=double, u=double, w=double)

@@ -5,7 +5,7 @@ above all its terms gives the rounding error of each addition in two operations;
 the last word in use is exact by itself. ``exact.py`` sees to it: it chooses the form, and ``floor``, below which values
 are left out here. Additions and multiplications per value:
 
-* exact_plain [3, 2], exact_half [3, 2]: integers up to 32 bits, float16.
+* exact_plain [3, 2]: integers up to 32 bits, float16.
 * exact_single [4, 2], exact_single_careful [11, 2]: float32.
 * exact_double [12, 2], exact_double_careful [21, 2]: float64.
 * exact_wide [21, 5]: 64-bit integers, in two parts.
@@ -13,7 +13,7 @@ are left out here. Additions and multiplications per value:
 
 from .._algebra import multiply_add
 from .machine import select, two_prod
-from .operands import head_half, head_wide, low_bits
+from .operands import head_wide, low_bits
 
 
 def grow(total, v):
@@ -37,13 +37,6 @@ def present(v, floor):
 def exact_plain(v, floor, s, c, t, q, f, h, g, r, k):
     """s += v; (q, f) += v*v."""
     d = 1.0 * v
-    q, a = grow_square(q, d)
-    return s + d, c, t, q, f + a, h, g, r, k
-
-
-def exact_half(v, floor, s, c, t, q, f, h, g, r, k):
-    """The same for the bits of a float16."""
-    d = head_half(v)
     q, a = grow_square(q, d)
     return s + d, c, t, q, f + a, h, g, r, k
 

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t
 
-# C types of lanes.py; `number` is the dtype of the data.
+# C types of lanes.py; `number` is the dtype of the data, `read` that of what loops read.
 
 @cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, v=number, least=number, greatest=number, smallest=number
@@ -22,7 +22,7 @@ cdef void survey_gaps(
 
 @cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, pivot=double, pivot_tail=double,
-    s=double, c=double, t=double, q=double, f=double,
+    s=double, c=double, t=double, q=double, f=double, values="const read *", apart=Py_ssize_t,
 )
 cdef void accumulate(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,
@@ -47,7 +47,7 @@ cdef void accumulate_shorts(
 
 @cython.locals(
     i=Py_ssize_t, at=Py_ssize_t, j=Py_ssize_t, k=Py_ssize_t, floor=double, s=double, c=double, t=double, q=double,
-    f=double, h=double, g=double, r=double, w=double,
+    f=double, h=double, g=double, r=double, w=double, values="const read *", apart=Py_ssize_t,
 )
 cdef void accumulate_exact(
     const number *x, const number *y, Py_ssize_t base, Py_ssize_t groups, Py_ssize_t stride, Py_ssize_t lanes,

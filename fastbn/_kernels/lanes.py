@@ -2,10 +2,10 @@
 
 They take ``DEPTH`` rows at a time, so that what a lane holds stays in registers that long: four at a time took 0.5 to
 0.7 of the time of one at a time. A variant binds ``DEPTH``, and ``nearest``, ``order`` (``operands.py``) and ``absent``
-(``marks.py``) or ``step`` (``steps.py``).
+(``marks.py``) or ``step`` (``steps.py``), ``rows`` and ``spacing`` (``rows.py``).
 """
 
-from .machine import greater, lesser, load, medium, prefetch, select, store
+from .machine import greater, lesser, load, medium, prefetch, select, store, window
 from .sizes import (
     FLOOR,
     LANE_GAPS,
@@ -16,6 +16,7 @@ from .sizes import (
     PIVOT,
     PIVOT_OF_PAIRS,
     PIVOT_TAIL,
+    READ,
     C,
     F,
     G,
@@ -74,12 +75,13 @@ def accumulate(x, y, base, groups, stride, lanes, acc, ahead):
         at = base + i * DEPTH * stride
         for k in range(DEPTH):
             prefetch(x, at + k * stride + ahead, lanes)
+        values, apart = rows(x, at, stride, lanes, DEPTH, window(acc, READ)), spacing(stride)
         for j in range(lanes):
             pivot, pivot_tail = load(acc, PIVOT + j), load(acc, PIVOT_TAIL + j)
             s, c, t = load(acc, S + j), load(acc, C + j), load(acc, T + j)
             q, f = load(acc, Q + j), load(acc, F + j)
             for k in range(DEPTH):
-                s, c, t, q, f = step(load(x, at + k * stride + j), pivot, pivot_tail, s, c, t, q, f)
+                s, c, t, q, f = step(load(values, k * apart + j), pivot, pivot_tail, s, c, t, q, f)
             store(acc, S + j, s)
             store(acc, C + j, c)
             store(acc, T + j, t)
@@ -93,13 +95,14 @@ def accumulate_exact(x, y, base, groups, stride, lanes, acc, ahead):
         at = base + i * DEPTH * stride
         for k in range(DEPTH):
             prefetch(x, at + k * stride + ahead, lanes)
+        values, apart = rows(x, at, stride, lanes, DEPTH, window(acc, READ)), spacing(stride)
         for j in range(lanes):
             floor = load(acc, FLOOR + j)
             s, c, t = load(acc, S + j), load(acc, C + j), load(acc, T + j)
             q, f, h = load(acc, Q + j), load(acc, F + j), load(acc, H + j)
             g, r, w = load(acc, G + j), load(acc, R + j), load(acc, K + j)
             for k in range(DEPTH):
-                s, c, t, q, f, h, g, r, w = step(load(x, at + k * stride + j), floor, s, c, t, q, f, h, g, r, w)
+                s, c, t, q, f, h, g, r, w = step(load(values, k * apart + j), floor, s, c, t, q, f, h, g, r, w)
             store(acc, S + j, s)
             store(acc, C + j, c)
             store(acc, T + j, t)

@@ -1,14 +1,16 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-# C types of maps.py; `number` is the dtype of the data, `result` that of the output.
+# C types of maps.py; `number` is the dtype of the data, `result` that of the output, `read` and
+# `made` are those of the numbers that loops read and make.
 
 @cython.locals(
-    a=double, b=double, c=double, d=double, e=double, f=double, g=double, h=double, i=Py_ssize_t, v=number, w=number
+    a=double, b=double, c=double, d=double, e=double, f=double, g=double, h=double, i=Py_ssize_t, v=read, w=number,
+    first=Py_ssize_t, some=Py_ssize_t, values="read *", results="made *",
 )
 cdef void map_run(
     number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t count, const double *coefficients,
-    Py_ssize_t channels, Py_ssize_t channel
+    Py_ssize_t channels, Py_ssize_t channel, double *room
 ) noexcept nogil
 
 @cython.locals(
@@ -20,9 +22,9 @@ cdef void map_rows(
     const double *coefficients, Py_ssize_t begin, Py_ssize_t end, double *expanded
 ) noexcept nogil
 
-@cython.locals(j=Py_ssize_t, v=number, w=number)
+@cython.locals(j=Py_ssize_t, v=read, w=number, values="read *", results="made *")
 cdef void map_row(
-    number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t lanes, const double *k
+    number *x, number *y, Py_ssize_t at, result *out, Py_ssize_t to, Py_ssize_t lanes, double *k
 ) noexcept nogil
 
 @cython.locals(

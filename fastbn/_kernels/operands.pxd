@@ -1,21 +1,15 @@
 cimport cython
 
-# C types of operands.py; `number` is the dtype of the data.
+# C types of operands.py; `number` is the dtype of the data, `read` that of what loops read.
 
-cdef double head_plain(number v) noexcept nogil
+cdef double head_plain(read v) noexcept nogil
 cdef double head_half(number v) noexcept nogil
 cdef number order_plain(number v) noexcept nogil
-cdef double tail_plain(number v, number w) noexcept nogil
+cdef double tail_plain(read v, number w) noexcept nogil
 cdef double head_wide(number v) noexcept nogil
 cdef double low_bits(number v) noexcept nogil
 cdef double tail_wide(number v, number w) noexcept nogil
 cdef double tail_other(number v, number w) noexcept nogil
-
-cdef void put_apart(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
-cdef void put_half_apart(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
-cdef void put_half_over(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
-cdef void put_over(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
-cdef void put_other(number *x, number *y, Py_ssize_t i, result *out, Py_ssize_t k, double v) noexcept nogil
 
 @cython.locals(k=Py_ssize_t, r=Py_ssize_t, c=Py_ssize_t, i=Py_ssize_t)
 cdef void expand(

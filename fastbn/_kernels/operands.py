@@ -1,11 +1,10 @@
-"""From and to memory: how a stored number becomes float64, and how a map reads coefficients and where results go.
+"""From memory: how a stored number becomes float64, and how a map reads coefficients.
 
 A number is taken as it is, in two words (64-bit integers, which float64 cannot hold), from its bits (float16), or with
 that of a second array.
 """
 
-from .halves import of_half, to_half
-from .machine import store
+from .halves import of_half
 from .sizes import KNOBS, MAP_PITCH
 
 
@@ -47,31 +46,6 @@ def tail_wide(v, w):
 def tail_other(v, w):
     """The other of a pair."""
     return 1.0 * w
-
-
-def put_apart(x, y, i, out, k, v):
-    """Into the output, which shares no element with the input or is the input."""
-    store(out, k, v)
-
-
-def put_over(x, y, i, out, k, v):
-    """Into the place it came from: LLVM's own loop took 3 times as long where it met equal addresses as x and out."""
-    store(x, i, v)
-
-
-def put_other(x, y, i, out, k, v):
-    """Into the place where the other of a pair came from."""
-    store(y, i, v)
-
-
-def put_half_apart(x, y, i, out, k, v):
-    """As ``put_apart``, into float16."""
-    store(out, k, to_half(v))
-
-
-def put_half_over(x, y, i, out, k, v):
-    """As ``put_over``, into float16."""
-    store(x, i, to_half(v))
 
 
 def expand(coefficients, channels, channel, width, inner, repeat, expanded):

@@ -25,6 +25,7 @@ from . import (
     operands,
     passes,
     pivots,
+    rows,
     sizes,
     states,
     steps,
@@ -64,12 +65,24 @@ def _whole(function: Callable[..., Any]) -> dict[str, Any]:
     )
 
 
+#: Rows where they are, and those of float16, by way of float64.
+STORED = {"rows": rows.rows_stored, "spacing": rows.spacing_stored}
+WIDENED = {"rows": rows.rows_widened, "spacing": rows.spacing_widened}
+
+
 def _sums(
-    quick: Callable[..., Any], careful: Callable[..., Any], function: Callable[..., Any] = lanes.accumulate
+    quick: Callable[..., Any],
+    careful: Callable[..., Any],
+    function: Callable[..., Any] = lanes.accumulate,
+    read: dict[str, Any] = STORED,
 ) -> dict[str, Any]:
-    return _by_depth("quick", function, quick.__name__, {"step": quick}) | _by_depth(
-        "careful", function, careful.__name__, {"step": careful}
-    )
+    return {
+        name: made
+        for ending, step in (("quick", quick), ("careful", careful))
+        for name, made in _by_depth(
+            ending, function, f"{step.__name__}-{read['rows'].__name__}", read | {"step": step}
+        ).items()
+    }
 
 
 MOMENTS: dict[str, Any] = {
@@ -121,7 +134,7 @@ _COMPENSATED: dict[str, dict[str, Any]] = {
     "byte": NARROW | _whole(lanes.accumulate_bytes),
     "short": NARROW | _whole(lanes.accumulate_shorts),
     "narrow": NARROW | _sums(steps.plain, steps.plain),
-    "half": NARROW | HALVES | _sums(steps.half, steps.half),
+    "half": NARROW | HALVES | _sums(steps.half, steps.half, read=WIDENED),
     "integer": MOMENTS | NEAR | INTEGERS | _sums(steps.plain, steps.plain),
     "wide": MOMENTS
     | NEAR
@@ -209,7 +222,9 @@ _EXACT: dict[str, dict[str, Any]] = {
     "byte": EXACT_INTEGERS | _whole(lanes.accumulate_bytes),
     "short": EXACT_INTEGERS | _whole(lanes.accumulate_shorts),
     "narrow": EXACT_INTEGERS | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact),
-    "half": EXACT_INTEGERS | HALVES | _sums(exact_steps.exact_half, exact_steps.exact_half, lanes.accumulate_exact),
+    "half": EXACT_INTEGERS
+    | HALVES
+    | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact, WIDENED),
     "integer": EXACT_INTEGERS
     | _sums(exact_steps.exact_plain, exact_steps.exact_plain, lanes.accumulate_exact)
     | {"square_start": floors.squares_integer},

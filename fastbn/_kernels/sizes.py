@@ -11,8 +11,11 @@ LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less th
 KNOBS = 8  # coefficients of a map
 MAP_WIDTH, MAP_PITCH = 1024, 1088  # lanes of a map at most; from row to row of their coefficients
 
-# Parts of the float64 scratch: what lanes hold, slots of the tiles, terms of the finish.
-ACC, SLOTS, TERMS, SCRATCH = 0, 37 * PITCH, 48 * PITCH, 60 * PITCH
+# Parts of the float64 scratch: what lanes hold, slots of the tiles, terms of the finish, rows as they are read.
+ACC, SLOTS, TERMS, READ = 0, 37 * PITCH, 48 * PITCH, 60 * PITCH
+SCRATCH = READ + DEPTH * PITCH
+# The same for maps: coefficients of the lanes, a row as it is read, one of results.
+MAP_READ, MAP_MADE = KNOBS * MAP_PITCH, (KNOBS + 1) * MAP_PITCH
 # What lanes hold: their sums (of d: S - START + C + T, of d*d: Q - BIAS + F), the totals of groups, room for a fold.
 S, C, T, Q, F, PIVOT, PIVOT_TAIL, START, BIAS = (row * PITCH for row in range(9))
 TOTALS, OTHERS = 9 * PITCH, 15 * PITCH

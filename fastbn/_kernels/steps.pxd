@@ -10,9 +10,8 @@ cdef (double, double, double, double, double) plain(
     number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
 ) noexcept nogil
 
-@cython.locals(d=double)
 cdef (double, double, double, double, double) half(
-    number v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
+    double v, double pivot, double pivot_tail, double s, double c, double t, double q, double f
 ) noexcept nogil
 
 @cython.locals(d=double, r=double)

@@ -5,7 +5,7 @@ A sum that starts at more than all its terms together gives the rounding error o
 depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Additions and multiply-adds per value:
 
 * plain [4, 2]: s is exact by itself.
-* half [3, 2]: as plain, of the bits of a float16 and about 0.
+* half [3, 2]: as plain, about 0 (float16, read as float64).
 * carried [7, 2]: the errors of s go to c, which is exact.
 * general [10, 2]: the errors of c go to t.
 * wide [22, 4]: 64-bit integers, d in two words; c is exact.
@@ -15,7 +15,7 @@ depends on its values (``pivots.py`` decides; docs/design.md has the bounds). Ad
 """
 
 from .._algebra import multiply_add, two_prod, two_sum
-from .operands import head_half, head_wide, low_bits
+from .operands import head_wide, low_bits
 
 
 def add_square(q, f, d):
@@ -32,10 +32,9 @@ def plain(v, pivot, pivot_tail, s, c, t, q, f):
 
 
 def half(v, pivot, pivot_tail, s, c, t, q, f):
-    """s += d."""
-    d = head_half(v)
-    q, f = add_square(q, f, d)
-    return s + d, c, t, q, f
+    """s += v."""
+    q, f = add_square(q, f, v)
+    return s + v, c, t, q, f
 
 
 def carried(v, pivot, pivot_tail, s, c, t, q, f):

@@ -19,6 +19,7 @@ from . import (
     machine,
     maps,
     operands,
+    rows,
     walks,
 )
 
@@ -45,10 +46,10 @@ COMPILED: dict[Any, Any] = {algebra.two_prod: machine.two_prod, np.where: machin
 
 #: How numbers are read: as they are, 64-bit integers, float16, pairs.
 READS: dict[str, dict[str, Any]] = {
-    "plain": {"head": operands.head_plain, "tail": operands.tail_plain},
-    "wide": {"head": operands.head_wide, "tail": operands.tail_wide},
-    "half": {"head": operands.head_half, "tail": operands.tail_plain},
-    "pair": {"head": operands.head_plain, "tail": operands.tail_other},
+    "plain": {"row": rows.row_stored, "head": operands.head_plain, "tail": operands.tail_plain},
+    "wide": {"row": rows.row_stored, "head": operands.head_wide, "tail": operands.tail_wide},
+    "half": {"row": rows.row_widened, "head": operands.head_plain, "tail": operands.tail_plain},
+    "pair": {"row": rows.row_stored, "head": operands.head_plain, "tail": operands.tail_other},
 }
 
 #: What pairs are computed with, in place.
@@ -59,13 +60,13 @@ PAIRS: dict[str, np.dtype] = {
 
 #: Where a map puts its results: into an array of their own, or in place of an input.
 PLACES: dict[str, dict[str, Any]] = {
-    "apart": {"put": operands.put_apart},
-    "over": {"put": operands.put_over},
-    "other": {"put": operands.put_other},
+    "apart": {"place": rows.place_apart, "deliver": rows.leave},
+    "over": {"place": rows.place_over, "deliver": rows.leave},
+    "other": {"place": rows.place_other, "deliver": rows.leave},
 }
 HALF_PLACES: dict[str, dict[str, Any]] = {
-    "apart": {"put": operands.put_half_apart},
-    "over": {"put": operands.put_half_over},
+    "apart": {"place": rows.place_beside, "deliver": rows.narrow_apart},
+    "over": {"place": rows.place_beside, "deliver": rows.narrow_over},
 }
 #: What a map computes ...
 TRANSFORMS: dict[str, dict[str, Any]] = {
@@ -104,4 +105,5 @@ def map_bindings(transform: str, arithmetic: str, output: np.dtype, place: str) 
     kind = "pair" if transform in PAIR_TRANSFORMS else arithmetic if arithmetic in READS else "plain"
     formula = (PAIR_TRANSFORMS | (WIDE_TRANSFORMS if kind == "wide" else TRANSFORMS))[transform]
     places, label = (HALF_PLACES, f"half-{place}") if output == np.float16 else (PLACES, place)
-    return f"{transform}-{kind}-{label}", formula | READS[kind] | places[place]
+    strip = {"STRIP": rows.STRIP if kind == "half" or output == np.float16 else rows.WHOLE}
+    return f"{transform}-{kind}-{label}", formula | READS[kind] | places[place] | strip
