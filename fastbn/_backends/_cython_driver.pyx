@@ -30,18 +30,19 @@ ctypedef void (*map_kernel)(
 ) noexcept nogil
 ctypedef void (*standardize_kernel)(
     const double *, Py_ssize_t, Py_ssize_t, const double *, const double *, double, double, double, double *,
-    Py_ssize_t, Py_ssize_t
+    Py_ssize_t, Py_ssize_t, double *
 ) noexcept nogil
 ctypedef void (*destandardize_kernel)(
-    const double *, Py_ssize_t, const double *, const double *, double, double, double *, Py_ssize_t, Py_ssize_t
+    const double *, Py_ssize_t, const double *, const double *, double, double, double *, Py_ssize_t, Py_ssize_t,
+    double *
 ) noexcept nogil
 ctypedef void (*rescale_kernel)(
     const double *, Py_ssize_t, const double *, const double *, const double *, const double *, double, double,
-    double, double, double *
+    double, double, double *, double *
 ) noexcept nogil
 ctypedef void (*unscale_kernel)(
     const double *, Py_ssize_t, const double *, const double *, const double *, const double *, double, double,
-    double *
+    double *, double *
 ) noexcept nogil
 ctypedef void (*update_running_kernel)(
     const double *, Py_ssize_t, double, double, double, double *, double *
@@ -137,33 +138,35 @@ def map_units(
 
 def standardize(
     size_t kernel, state, Py_ssize_t groups, Py_ssize_t members, gamma, beta, double eps, double ddof,
-    double constant, coefficients, Py_ssize_t begin, Py_ssize_t end
+    double constant, coefficients, Py_ssize_t begin, Py_ssize_t end, bank
 ):
     cdef const double *state_ = <const double *>memory(state)
     cdef const double *gamma_ = <const double *>memory(gamma)
     cdef const double *beta_ = <const double *>memory(beta)
     cdef double *coefficients_ = <double *>memory(coefficients)
+    cdef double *bank_ = <double *>memory(bank)
     with nogil:
         (<standardize_kernel>kernel)(
-            state_, groups, members, gamma_, beta_, eps, ddof, constant, coefficients_, begin, end
+            state_, groups, members, gamma_, beta_, eps, ddof, constant, coefficients_, begin, end, bank_
         )
 
 
 def destandardize(
     size_t kernel, state, Py_ssize_t channels, gamma, beta, double eps, double ddof, coefficients, Py_ssize_t begin,
-    Py_ssize_t end
+    Py_ssize_t end, bank
 ):
     cdef const double *state_ = <const double *>memory(state)
     cdef const double *gamma_ = <const double *>memory(gamma)
     cdef const double *beta_ = <const double *>memory(beta)
     cdef double *coefficients_ = <double *>memory(coefficients)
+    cdef double *bank_ = <double *>memory(bank)
     with nogil:
-        (<destandardize_kernel>kernel)(state_, channels, gamma_, beta_, eps, ddof, coefficients_, begin, end)
+        (<destandardize_kernel>kernel)(state_, channels, gamma_, beta_, eps, ddof, coefficients_, begin, end, bank_)
 
 
 def rescale(
     size_t kernel, count, Py_ssize_t channels, low, low_tail, high, high_tail, double start, double stop,
-    double least, double constant, coefficients
+    double least, double constant, coefficients, bank
 ):
     cdef const double *count_ = <const double *>memory(count)
     cdef const double *low_ = <const double *>memory(low)
@@ -171,15 +174,16 @@ def rescale(
     cdef const double *high_ = <const double *>memory(high)
     cdef const double *high_tail_ = <const double *>memory(high_tail)
     cdef double *coefficients_ = <double *>memory(coefficients)
+    cdef double *bank_ = <double *>memory(bank)
     with nogil:
         (<rescale_kernel>kernel)(
-            count_, channels, low_, low_tail_, high_, high_tail_, start, stop, least, constant, coefficients_
+            count_, channels, low_, low_tail_, high_, high_tail_, start, stop, least, constant, coefficients_, bank_
         )
 
 
 def unscale(
     size_t kernel, count, Py_ssize_t channels, low, low_tail, high, high_tail, double start, double stop,
-    coefficients
+    coefficients, bank
 ):
     cdef const double *count_ = <const double *>memory(count)
     cdef const double *low_ = <const double *>memory(low)
@@ -187,9 +191,10 @@ def unscale(
     cdef const double *high_ = <const double *>memory(high)
     cdef const double *high_tail_ = <const double *>memory(high_tail)
     cdef double *coefficients_ = <double *>memory(coefficients)
+    cdef double *bank_ = <double *>memory(bank)
     with nogil:
         (<unscale_kernel>kernel)(
-            count_, channels, low_, low_tail_, high_, high_tail_, start, stop, coefficients_
+            count_, channels, low_, low_tail_, high_, high_tail_, start, stop, coefficients_, bank_
         )
 
 

@@ -30,6 +30,7 @@ from . import MOMENT_ROWS, ExactSums, Interval, Moments
 from .copies import Copies
 from .mapping import Mapping, target_of
 from .reduction import Reduction
+from .scratch import scratch
 from .sources import Source, omitting, pair, single
 from .weighted import weigh
 
@@ -106,6 +107,7 @@ class Host:
             coefficients,
             0,
             groups,
+            scratch.lanes,
         )
         return coefficients
 
@@ -114,7 +116,7 @@ class Host:
         channels = moments.state.shape[1]
         coefficients = np.empty(KNOBS * channels)
         self._kernels.coefficients.destandardize(
-            moments.state.reshape(-1), channels, gamma, beta, eps, ddof, coefficients, 0, channels
+            moments.state.reshape(-1), channels, gamma, beta, eps, ddof, coefficients, 0, channels, scratch.lanes
         )
         return coefficients
 
@@ -126,7 +128,7 @@ class Host:
         low, high = two_words(moments.least), two_words(moments.greatest)
         coefficients = np.empty(KNOBS * moments.least.size)
         self._kernels.coefficients.rescale(
-            moments.state[0], moments.least.size, *low, *high, *onto, least, constant, coefficients
+            moments.state[0], moments.least.size, *low, *high, *onto, least, constant, coefficients, scratch.lanes
         )
         return coefficients
 
@@ -134,7 +136,9 @@ class Host:
         """Coefficients of the inverse map."""
         low, high = two_words(moments.least), two_words(moments.greatest)
         coefficients = np.empty(KNOBS * moments.least.size)
-        self._kernels.coefficients.unscale(moments.state[0], moments.least.size, *low, *high, *interval, coefficients)
+        self._kernels.coefficients.unscale(
+            moments.state[0], moments.least.size, *low, *high, *interval, coefficients, scratch.lanes
+        )
         return coefficients
 
     def update_running(
@@ -200,6 +204,7 @@ class Host:
                     coefficients,
                     first,
                     last,
+                    scratch.lanes,
                 )
                 mapping.blocks(view, target, coefficients, low // view.cut.block, -(-high // view.cut.block))
 

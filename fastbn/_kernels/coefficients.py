@@ -1,10 +1,15 @@
-"""Per-channel coefficients of the maps from a state."""
+"""Per-channel coefficients of the maps from a state.
+
+Channels go through a bank, rows of ``PITCH`` numbers: there compilers see that rows are apart, and vectorize what is
+done to each channel (FIGURE). Coefficients take the places of what they are made from.
+"""
 
 from .._algebra import add, apart, divide_words, leading, multiply_words, root, variance
 from .gradients import PRODUCT, PRODUCT_2
 from .gradients import SUM as DY_SUM
 from .gradients import SUM_2 as DY_SUM_2
-from .machine import lesser
+from .machine import lesser, load, select, store
+from .sizes import KNOBS, PITCH, WIDTH
 from .sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL, NAN
 
 INFINITY = float("inf")
@@ -12,109 +17,213 @@ INFINITY = float("inf")
 PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL, FOLDED = 0, 1, 2, 3, 4, 5, 6
 LOW, LOW_TAIL, FACTOR, GAP, INCREASE, START, STOP, LEAST = 0, 1, 2, 3, 4, 5, 6, 7
 CENTRE, CENTRE_TAIL, SLOPE, TILT, OFFSET = 0, 1, 2, 3, 4
+# What else the bank holds: gamma and beta beside moments; the upper end of an interval, and how many values lie in it.
+GAMMA, BETA = 5, 6
+HIGH, HIGH_TAIL, VALUES = 2, 3, 4
 
 DOWN, UP = 2.0**-100, 2.0**200  # what keeps large widths from overflow, and small ones from underflow
 AIM, TINY, MOST = 4.0, 2.0**-800, 2.0**1023  # what a width shall be at least; a small one; the largest power of two
 LESS, LARGEST = 1.0 - 2.0**-52, (2.0 - 2.0**-52) * 2.0**1023  # a little less than 1; the largest number
 
 
-def deviation(state, channels, c, eps, ddof):
-    """sqrt(var + eps) of a channel in two words."""
-    v, t = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
+def deviation(n, m2, m2_tail, eps, ddof):
+    """sqrt(var + eps) in two words."""
+    v, t = variance(n, m2, m2_tail, ddof)
     v, t = add(v, t, eps, 0.0)
     return root(v, t)
 
 
-def set_affine(coefficients, channels, c, pivot, pivot_tail, scale, scale_tail, shift, shift_tail):
+def bring(numbers, at, count, bank, row):
+    """Put numbers of channels into a row of the bank."""
+    for k in range(count):
+        store(bank, row * PITCH + k, load(numbers, at + k))
+
+
+def bring_groups(state, groups, members, first, count, bank):
+    """The same with the rows of the moments of groups, for each of their members."""
+    for row in range(M2_TAIL + 1):
+        if members == 1:
+            bring(state, row * groups + first, count, bank, row)
+        else:
+            at = row * groups + first // members
+            left = members - first % members
+            for k in range(count):
+                store(bank, row * PITCH + k, load(state, at))
+                left -= 1
+                if left == 0:
+                    at += 1
+                    left = members
+
+
+def hand_over(bank, count, coefficients, channels, first):
+    """Take the coefficients of some channels out of the bank."""
+    for row in range(KNOBS):
+        for k in range(count):
+            store(coefficients, row * channels + first + k, load(bank, row * PITCH + k))
+
+
+def complete_affine(bank, count):
     """``(x - pivot) scale + shift``.
 
     ``FOLDED`` is ``shift - pivot_tail scale``, which spares every value the subtraction of the tail; without it where
     that is infinite. At most one number is NaN, the pivot: which of two NaN comes out of an operation is the compiler's
     choice.
     """
-    if scale != scale or shift != shift:
-        pivot, pivot_tail, scale, scale_tail, shift, shift_tail = NAN, 0.0, 1.0, 0.0, 0.0, 0.0
-    folded = shift - pivot_tail * scale
-    coefficients[PIVOT * channels + c] = pivot
-    coefficients[PIVOT_TAIL * channels + c] = pivot_tail
-    coefficients[SCALE * channels + c] = scale
-    coefficients[SCALE_TAIL * channels + c] = scale_tail
-    coefficients[SHIFT * channels + c] = shift
-    coefficients[SHIFT_TAIL * channels + c] = shift_tail
-    coefficients[FOLDED * channels + c] = folded if folded - folded == 0.0 else shift
+    for k in range(count):
+        pivot, pivot_tail = load(bank, PIVOT * PITCH + k), load(bank, PIVOT_TAIL * PITCH + k)
+        scale, scale_tail = load(bank, SCALE * PITCH + k), load(bank, SCALE_TAIL * PITCH + k)
+        shift, shift_tail = load(bank, SHIFT * PITCH + k), load(bank, SHIFT_TAIL * PITCH + k)
+        proper = select(scale == scale, shift == shift, False)
+        pivot, pivot_tail = select(proper, pivot, NAN), select(proper, pivot_tail, 0.0)
+        scale, scale_tail = select(proper, scale, 1.0), select(proper, scale_tail, 0.0)
+        shift, shift_tail = select(proper, shift, 0.0), select(proper, shift_tail, 0.0)
+        folded = shift - pivot_tail * scale
+        store(bank, PIVOT * PITCH + k, pivot)
+        store(bank, PIVOT_TAIL * PITCH + k, pivot_tail)
+        store(bank, SCALE * PITCH + k, scale)
+        store(bank, SCALE_TAIL * PITCH + k, scale_tail)
+        store(bank, SHIFT * PITCH + k, shift)
+        store(bank, SHIFT_TAIL * PITCH + k, shift_tail)
+        store(bank, FOLDED * PITCH + k, select(folded - folded == 0.0, folded, shift))
 
 
-def standardize(state, groups, members, gamma, beta, eps, ddof, constant, coefficients, begin, end):
+def find_deviations(bank, count, eps, ddof):
+    """``sqrt(var + eps)`` in two words, in place of the sums of squares."""
+    for k in range(count):
+        n, m2, m2_tail = load(bank, COUNTED * PITCH + k), load(bank, M2 * PITCH + k), load(bank, M2_TAIL * PITCH + k)
+        r, t = deviation(n, m2, m2_tail, eps, ddof)
+        store(bank, M2 * PITCH + k, r)
+        store(bank, M2_TAIL * PITCH + k, t)
+
+
+def standardize(state, groups, members, gamma, beta, eps, ddof, constant, coefficients, begin, end, bank):
     """``(x - mean) gamma / sqrt(var + eps) + beta`` for groups ``begin`` to ``end``, each of ``members`` channels.
 
     Where the divisor is 0 the factor is ``constant``.
     """
-    for g in range(begin, end):
-        r, t = deviation(state, groups, g, eps, ddof)
-        mean, tail = state[MEAN * groups + g], state[MEAN_TAIL * groups + g]
-        for c in range(g * members, (g + 1) * members):
-            a, al = divide_words(gamma[c], 0.0, r, t)
-            if r == 0.0:
-                a, al = constant, 0.0
-            set_affine(coefficients, groups * members, c, mean, tail, a, al, beta[c], 0.0)
+    for first in range(begin * members, end * members, WIDTH):
+        count = min(WIDTH, end * members - first)
+        bring_groups(state, groups, members, first, count, bank)
+        bring(gamma, first, count, bank, GAMMA)
+        bring(beta, first, count, bank, BETA)
+        find_deviations(bank, count, eps, ddof)
+        for k in range(count):
+            mean, tail = load(bank, MEAN * PITCH + k), load(bank, MEAN_TAIL * PITCH + k)
+            r, t = load(bank, M2 * PITCH + k), load(bank, M2_TAIL * PITCH + k)
+            shift = load(bank, BETA * PITCH + k)
+            a, b = divide_words(load(bank, GAMMA * PITCH + k), 0.0, r, t)
+            store(bank, PIVOT * PITCH + k, mean)
+            store(bank, PIVOT_TAIL * PITCH + k, tail)
+            store(bank, SCALE * PITCH + k, select(r == 0.0, constant, a))
+            store(bank, SCALE_TAIL * PITCH + k, select(r == 0.0, 0.0, b))
+            store(bank, SHIFT * PITCH + k, shift)
+            store(bank, SHIFT_TAIL * PITCH + k, 0.0)
+        complete_affine(bank, count)
+        hand_over(bank, count, coefficients, groups * members, first)
 
 
-def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, end):
+def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, end, bank):
     """The inverse, ``(y - beta) sqrt(var + eps) / gamma + mean``."""
-    for c in range(begin, end):
-        r, t = deviation(state, channels, c, eps, ddof)
-        a, al = divide_words(r, t, gamma[c], 0.0)
-        mean, tail = state[MEAN * channels + c], state[MEAN_TAIL * channels + c]
-        set_affine(coefficients, channels, c, beta[c], 0.0, a, al, mean, tail)
+    for first in range(begin, end, WIDTH):
+        count = min(WIDTH, end - first)
+        bring_groups(state, channels, 1, first, count, bank)
+        bring(gamma, first, count, bank, GAMMA)
+        bring(beta, first, count, bank, BETA)
+        find_deviations(bank, count, eps, ddof)
+        for k in range(count):
+            mean, tail = load(bank, MEAN * PITCH + k), load(bank, MEAN_TAIL * PITCH + k)
+            r, t = load(bank, M2 * PITCH + k), load(bank, M2_TAIL * PITCH + k)
+            pivot = load(bank, BETA * PITCH + k)
+            a, b = divide_words(r, t, load(bank, GAMMA * PITCH + k), 0.0)
+            store(bank, PIVOT * PITCH + k, pivot)
+            store(bank, PIVOT_TAIL * PITCH + k, 0.0)
+            store(bank, SCALE * PITCH + k, a)
+            store(bank, SCALE_TAIL * PITCH + k, b)
+            store(bank, SHIFT * PITCH + k, mean)
+            store(bank, SHIFT_TAIL * PITCH + k, tail)
+        complete_affine(bank, count)
+        hand_over(bank, count, coefficients, channels, first)
 
 
 def unit_of(low, high, width):
     """Power of two that brings ``width``, that of the interval, to between 4 and 8; a denormal one less far."""
-    if width == 0.0 or (high - high) - (low - low) != 0.0:
-        return 1.0
-    if width <= TINY:
-        return lesser(AIM * UP / leading(UP * width), MOST)
-    return AIM * DOWN / leading(DOWN * width if width - width == 0.0 else DOWN * high - DOWN * low)
+    small = lesser(AIM * UP / leading(UP * width), MOST)
+    large = AIM * DOWN / leading(select(width - width == 0.0, DOWN * width, DOWN * high - DOWN * low))
+    unit = select(width <= TINY, small, large)
+    return select(width == 0.0, 1.0, select((high - high) - (low - low) == 0.0, unit, 1.0))
 
 
-def set_interval(coefficients, channels, c, low, low_tail, high, high_tail, start, stop, least, constant):
+def complete_intervals(bank, count, constant):
     """``[low, high]`` onto ``[start, stop]``; where there is no width, it counts as ``constant``.
 
-    What has no slope makes every value NaN, by ``LOW`` alone (as in ``set_affine``). A slope beyond all numbers (of a
-    denormal width onto more than 1e292), or whose steps are, by a rounding, is lowered: ends stay exact.
+    What has no slope makes every value NaN, by ``LOW`` alone (as in ``complete_affine``). A slope beyond all numbers
+    (of a denormal width onto more than 1e292), or whose steps are, by a rounding, is lowered: ends stay exact.
     """
-    factor = unit_of(low, high, apart(low, low_tail, high, high_tail))
-    width = apart(low * factor, low_tail * factor, high * factor, high_tail * factor)
-    half = 0.5 * stop - 0.5 * start
-    increase = half / (constant if width == 0.0 else 0.5 * width)
-    if increase != increase:
-        low, low_tail, width, increase, start, stop = NAN, 0.0, 0.0, 0.0, 0.0, 0.0
-    if abs(0.5 * width * increase) == INFINITY and half - half == 0.0:
-        increase = lesser(increase * LESS, LARGEST)
-    coefficients[LOW * channels + c] = low * factor
-    coefficients[LOW_TAIL * channels + c] = low_tail * factor
-    coefficients[FACTOR * channels + c] = factor
-    coefficients[GAP * channels + c] = width
-    coefficients[INCREASE * channels + c] = increase
-    coefficients[START * channels + c] = start
-    coefficients[STOP * channels + c] = start if width == 0.0 else stop
-    coefficients[LEAST * channels + c] = least
+    for k in range(count):
+        low, low_tail = load(bank, LOW * PITCH + k), load(bank, LOW_TAIL * PITCH + k)
+        high, high_tail = load(bank, HIGH * PITCH + k), load(bank, HIGH_TAIL * PITCH + k)
+        start, stop = load(bank, START * PITCH + k), load(bank, STOP * PITCH + k)
+        factor = unit_of(low, high, apart(low, low_tail, high, high_tail))
+        width = apart(low * factor, low_tail * factor, high * factor, high_tail * factor)
+        half = 0.5 * stop - 0.5 * start
+        increase = half / select(width == 0.0, constant, 0.5 * width)
+        sloped = increase == increase
+        low, low_tail = select(sloped, low, NAN), select(sloped, low_tail, 0.0)
+        start, stop = select(sloped, start, 0.0), select(sloped, stop, 0.0)
+        width, increase = select(sloped, width, 0.0), select(sloped, increase, 0.0)
+        lowered = select(half - half == 0.0, lesser(increase * LESS, LARGEST), increase)
+        store(bank, LOW * PITCH + k, low * factor)
+        store(bank, LOW_TAIL * PITCH + k, low_tail * factor)
+        store(bank, FACTOR * PITCH + k, factor)
+        store(bank, GAP * PITCH + k, width)
+        store(bank, INCREASE * PITCH + k, select(abs(0.5 * width * increase) == INFINITY, lowered, increase))
+        store(bank, START * PITCH + k, start)
+        store(bank, STOP * PITCH + k, select(width == 0.0, start, stop))
 
 
-def rescale(count, channels, low, low_tail, high, high_tail, start, stop, least, constant, coefficients):
-    """A channel's extremes, NaN where nothing was counted, onto the same interval for all."""
-    for c in range(channels):
-        a = low[c] if count[c] > 0.0 else NAN
-        b = high[c] if count[c] > 0.0 else NAN
-        set_interval(coefficients, channels, c, a, low_tail[c], b, high_tail[c], start, stop, least, constant)
+def bring_extremes(count, low, low_tail, high, high_tail, first, some, bank):
+    """Put a channel's extremes, NaN where nothing was counted, into the bank."""
+    bring(count, first, some, bank, VALUES)
+    bring(low, first, some, bank, LOW)
+    bring(low_tail, first, some, bank, LOW_TAIL)
+    bring(high, first, some, bank, HIGH)
+    bring(high_tail, first, some, bank, HIGH_TAIL)
+    for k in range(some):
+        counted = load(bank, VALUES * PITCH + k) > 0.0
+        store(bank, LOW * PITCH + k, select(counted, load(bank, LOW * PITCH + k), NAN))
+        store(bank, HIGH * PITCH + k, select(counted, load(bank, HIGH * PITCH + k), NAN))
 
 
-def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coefficients):
+def rescale(count, channels, low, low_tail, high, high_tail, start, stop, least, constant, coefficients, bank):
+    """Extremes of channels onto the same interval for all."""
+    for first in range(0, channels, WIDTH):
+        some = min(WIDTH, channels - first)
+        bring_extremes(count, low, low_tail, high, high_tail, first, some, bank)
+        for k in range(some):
+            store(bank, START * PITCH + k, start)
+            store(bank, STOP * PITCH + k, stop)
+            store(bank, LEAST * PITCH + k, least)
+        complete_intervals(bank, some, constant)
+        hand_over(bank, some, coefficients, channels, first)
+
+
+def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coefficients, bank):
     """The inverse."""
-    for c in range(channels):
-        a = low[c] + low_tail[c] if count[c] > 0.0 else NAN
-        b = high[c] + high_tail[c] if count[c] > 0.0 else NAN
-        set_interval(coefficients, channels, c, start, 0.0, stop, 0.0, a, b, -INFINITY, INFINITY)
+    for first in range(0, channels, WIDTH):
+        some = min(WIDTH, channels - first)
+        bring_extremes(count, low, low_tail, high, high_tail, first, some, bank)
+        for k in range(some):
+            least = load(bank, LOW * PITCH + k) + load(bank, LOW_TAIL * PITCH + k)
+            greatest = load(bank, HIGH * PITCH + k) + load(bank, HIGH_TAIL * PITCH + k)
+            store(bank, START * PITCH + k, least)
+            store(bank, STOP * PITCH + k, greatest)
+            store(bank, LEAST * PITCH + k, -INFINITY)
+            store(bank, LOW * PITCH + k, start)
+            store(bank, LOW_TAIL * PITCH + k, 0.0)
+            store(bank, HIGH * PITCH + k, stop)
+            store(bank, HIGH_TAIL * PITCH + k, 0.0)
+        complete_intervals(bank, some, INFINITY)
+        hand_over(bank, some, coefficients, channels, first)
 
 
 def any_number(v):
@@ -143,7 +252,7 @@ def differentiate(sums, state, groups, members, gamma, eps, dgamma, dbeta, coeff
     channels = groups * members
     for g in range(begin, end):
         n = state[COUNTED * groups + g]
-        r, u = deviation(state, groups, g, eps, 0.0)
+        r, u = deviation(n, state[M2 * groups + g], state[M2_TAIL * groups + g], eps, 0.0)
         s, t, q, f = 0.0, 0.0, 0.0, 0.0
         for c in range(g * members, (g + 1) * members):
             p, e = multiply_words(sums[DY_SUM * channels + c], sums[DY_SUM_2 * channels + c], gamma[c], 0.0)
