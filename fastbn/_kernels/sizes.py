@@ -10,6 +10,7 @@ WHOLE_DEPTH = 8  # ... of 8- and 16-bit integers
 LANES = 64  # lanes along a long run: 16 cost 1.3 times the time, 256 no less than 64
 KNOBS = 8  # coefficients of a map
 MAP_WIDTH, MAP_PITCH = 1024, 1088  # lanes of a map at most; from row to row of their coefficients
+FAR = 1 << 20  # values of an array that maps ask for ahead
 
 # Parts of the float64 scratch: what lanes hold, slots of the tiles, terms of the finish, rows as they are read.
 ACC, SLOTS, TERMS, READ = 0, 37 * PITCH, 48 * PITCH, 60 * PITCH
