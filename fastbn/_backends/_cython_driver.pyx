@@ -50,7 +50,7 @@ ctypedef void (*update_running_kernel)(
 ctypedef void (*convert_kernel)(const void *, void *, Py_ssize_t) noexcept nogil
 ctypedef void (*differentiate_kernel)(
     const double *, const double *, Py_ssize_t, Py_ssize_t, const double *, double, double *, double *, double *,
-    Py_ssize_t, Py_ssize_t
+    Py_ssize_t, Py_ssize_t, double *
 ) noexcept nogil
 
 
@@ -222,7 +222,7 @@ def update_running(size_t kernel, state, Py_ssize_t channels, double keep, doubl
 
 def differentiate(
     size_t kernel, sums, state, Py_ssize_t groups, Py_ssize_t members, gamma, double eps, dgamma, dbeta,
-    coefficients, Py_ssize_t begin, Py_ssize_t end
+    coefficients, Py_ssize_t begin, Py_ssize_t end, bank
 ):
     cdef const double *sums_ = <const double *>memory(sums)
     cdef const double *state_ = <const double *>memory(state)
@@ -230,7 +230,8 @@ def differentiate(
     cdef double *dgamma_ = <double *>memory(dgamma)
     cdef double *dbeta_ = <double *>memory(dbeta)
     cdef double *coefficients_ = <double *>memory(coefficients)
+    cdef double *bank_ = <double *>memory(bank)
     with nogil:
         (<differentiate_kernel>kernel)(
-            sums_, state_, groups, members, gamma_, eps, dgamma_, dbeta_, coefficients_, begin, end
+            sums_, state_, groups, members, gamma_, eps, dgamma_, dbeta_, coefficients_, begin, end, bank_
         )

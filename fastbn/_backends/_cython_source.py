@@ -72,7 +72,7 @@ _DECLARATION = re.compile(
 
 
 class _Form(NamedTuple):
-    """What a function is written out for: the names left open, and what stands for ``number`` and ``result``."""
+    """What a function is written out for: the names left open, and the C types for ``number``, ``read`` and others."""
 
     bindings: Mapping[str, Any]
     types: Mapping[str, str]

@@ -1,10 +1,10 @@
 """The ``cython`` backend: the kernels of ``_kernels`` compiled ahead of time, once per instruction set.
 
 Design. ``_cython_source.py`` writes the kernels out as Cython, ``setup.py`` compiles that for each instruction set into
-an extension module of its own (``_kernels_base``, ``_kernels_v3``: AVX2 and FMA, ``_kernels_v4``: AVX-512), and this
-module imports the best one that the processor runs, or the one that ``FASTBN_SIMD`` names. Only that one is imported,
-because even the initialization of a module may use the instructions it was compiled for. Kernels are called by address
-through ``_cython_driver``; threads come from ``_threads``, the schedule from ``host.py``.
+an extension module of its own (``_kernels_base``, ``_kernels_v3``: AVX2, FMA and F16C, ``_kernels_v4``: AVX-512), and
+this module imports the best one that the processor runs, or the one that ``FASTBN_SIMD`` names. Only that one is
+imported, because even the initialization of a module may use the instructions it was compiled for. Kernels are called
+by address through ``_cython_driver``; threads come from ``_threads``, the schedule from ``host.py``.
 """
 
 import functools

@@ -252,7 +252,9 @@ class Host:
 
         def differentiate(sums: np.ndarray, low: int, high: int) -> None:
             results = dgamma, dbeta, coefficients
-            self._kernels.coefficients.differentiate(sums, state, groups, members, gamma, eps, *results, low, high)
+            self._kernels.coefficients.differentiate(
+                sums, state, groups, members, gamma, eps, *results, low, high, scratch.lanes
+            )
 
         view = source.view(axes)
         target = None if view is None or out is None else target_of(view, source, axes, out)

@@ -149,7 +149,7 @@ static inline int64_t fastbn_whole(double v)
 /* float16, given as bits, to and from float64, eight at a time: how many were converted. What is left, or all of them,
    is for the formulas of _kernels/halves.py, and so are the reasons for what is done here. */
 
-#if defined(__F16C__) || (defined(_MSC_VER) && defined(__AVX2__))
+#if defined(__AVX2__) && (defined(__F16C__) || defined(_MSC_VER))
 
 #include <immintrin.h>
 

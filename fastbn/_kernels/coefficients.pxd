@@ -83,10 +83,35 @@ cdef void update_running(
 ) noexcept nogil
 
 @cython.locals(
-    channels=Py_ssize_t, g=Py_ssize_t, c=Py_ssize_t, n=double, r=double, u=double, s=double, t=double, q=double,
-    f=double, p=double, e=double, a=double, b=double,
+    channels=Py_ssize_t, c=Py_ssize_t, n=double, r=double, u=double, s=double, t=double, q=double, f=double,
+    p=double, e=double, a=double, b=double, offset=double, tilt=double, slope=double
 )
+cdef void differentiate_group(
+    const double *sums, const double *state, Py_ssize_t groups, Py_ssize_t members, const double *gamma, double eps,
+    double *dgamma, double *dbeta, double *coefficients, Py_ssize_t g
+) noexcept nogil
+
+@cython.locals(
+    k=Py_ssize_t, n=double, mean=double, tail=double, r=double, u=double, scale=double, a=double, b=double, p=double,
+    e=double, s=double, t=double, q=double, f=double, offset=double, tilt=double, along_beta=double,
+    along_gamma=double, slope=double
+)
+cdef void differentiate_channels(
+    const double *sums, const double *state, Py_ssize_t channels, const double *gamma, double eps, double *dgamma,
+    double *dbeta, double *coefficients, Py_ssize_t first, Py_ssize_t count, double *bank
+) noexcept nogil
+
+@cython.locals(first=Py_ssize_t, count=Py_ssize_t, g=Py_ssize_t)
 cdef void differentiate(
     const double *sums, const double *state, Py_ssize_t groups, Py_ssize_t members, const double *gamma, double eps,
-    double *dgamma, double *dbeta, double *coefficients, Py_ssize_t begin, Py_ssize_t end
+    double *dgamma, double *dbeta, double *coefficients, Py_ssize_t begin, Py_ssize_t end, double *bank
+) noexcept nogil
+
+cdef (double, double) subtracted(
+    double s, double t, double q, double f, double r, double u, double n
+) noexcept nogil
+
+@cython.locals(v=double, w=double, m=double, o=double)
+cdef (double, double, double) of_channel(
+    double a, double b, double p, double e, double gamma, double r, double u
 ) noexcept nogil

@@ -1,7 +1,8 @@
 """Per-channel coefficients of the maps from a state.
 
 Channels go through a bank, rows of ``PITCH`` numbers: there compilers see that rows are apart, and vectorize what is
-done to each channel (0.5 to 0.65 of the time of ``normalize`` for 64 rows of 30,000 channels). Coefficients take the places of what they are made from.
+done to each channel (0.5 to 0.65 of the time of ``normalize`` for 64 rows of 30,000 channels). Coefficients take the
+places of what they are made from.
 """
 
 from .._algebra import add, apart, divide_words, leading, multiply_words, root, variance
@@ -17,8 +18,10 @@ INFINITY = float("inf")
 PIVOT, PIVOT_TAIL, SCALE, SCALE_TAIL, SHIFT, SHIFT_TAIL, FOLDED = 0, 1, 2, 3, 4, 5, 6
 LOW, LOW_TAIL, FACTOR, GAP, INCREASE, START, STOP, LEAST = 0, 1, 2, 3, 4, 5, 6, 7
 CENTRE, CENTRE_TAIL, SLOPE, TILT, OFFSET = 0, 1, 2, 3, 4
-# What else the bank holds: gamma and beta beside moments; the upper end of an interval, and how many values lie in it.
+# What else the bank holds: gamma, beta and the sums of gradients beside moments; the upper end of an interval, and how
+# many values lie in it.
 GAMMA, BETA = 5, 6
+DY, DY_TAIL, DY_X, DY_X_TAIL = 8, 9, 10, 11
 HIGH, HIGH_TAIL, VALUES = 2, 3, 4
 
 DOWN, UP = 2.0**-100, 2.0**200  # what keeps large widths from overflow, and small ones from underflow
@@ -241,7 +244,79 @@ def update_running(state, channels, keep, take, ddof, mean, var):
         var[c] = any_number(keep * var[c] + take * v)
 
 
-def differentiate(sums, state, groups, members, gamma, eps, dgamma, dbeta, coefficients, begin, end):
+def subtracted(s, t, q, f, r, u, n):
+    """What ``dx`` has besides ``gamma dy / r``: the constant, and the factor of ``x - mean``."""
+    s, t = divide_words(s, t, r, u)
+    q, f = divide_words(q, f, r, u)
+    q, f = divide_words(q, f, r, u)
+    q, f = divide_words(q, f, r, u)
+    return -(s + t) / n, -(q + f) / n
+
+
+def of_channel(a, b, p, e, gamma, r, u):
+    """Gradients of beta and gamma, and ``gamma / r``."""
+    v, w = divide_words(p, e, r, u)
+    m, o = divide_words(gamma, 0.0, r, u)
+    return any_number(a + b), any_number(v + w), m + o
+
+
+def differentiate_group(sums, state, groups, members, gamma, eps, dgamma, dbeta, coefficients, g):
+    """The gradients of a group of several channels."""
+    channels = groups * members
+    n = state[COUNTED * groups + g]
+    r, u = deviation(n, state[M2 * groups + g], state[M2_TAIL * groups + g], eps, 0.0)
+    s, t, q, f = 0.0, 0.0, 0.0, 0.0
+    for c in range(g * members, (g + 1) * members):
+        p, e = multiply_words(sums[DY_SUM * channels + c], sums[DY_SUM_2 * channels + c], gamma[c], 0.0)
+        s, t = add(s, t, p, e)
+        p, e = multiply_words(sums[PRODUCT * channels + c], sums[PRODUCT_2 * channels + c], gamma[c], 0.0)
+        q, f = add(q, f, p, e)
+    offset, tilt = subtracted(s, t, q, f, r, u, n)
+    for c in range(g * members, (g + 1) * members):
+        a, b = sums[DY_SUM * channels + c], sums[DY_SUM_2 * channels + c]
+        p, e = sums[PRODUCT * channels + c], sums[PRODUCT_2 * channels + c]
+        dbeta[c], dgamma[c], slope = of_channel(a, b, p, e, gamma[c], r, u)
+        coefficients[CENTRE * channels + c] = state[MEAN * groups + g]
+        coefficients[CENTRE_TAIL * channels + c] = state[MEAN_TAIL * groups + g]
+        coefficients[SLOPE * channels + c] = slope
+        coefficients[TILT * channels + c] = tilt
+        coefficients[OFFSET * channels + c] = offset
+
+
+def differentiate_channels(sums, state, channels, gamma, eps, dgamma, dbeta, coefficients, first, count, bank):
+    """The gradients of some channels, each with a mean and variance of its own."""
+    bring_groups(state, channels, 1, first, count, bank)
+    bring(gamma, first, count, bank, GAMMA)
+    bring(sums, DY_SUM * channels + first, count, bank, DY)
+    bring(sums, DY_SUM_2 * channels + first, count, bank, DY_TAIL)
+    bring(sums, PRODUCT * channels + first, count, bank, DY_X)
+    bring(sums, PRODUCT_2 * channels + first, count, bank, DY_X_TAIL)
+    find_deviations(bank, count, eps, 0.0)
+    for k in range(count):
+        n, mean, tail = load(bank, COUNTED * PITCH + k), load(bank, MEAN * PITCH + k), load(bank, MEAN_TAIL * PITCH + k)
+        r, u, scale = load(bank, M2 * PITCH + k), load(bank, M2_TAIL * PITCH + k), load(bank, GAMMA * PITCH + k)
+        a, b = load(bank, DY * PITCH + k), load(bank, DY_TAIL * PITCH + k)
+        p, e = load(bank, DY_X * PITCH + k), load(bank, DY_X_TAIL * PITCH + k)
+        s, t = multiply_words(a, b, scale, 0.0)
+        s, t = add(0.0, 0.0, s, t)
+        q, f = multiply_words(p, e, scale, 0.0)
+        q, f = add(0.0, 0.0, q, f)
+        offset, tilt = subtracted(s, t, q, f, r, u, n)
+        along_beta, along_gamma, slope = of_channel(a, b, p, e, scale, r, u)
+        store(bank, CENTRE * PITCH + k, mean)
+        store(bank, CENTRE_TAIL * PITCH + k, tail)
+        store(bank, SLOPE * PITCH + k, slope)
+        store(bank, TILT * PITCH + k, tilt)
+        store(bank, OFFSET * PITCH + k, offset)
+        store(bank, DY * PITCH + k, along_beta)
+        store(bank, DY_X * PITCH + k, along_gamma)
+    hand_over(bank, count, coefficients, channels, first)
+    for k in range(count):
+        store(dbeta, first + k, load(bank, DY * PITCH + k))
+        store(dgamma, first + k, load(bank, DY_X * PITCH + k))
+
+
+def differentiate(sums, state, groups, members, gamma, eps, dgamma, dbeta, coefficients, begin, end, bank):
     """Gradients of gamma and beta, and the coefficients of dx, from the sums of ``dy`` and ``dy (x - mean)``.
 
     For groups ``begin`` to ``end``, each of ``members`` channels with one mean and variance. With ``r = sqrt(var +
@@ -249,27 +324,10 @@ def differentiate(sums, state, groups, members, gamma, eps, dgamma, dbeta, coeff
     ``dx = gamma dy / r - sum(gamma dy) / (n r) - (x - mean) sum(gamma dy (x - mean)) / (n r^3)``
     (Ioffe, Szegedy 2015, with their chain rule carried out).
     """
-    channels = groups * members
-    for g in range(begin, end):
-        n = state[COUNTED * groups + g]
-        r, u = deviation(n, state[M2 * groups + g], state[M2_TAIL * groups + g], eps, 0.0)
-        s, t, q, f = 0.0, 0.0, 0.0, 0.0
-        for c in range(g * members, (g + 1) * members):
-            p, e = multiply_words(sums[DY_SUM * channels + c], sums[DY_SUM_2 * channels + c], gamma[c], 0.0)
-            s, t = add(s, t, p, e)
-            p, e = multiply_words(sums[PRODUCT * channels + c], sums[PRODUCT_2 * channels + c], gamma[c], 0.0)
-            q, f = add(q, f, p, e)
-        s, t = divide_words(s, t, r, u)
-        q, f = divide_words(q, f, r, u)
-        q, f = divide_words(q, f, r, u)
-        q, f = divide_words(q, f, r, u)
-        for c in range(g * members, (g + 1) * members):
-            dbeta[c] = any_number(sums[DY_SUM * channels + c] + sums[DY_SUM_2 * channels + c])
-            p, e = divide_words(sums[PRODUCT * channels + c], sums[PRODUCT_2 * channels + c], r, u)
-            dgamma[c] = any_number(p + e)
-            a, b = divide_words(gamma[c], 0.0, r, u)
-            coefficients[CENTRE * channels + c] = state[MEAN * groups + g]
-            coefficients[CENTRE_TAIL * channels + c] = state[MEAN_TAIL * groups + g]
-            coefficients[SLOPE * channels + c] = a + b
-            coefficients[TILT * channels + c] = -(q + f) / n
-            coefficients[OFFSET * channels + c] = -(s + t) / n
+    if members == 1:
+        for first in range(begin, end, WIDTH):
+            count = min(WIDTH, end - first)
+            differentiate_channels(sums, state, groups, gamma, eps, dgamma, dbeta, coefficients, first, count, bank)
+    else:
+        for g in range(begin, end):
+            differentiate_group(sums, state, groups, members, gamma, eps, dgamma, dbeta, coefficients, g)

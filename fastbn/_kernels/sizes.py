@@ -14,7 +14,7 @@ FAR = 1 << 20  # values of an array that maps ask for ahead
 
 # Parts of the float64 scratch: what lanes hold, slots of the tiles, terms of the finish, rows as they are read.
 ACC, SLOTS, TERMS, READ = 0, 37 * PITCH, 48 * PITCH, 60 * PITCH
-SCRATCH = READ + DEPTH * PITCH
+SCRATCH = READ + DEPTH * PITCH  # a channel whose lanes begin after others still ends in its rows: WIDTH < PITCH
 # The same for maps: coefficients of the lanes, a row as it is read, one of results.
 MAP_READ, MAP_MADE = KNOBS * MAP_PITCH, (KNOBS + 1) * MAP_PITCH
 # What lanes hold: their sums (of d: S - START + C + T, of d*d: Q - BIAS + F), the totals of groups, room for a fold.
