@@ -46,6 +46,19 @@ def test_every_rounding_is_numpys(order):
     same(piece.astype(np.float16), expected)
 
 
+@pytest.mark.parametrize("tail", range(8))
+def test_rows_of_maps_are_read_and_rounded_as_any_other_numbers(tail):
+    """Whatever is left over when a row is converted eight values at a time."""
+    identity = fastbn.ChannelStats.from_moments(1, 0.0, 1.0)
+    x = EVERY[: EVERY.size - tail]
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float64)
+        values = np.random.default_rng(tail).permutation(np.append(1.0003 * wide, wide * 2.0**-3))[: x.size]
+        expected = values.astype(np.float16)
+    np.testing.assert_array_equal(fastbn.normalize(x, identity, None, dtype=np.float64), wide)
+    np.testing.assert_array_equal(fastbn.normalize(values, identity, None, dtype=np.float16), expected)
+
+
 def test_one_nan_for_all_of_extremes():
     """Whatever bits a NaN of the data has, a signalling one too, and whether all values count or not."""
     x = np.concatenate([np.array([0x7C01], np.uint16).view(np.float16), np.ones(30, np.float16)])
