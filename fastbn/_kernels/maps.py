@@ -99,8 +99,8 @@ def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, exp
         repeat = 1
     stride, out_stride = geometry[OUTER_STRIDE], out_geometry[OUTER_STRIDE]
     chunks = (outer + rows - 1) // rows
-    # Parts of wide rows are far apart, where processors do not look ahead (0.6 to 0.85 of the time in place, 0.85 to
-    # 1.05 into an output). What is in cache, as after sums of the same block, would take up to 1.5 times the time.
+    # Parts of wide rows are far apart, where processors do not look ahead (0.6 to 0.9 of the time in place, 0.8 to
+    # 1.1 into an output). What is in cache, as after sums of the same block, would take up to 1.5 times the time.
     scattered = geometry[MAP_BLOCKS] > 1 and group < channels and outer * stride > FAR
     held = -1
     for unit in range(begin, end):
