@@ -29,6 +29,11 @@ cdef void complete_affine(double *bank, Py_ssize_t count) noexcept nogil
 @cython.locals(k=Py_ssize_t, n=double, m2=double, m2_tail=double, r=double, t=double)
 cdef void find_deviations(double *bank, Py_ssize_t count, double eps, double ddof) noexcept nogil
 
+cdef void open_affine(
+    const double *state, Py_ssize_t groups, Py_ssize_t members, const double *gamma, const double *beta, double eps,
+    double ddof, Py_ssize_t first, Py_ssize_t count, double *bank
+) noexcept nogil
+
 @cython.locals(
     first=Py_ssize_t, count=Py_ssize_t, k=Py_ssize_t, r=double, t=double, a=double, b=double, mean=double,
     tail=double, shift=double

@@ -99,6 +99,14 @@ def find_deviations(bank, count, eps, ddof):
         store(bank, M2_TAIL * PITCH + k, t)
 
 
+def open_affine(state, groups, members, gamma, beta, eps, ddof, first, count, bank):
+    """Put into the bank what both affine maps are made from."""
+    bring_groups(state, groups, members, first, count, bank)
+    bring(gamma, first, count, bank, GAMMA)
+    bring(beta, first, count, bank, BETA)
+    find_deviations(bank, count, eps, ddof)
+
+
 def standardize(state, groups, members, gamma, beta, eps, ddof, constant, coefficients, begin, end, bank):
     """``(x - mean) gamma / sqrt(var + eps) + beta`` for groups ``begin`` to ``end``, each of ``members`` channels.
 
@@ -106,10 +114,7 @@ def standardize(state, groups, members, gamma, beta, eps, ddof, constant, coeffi
     """
     for first in range(begin * members, end * members, WIDTH):
         count = min(WIDTH, end * members - first)
-        bring_groups(state, groups, members, first, count, bank)
-        bring(gamma, first, count, bank, GAMMA)
-        bring(beta, first, count, bank, BETA)
-        find_deviations(bank, count, eps, ddof)
+        open_affine(state, groups, members, gamma, beta, eps, ddof, first, count, bank)
         for k in range(count):
             mean, tail = load(bank, MEAN * PITCH + k), load(bank, MEAN_TAIL * PITCH + k)
             r, t = load(bank, M2 * PITCH + k), load(bank, M2_TAIL * PITCH + k)
@@ -129,10 +134,7 @@ def destandardize(state, channels, gamma, beta, eps, ddof, coefficients, begin, 
     """The inverse, ``(y - beta) sqrt(var + eps) / gamma + mean``."""
     for first in range(begin, end, WIDTH):
         count = min(WIDTH, end - first)
-        bring_groups(state, channels, 1, first, count, bank)
-        bring(gamma, first, count, bank, GAMMA)
-        bring(beta, first, count, bank, BETA)
-        find_deviations(bank, count, eps, ddof)
+        open_affine(state, channels, 1, gamma, beta, eps, ddof, first, count, bank)
         for k in range(count):
             mean, tail = load(bank, MEAN * PITCH + k), load(bank, MEAN_TAIL * PITCH + k)
             r, t = load(bank, M2 * PITCH + k), load(bank, M2_TAIL * PITCH + k)
