@@ -7,13 +7,13 @@ import numpy as np
 
 from . import _merging
 from ._arrays import Operand, transform_of
-from ._backends import Moments, current
+from ._backends import Found, Moments, current
 from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._exact import ExactState
 from ._layout import Axes
 from ._merging import Tally
-from ._selection import kept_nodata
+from ._selection import Selection, kept_nodata
 
 Fitted = TypeVar("Fitted", bound=ChannelStats | ChannelQuantiles)
 
@@ -22,12 +22,12 @@ CONSTANT_FACTOR = {"zero": 0.0, "nan": math.nan, "raise": 0.0}
 CONSTANT_WIDTH = {"zero": math.inf, "nan": math.nan, "raise": math.inf}
 
 
-def reduce(operand: Operand, axes: Axes) -> Moments:
+def reduce(operand: Operand, axes: Axes) -> Found:
     """Moments of a checked array."""
     if operand.stored.size == 0:
         least, greatest = _merging.no_extremes((axes.channels,), operand.storage)
         return Moments(np.zeros((5, axes.channels)), least, greatest)
-    return current().reduce_moments(operand, axes)
+    return current(operand.stored).reduce_moments(operand, axes)
 
 
 def statistics_of(operand: Operand, axes: Axes, method: str) -> ChannelStats:
@@ -37,7 +37,7 @@ def statistics_of(operand: Operand, axes: Axes, method: str) -> ChannelStats:
     if operand.stored.size == 0:
         least, greatest = _merging.no_extremes(axes.shape, operand.original)
         return ChannelStats(ExactState.empty(axes.channels), least, greatest)
-    sums = current().reduce_exact(operand, axes)
+    sums = current(operand.stored).reduce_exact(operand, axes)
     state = ExactState.of(sums)
     count = state.counts[0].reshape(axes.shape)
     least, greatest = _extremes(sums.least, sums.greatest, count, axes, operand)
@@ -74,8 +74,13 @@ def _as_original(end: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return original
 
 
-def wrap(moments: Moments, axes: Axes, operand: Operand) -> ChannelStats:
-    """A backend's result as a public value."""
+def wrap(moments: Found, axes: Axes, operand: Operand) -> ChannelStats:
+    """A backend's result as a public value; what is on a device stays there until somebody looks at it."""
+    if not isinstance(moments, Moments):
+        # What is kept for later holds none of the data.
+        selection = operand.selection and Selection(omit=operand.selection.omit)
+        bare = operand._replace(stored=np.empty(0), selection=selection)
+        return ChannelStats.pending(axes.shape, moments, lambda: wrap(moments.fetched(), axes, bare))
     state = moments.state.reshape(5, *axes.shape)
     if operand.selection is None:
         return ChannelStats(state, *_extremes(moments.least, moments.greatest, None, axes, operand))
@@ -96,8 +101,9 @@ def fit(operand: Operand, axes: Axes, stats: Fitted | None, method: str, nan_pol
     return own if stats is None else stats
 
 
-def refuse_nan(moments: Moments, axes: Axes) -> None:
+def refuse_nan(moments: Found, axes: Axes) -> None:
     """What ``nan_policy="raise"`` means: a minimum is NaN if and only if a value is."""
+    moments = moments.fetched()
     if moments.least.dtype.kind == "f":
         refuse_channels(np.isnan(moments.least) & (moments.state[0] > 0), axes)
 
@@ -118,7 +124,7 @@ def fit_apply(
     constant: float,
     target: Operand,
     groups: tuple[Operand, Axes] | None = None,
-) -> Moments:
+) -> Found:
     """Moments of checked data, and the data normalized with them.
 
     ``groups`` is another view of the same data, in which neighbouring channels are one; they share moments then.
@@ -126,7 +132,7 @@ def fit_apply(
     grouped, of_groups = groups or (operand, axes)
     if operand.stored.size == 0:
         return reduce(grouped, of_groups)
-    return current().normalize_batch(
+    return current(operand.stored).normalize_batch(
         operand, axes, grouped, of_groups, transform_of(target.output), gamma, beta, eps, ddof, constant, target
     )
 
@@ -134,7 +140,7 @@ def fit_apply(
 def apply(
     operand: Operand,
     axes: Axes,
-    moments: Moments,
+    moments: Found,
     gamma: np.ndarray,
     beta: np.ndarray,
     eps: float,
@@ -144,9 +150,10 @@ def apply(
 ) -> None:
     """Normalize checked data with given moments; nodata keep their value."""
     if on_constant == "raise" and eps == 0.0:
-        refuse_constant((moments.state[3] == 0.0) & (moments.state[0] > ddof), axes)
+        state = moments.fetched().state
+        refuse_constant((state[3] == 0.0) & (state[0] > ddof), axes)
     if operand.stored.size:
-        backend = current()
+        backend = current(operand.stored)
         coefficients = backend.standardize(moments, gamma, beta, eps, ddof, CONSTANT_FACTOR[on_constant])
         kept = kept_nodata(operand, target.output)
         backend.map_channels(operand, axes, transform_of(target.output), coefficients, target, kept)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from ._devices import OnDevice, empty_like, on_device
 from ._kernels.operands import head_wide, low_bits
 
 if TYPE_CHECKING:
@@ -99,7 +100,11 @@ def number_dtype(dtype: Any, name: str) -> np.dtype:
 
 
 def plain_array(value: Any, name: str) -> np.ndarray:
-    """An argument as an array, where a mask would mean nothing."""
+    """An argument as an array, on the host or seen on a device, where a mask would mean nothing."""
+    if type(value) is np.ndarray:
+        return value
+    if (seen := on_device(value, name)) is not None:
+        return seen
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: got a masked array; wants a plain one: fill it, for example with {name}.filled(0)")
     try:
@@ -110,8 +115,10 @@ def plain_array(value: Any, name: str) -> np.ndarray:
 
 def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
-    array = x if type(x) is np.ndarray else plain_array(x, name)
+    array = plain_array(x, name)
     number, direct = _number(array.dtype, name)
+    if isinstance(array, OnDevice) and not array.dtype.isnative:
+        raise TypeError(f"{name}: got dtype {array.dtype} on a device; wants one in the order of bytes of this machine")
     original = array.dtype.newbyteorder("=")
     if original.kind == "b":
         array = array.view(np.uint8)
@@ -162,21 +169,75 @@ def prepare_output(
         x, out = source, source if out is x else out
     wanted = output_dtype(operand, dtype, outputs)
     if out is None:
-        out = np.empty_like(source, dtype=wanted, subok=False)
+        out = _room_like(source, wanted)
+        stored = seen(out)
     else:
-        if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-            raise TypeError(f"out: got {type(out).__name__}; wants a NumPy array")
-        if out.shape != source.shape:
-            raise ValueError(f"out: got shape {out.shape}; wants {source.shape}")
-        if out.dtype.newbyteorder("=") != wanted:
-            raise ValueError(f"out: got dtype {out.dtype}; wants {wanted}")
-        if not out.flags.writeable:
+        stored = _output(out, source)
+        if stored.shape != source.shape:
+            raise ValueError(f"out: got shape {stored.shape}; wants {source.shape}")
+        if stored.dtype.newbyteorder("=") != wanted:
+            raise ValueError(f"out: got dtype {stored.dtype}; wants {wanted}")
+        if not stored.flags.writeable:
             raise ValueError("out: got a read-only array; wants a writeable one")
-        check_separate("out", out)
-        if out is not x and overlap(out, source):
+        check_separate("out", stored)
+        if out is not x and overlap(stored, source):
             raise ValueError(f"out: got an array that overlaps {name}; wants {name} itself or separate memory")
     storage = outputs[wanted]
-    return out, Operand(out, storage, "", out.dtype == storage and out.dtype.isnative, wanted, wanted)
+    return out, Operand(stored, storage, "", stored.dtype == storage and stored.dtype.isnative, wanted, wanted)
+
+
+def seen(array: Any) -> np.ndarray:
+    """A result as backends see it."""
+    return array if isinstance(array, np.ndarray) else plain_array(array, "out")
+
+
+def given_back(array: np.ndarray) -> Any:
+    """What backends made as its library's."""
+    return array.place.owner if isinstance(array, OnDevice) else array
+
+
+def zeros_beside(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros where an array is."""
+    zeros = np.zeros(shape)
+    return array.place.library.upload(zeros, array.place) if isinstance(array, OnDevice) else zeros
+
+
+def repeated(vector: np.ndarray, count: int) -> np.ndarray:
+    """The same numbers so many times: flat, or on a device, where nothing is copied for it, as rows."""
+    return np.broadcast_to(vector, (count, vector.size)) if isinstance(vector, OnDevice) else np.tile(vector, count)
+
+
+def on_host(array: np.ndarray) -> np.ndarray:
+    """Numbers of channels to be looked at: those on a device are waited for."""
+    return array.place.library.host(array) if isinstance(array, OnDevice) else array
+
+
+def _room_like(source: np.ndarray, dtype: np.dtype) -> Any:
+    if isinstance(source, OnDevice):
+        return empty_like(source, dtype)
+    return np.empty_like(source, dtype=dtype, subok=False)
+
+
+def _output(out: Any, source: np.ndarray) -> np.ndarray:
+    """An array for results, of the kind that the data are."""
+    if isinstance(source, OnDevice):
+        return same_device("out", out, source)
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"out: got {type(out).__name__}; wants a NumPy array")
+    return out
+
+
+def same_device(name: str, value: Any, source: np.ndarray) -> np.ndarray:
+    """An argument on the device, or the host, where the data are: nothing of full size is copied unasked."""
+    array = plain_array(value, name)
+    if isinstance(source, OnDevice):
+        if not isinstance(array, OnDevice):
+            raise TypeError(f"{name}: got {type(value).__name__} on the host; wants an array on the device of the data")
+        if array.place.device != source.place.device:
+            raise ValueError(f"{name}: got an array on device {array.place.device}; wants device {source.place.device}")
+    elif isinstance(array, OnDevice):
+        raise TypeError(f"{name}: got {type(value).__name__} on a device; wants an array on the host, as the data are")
+    return array
 
 
 def transform_of(output: np.dtype) -> str:
@@ -203,9 +264,12 @@ def channel_vector(value: Any, name: str, shape: tuple[int, ...], default: float
         for n in shape:
             size *= n
         return _same_for_all(size, default) if size <= _FEW else np.full(size, default)
-    array = np.asarray(value)
+    there = on_device(value, name)
+    array = np.asarray(value) if there is None else there
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
     if array.shape != shape:
         raise ValueError(f"{name}: got shape {array.shape}; wants {shape}, one number per channel")
+    if isinstance(array, OnDevice):
+        return array.view(np.uint8) if array.dtype.kind == "b" else array
     return np.array(array, dtype=np.float64).reshape(-1)  # a copy: it may be a view of what is written to

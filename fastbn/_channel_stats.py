@@ -5,8 +5,8 @@ Long for its documentation: it holds the whole public class; the work is done in
 """
 
 import operator
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from . import _display, _merging, _records
 from ._algebra import divide_words, root, two_sum, variance
 from ._arrays import number_dtype
-from ._backends import Moments
+from ._backends import Found, Moments
 from ._exact import ExactState
 from ._layout import ChannelAxis
 from ._merging import Tally
@@ -22,6 +22,17 @@ from ._scalars import check_ddof
 from ._value import Value
 
 Floats = npt.NDArray[np.float64]
+
+
+class _Pending(NamedTuple):
+    """What a device has."""
+
+    shape: tuple[int, ...]
+    moments: Found
+    fetch: Callable[[], "ChannelStats"]
+
+
+_FETCHED = ("_exact", "_greatest", "_least", "_names", "_rounded", "_tally")
 
 
 class ChannelStats(Value):
@@ -42,7 +53,7 @@ class ChannelStats(Value):
     """
 
     __module__ = "fastbn.statistics"  # its public place, for pickles and documentation
-    __slots__ = ("_exact", "_greatest", "_least", "_names", "_rounded", "_tally")
+    __slots__ = ("_exact", "_greatest", "_least", "_names", "_pending", "_rounded", "_tally")
 
     _rounded: Floats | None  # (5, *shape): weight (the count), mean, its tail, m2 (sum of squared deviations), its tail
     _exact: ExactState | None  # of the same channels, flat; then _rounded is made from it when it is asked for
@@ -50,6 +61,7 @@ class ChannelStats(Value):
     _greatest: np.ndarray
     _names: tuple[str, ...] | None
     _tally: Tally | None  # if nothing is missing and nothing has a weight, there is none
+    _pending: _Pending | None  # while all of these are on a device
 
     def __init__(
         self,
@@ -66,6 +78,7 @@ class ChannelStats(Value):
         put(self, "_least", least)
         put(self, "_greatest", greatest)
         put(self, "_names", names)
+        put(self, "_pending", None)
         put(self, "_tally", None if tally is None or tally.says_nothing(self._counts) else tally)
         least.setflags(write=False)
         greatest.setflags(write=False)
@@ -77,6 +90,21 @@ class ChannelStats(Value):
         state = np.array(self._state) if self._exact is None else self._exact
         tally = self._tally and self._tally.map(np.array)
         return type(self), (state, np.array(self._least), np.array(self._greatest), self._names, tally)
+
+    @classmethod
+    def pending(cls, shape: tuple[int, ...], moments: Found, fetch: Callable[[], Self]) -> Self:
+        """Statistics that a device has: `fetch` gets them when somebody looks at them first."""
+        stats = cls.__new__(cls)
+        stats._fill(_pending=_Pending(shape, moments, fetch))
+        return stats
+
+    def __getattr__(self, name: str) -> Any:
+        """A slot that is empty yet: then all of them are."""
+        if name not in _FETCHED or self._pending is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        fetched = self._pending.fetch()
+        self._fill(**{slot: getattr(fetched, slot) for slot in _FETCHED})
+        return getattr(self, name)
 
     @property
     def _state(self) -> Floats:
@@ -98,7 +126,7 @@ class ChannelStats(Value):
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of every per-channel vector."""
-        return self._least.shape
+        return self._least.shape if self._pending is None else self._pending.shape
 
     @property
     def method(self) -> str:
@@ -195,8 +223,10 @@ class ChannelStats(Value):
         with np.errstate(all="ignore"):
             return np.asarray(root(*self._variance(ddof))[0])
 
-    def moments(self) -> Moments:
+    def moments(self) -> Found:
         """What backends take."""
+        if self._pending is not None:
+            return self._pending.moments
         return Moments(self._state.reshape(5, -1).copy(), self._least.reshape(-1), self._greatest.reshape(-1))
 
     def _variance(self, ddof: int) -> tuple[Floats, Floats]:

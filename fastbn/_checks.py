@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ._backends import Moments
 from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._layout import Axes
@@ -40,6 +41,8 @@ def check_extremes(stats: Any, axes: Axes) -> None:
         return
     check_stats(stats, axes)
     moments = stats.moments()
+    if not isinstance(moments, Moments):  # of data on a device, just computed
+        return
     count, mean = moments.state[:2]
     unknown = np.isnan(moments.least) | np.isnan(moments.greatest)
     if (unknown & (count > 0) & ~np.isnan(mean)).any():

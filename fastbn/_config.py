@@ -10,7 +10,7 @@ from ._backends import BackendUnavailable, backends, chosen
 from ._threads import get_num_threads
 from ._version import __version__
 
-_PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "torch")
+_PACKAGES = ("numpy", "numba", "llvmlite", "numba-cuda", "scikit-learn", "torch")
 
 
 def _version(package: str) -> str | None:

@@ -1,11 +1,12 @@
 """What the backward functions have in common: the gradient that comes in, and where that of x goes."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._algebra import add
-from ._arrays import Operand, as_operand, overlap, prepare_output
+from ._arrays import Operand, as_operand, given_back, overlap, prepare_output, same_device, zeros_beside
 
 
 class BatchNormGradients(NamedTuple):
@@ -30,19 +31,32 @@ class Incoming(NamedTuple):
 def open_gradient(dy: Any, x: Any, operand: Operand, out: Any) -> Incoming:
     """Check ``dy`` and ``out`` against the input ``x``, which ``operand`` describes."""
     gradient = as_operand(dy, "dy")
+    same_device("dy", gradient.stored, operand.stored)
     if gradient.original.kind != "f":
         raise TypeError(f"dy: got dtype {gradient.original}; wants float16, float32 or float64")
     if gradient.stored.shape != operand.stored.shape:
         raise ValueError(f"dy: got shape {gradient.stored.shape}; wants {operand.stored.shape}, that of x")
     dx, target = prepare_output(dy, gradient, out, None, "dy")
-    if out is not None and out is not x and overlap(out, operand.stored):
+    if out is not None and out is not x and overlap(target.stored, operand.stored):
         raise ValueError("out: got an array that overlaps x; wants x or dy itself or separate memory")
     return Incoming(gradient, dx, target)
 
 
 def nothing(incoming: Incoming, shape: tuple[int, ...]) -> BatchNormGradients:
     """Gradients of an empty array."""
-    return BatchNormGradients(incoming.dx, np.zeros(shape), np.zeros(shape))
+    return BatchNormGradients(incoming.dx, *(given_back(zeros_beside(incoming.dy.stored, shape)) for _ in range(2)))
+
+
+Pairs = Iterable[list[tuple[np.ndarray, np.ndarray]]]  # what `Backend.backward` returned, some at a time
+
+
+def total(parts: Pairs, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over everything but the channels, which come last, of gradients of gamma and beta."""
+    totals = np.zeros((2, 2, channels))  # head and tail of both
+    for some in parts:
+        totals = add_rows(totals, np.array(some).swapaxes(0, 1).reshape(2, -1, channels))
+    dgamma, dbeta = _rounded(*totals)
+    return dgamma, dbeta
 
 
 def fold_rows(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +78,7 @@ def add_rows(totals: np.ndarray, values: np.ndarray) -> np.ndarray:
         return np.array(add(totals[0], totals[1], head, tail))
 
 
-def rounded(head: np.ndarray, tail: np.ndarray) -> np.ndarray:
+def _rounded(head: np.ndarray, tail: np.ndarray) -> np.ndarray:
     """Numbers in two words as one, and one NaN for all: its sign is the machine's choice."""
     with np.errstate(all="ignore"):
         values = head + tail

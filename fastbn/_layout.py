@@ -197,12 +197,13 @@ class Block(NamedTuple):
     where: tuple[Any, ...]  # into the array with its axes in the order kept, reduced; a view, of 0 axes as well
     kept: tuple[slice, ...]  # into the per-channel vectors
     channels: int
+    size: int  # values
     first: bool  # nothing of these channels came before
 
 
-def blocks(array: np.ndarray, axes: Axes, itemsize: int) -> Iterator[Block]:
-    """Cut an array into blocks whose copies have at most 2^20 bytes: first enough of each channel, then neighbours."""
-    most = _BLOCK // itemsize
+def blocks(array: np.ndarray, axes: Axes, itemsize: int, size: int = _BLOCK) -> Iterator[Block]:
+    """Cut an array into blocks, copies of which have ``size`` bytes at most: enough of a channel, then neighbours."""
+    most = size // itemsize
     sizes = [1] * array.ndim
     nearest = sorted(range(array.ndim), key=lambda a: abs(array.strides[a]))
     for group, target in ((axes.reduced, _BLOCK_REDUCED), (axes.kept, most), (axes.reduced, most)):
@@ -214,6 +215,6 @@ def blocks(array: np.ndarray, axes: Axes, itemsize: int) -> Iterator[Block]:
     rank = len(axes.kept)
     for index in itertools.product(*cuts):
         kept = index[:rank]
-        yield Block(
-            (*index, ...), kept, math.prod(s.stop - s.start for s in kept), all(s.start == 0 for s in index[rank:])
-        )
+        lengths = [s.stop - s.start for s in index]
+        first = all(s.start == 0 for s in index[rank:])
+        yield Block((*index, ...), kept, math.prod(lengths[:rank]), math.prod(lengths), first)

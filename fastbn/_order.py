@@ -95,7 +95,7 @@ def _order_piece(x: Operand, axes: Axes, index: tuple[slice, ...], q: np.ndarray
     count[...] = axes.values
     if x.selection is not None:
         where = kept + tuple(index[axis] for axis in axes.reduced)
-        absent = x.selection.absent(x.stored, axes, Block(where, kept, count.size, first=True))
+        absent = x.selection.absent(x.stored, axes, Block(where, kept, count.size, values.size, first=True))
         absent = absent.reshape(values.shape)
         np.copyto(values, math.inf if values.dtype.kind == "f" else np.iinfo(values.dtype).max, where=absent)
         count -= absent.sum(axis=1).reshape(count.shape)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import check_separate, overlap
-from ._backends import Moments, current
+from ._arrays import check_separate, overlap, same_device
+from ._devices import OnDevice
 from ._layout import Axes
 from ._scalars import check_choice, check_eps, check_number
 
@@ -54,27 +54,22 @@ def weights(convention: Convention) -> tuple[float, float]:
     return (convention.momentum, other) if convention.of_old else (other, convention.momentum)
 
 
-def as_moments(mean: np.ndarray, var: np.ndarray) -> Moments:
-    """Running statistics as the moments of one value per channel; their extremes are not known."""
-    state = np.zeros((5, mean.size))
-    state[0] = 1.0
-    state[1] = mean.reshape(-1)
-    state[3] = var.reshape(-1)
-    np.copyto(state[3], np.nan, where=state[3] < 0)
-    unknown = np.full(mean.size, np.nan)
-    return Moments(state, unknown, unknown)
-
-
-def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
-    """Refuse running statistics which are not two vectors of these channels."""
+def open_running(pair: dict[str, Any], axes: Axes, training: bool, data: np.ndarray) -> dict[str, np.ndarray | None]:
+    """Running statistics as backends see them, refused unless they are vectors of these channels beside the data."""
     missing = [name for name, running in pair.items() if running is None]
     if len(missing) == 1:
         raise ValueError(f"{missing[0]}: got None; wants both running_mean and running_var, or neither")
     if missing and not training:
         raise ValueError(f"{missing[0]}: got None; wants running statistics when training=False")
-    for name, running in pair.items() if not missing else ():
-        if not isinstance(running, np.ndarray) or isinstance(running, np.ma.MaskedArray):
-            raise TypeError(f"{name}: got {type(running).__name__}; wants a NumPy array")
+    opened: dict[str, np.ndarray | None] = dict.fromkeys(pair)
+    for name, given in pair.items() if not missing else ():
+        if isinstance(data, OnDevice):
+            running = same_device(name, given, data)
+        elif not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
+            raise TypeError(f"{name}: got {type(given).__name__}; wants a NumPy array")
+        else:
+            running = given
+        opened[name] = running
         if running.dtype.kind != "f" or running.dtype.itemsize > 8:
             raise TypeError(f"{name}: got dtype {running.dtype}; wants float16, float32 or float64")
         if running.shape != axes.shape:
@@ -83,6 +78,7 @@ def check_running(pair: dict[str, Any], axes: Axes, training: bool) -> None:
             raise ValueError(f"{name}: got a read-only array; wants a writeable one, for training updates it")
         if training:
             check_separate(name, running)
+    return opened
 
 
 def check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndarray]) -> None:
@@ -95,16 +91,3 @@ def check_apart(running: dict[str, np.ndarray | None], others: dict[str, np.ndar
             if overlap(array, memory):
                 raise ValueError(f"{name}: got an array that overlaps {other}; wants memory of its own")
         seen[name] = array
-
-
-def update_running(
-    running_mean: np.ndarray, running_var: np.ndarray, moments: Moments, keep: float, take: float, ddof: int
-) -> None:
-    """Running statistics of any float dtype become ``keep`` times themselves and ``take`` times the batch's."""
-    mean, var = np.ascontiguousarray(running_mean, np.float64), np.ascontiguousarray(running_var, np.float64)
-    current().update_running(moments, keep, take, ddof, mean.reshape(-1), var.reshape(-1))
-    if mean is running_mean and var is running_var:
-        return
-    with np.errstate(over="ignore"):  # of float16
-        running_mean[...] = mean.reshape(running_mean.shape)
-        running_var[...] = var.reshape(running_var.shape)

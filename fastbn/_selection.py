@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Operand, as_operand, plain_array, two_words
+from ._arrays import Operand, as_operand, plain_array, same_device, two_words
+from ._backends import current
+from ._devices import OnDevice
 from ._layout import Axes, Block, ChannelAxis, split_axes
 from ._scalars import check_nan_policy
 
@@ -128,10 +130,10 @@ def open_data(
         return operand, axes
     selection = Selection(
         omit,
-        _as_where(where, operand.stored.shape),
+        _as_where(where, operand),
         mask,
         None if nodata is None else _as_nodata(nodata, operand, axes),
-        *((None,) if weights is None else _as_weights(weights, operand.stored.shape)),
+        *((None,) if weights is None else _as_weights(weights, operand)),
     )
     return (operand._replace(selection=selection) if omit or selection.marked else operand), axes
 
@@ -158,27 +160,38 @@ def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
         raise ValueError(f"{name}: got shape {array.shape}; wants one that broadcasts to {shape}") from None
 
 
-def _as_where(where: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+def _as_where(where: Any, x: Operand) -> np.ndarray | None:
     if where is None:
         return None
-    array = plain_array(where, "where")
+    array = same_device("where", where, x.stored)
     if array.dtype != np.bool_:
         raise TypeError(f"where: got dtype {array.dtype}; wants bool")
-    full = _broadcast("where", array, shape)
+    full = _broadcast("where", array, x.stored.shape)
+    if isinstance(array, OnDevice):
+        return full
     return None if array.all() else full  # most masks of most data hide nothing
 
 
-def _as_weights(weights: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, float]:
-    array = plain_array(weights, "weights")
+def _as_weights(weights: Any, x: Operand) -> tuple[np.ndarray, float]:
+    array = same_device("weights", weights, x.stored)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"weights: got dtype {array.dtype}; wants real numbers")
     most = math.inf if array.dtype.kind == "f" else _MOST_OF_INTEGERS + 1
-    for bad in (array.min(), array.max()) if array.size else ():  # NaN if there is one
+    ends = _ends_of(array) if array.size else (0, 0)
+    for bad in ends:
         if not 0 <= bad < most:
             raise ValueError(f"weights: got {bad}; wants finite numbers >= 0 (integers up to 2^53)")
-    largest = float(array.max(initial=0))
+    largest = float(ends[1])
     exponent = min(1000, -math.frexp(largest)[1]) if 0.0 < largest < math.inf else 0
-    return _broadcast("weights", array, shape), math.ldexp(1.0, exponent)
+    return _broadcast("weights", array, x.stored.shape), math.ldexp(1.0, exponent)
+
+
+def _ends_of(array: np.ndarray) -> tuple[Any, Any]:
+    """Minimum and maximum, NaN if there is one; those of a device are waited for."""
+    if not isinstance(array, OnDevice):
+        return array.min(), array.max()
+    moments = current(array).reduce_moments(as_operand(array), split_axes(array.shape, None)).fetched()
+    return moments.least[0], moments.greatest[0]
 
 
 def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:

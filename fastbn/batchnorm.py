@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ._apply import apply, fit, fit_apply, wrap
-from ._arrays import channel_vector, prepare_output, transform_of
+from ._arrays import channel_vector, given_back, prepare_output, transform_of
 from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_stats
 from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._layout import ChannelAxis
-from ._running import Default, as_moments, check_apart, check_convention, check_running, update_running, weights
+from ._running import Default, check_apart, check_convention, open_running, weights
 from ._scalars import check_eps, check_method
 from ._selection import Kept, as_masked, open_data
 
@@ -108,26 +108,28 @@ def batch_norm(
     operand, axes = open_data(x, channel_axis, nan_policy, where)
     rules = check_convention(convention, momentum, eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
-    check_running({"running_mean": running_mean, "running_var": running_var}, axes, training)
+    given = {"running_mean": running_mean, "running_var": running_var}
+    running = open_running(given, axes, training, operand.stored)
+    mean, var = running.values()
     if training and axes.values == 1 and operand.stored.size:
         raise ValueError(f"x: got shape {operand.stored.shape}, one value per channel; wants more in training")
     y, target = prepare_output(x, operand, out, None)
     stats = None
     if training:
-        others = {"x": operand.stored} if out is None else {"x": operand.stored, "out": y}
-        check_apart({"running_mean": running_mean, "running_var": running_var}, others)
+        others = {"x": operand.stored} if out is None else {"x": operand.stored, "out": target.stored}
+        check_apart(running, others)
         if method == "exact" or nan_policy == "raise":
             stats = fit(operand, axes, None, method, nan_policy)
             moments = stats.moments()
             apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
         else:
             moments = fit_apply(operand, axes, scale, shift, rules.eps, 0, 0.0, target)
-        if operand.stored.size and running_mean is not None and running_var is not None:
-            update_running(running_mean, running_var, moments, *weights(rules), rules.ddof)
+        if operand.stored.size and mean is not None and var is not None:
+            current(operand.stored).update_running(moments, *weights(rules), rules.ddof, mean, var)
     else:
-        assert running_mean is not None
-        assert running_var is not None
-        moments = as_moments(running_mean, running_var)
+        assert mean is not None
+        assert var is not None
+        moments = current(operand.stored).moments_of(mean, var)
         if nan_policy == "raise":
             fit(operand, axes, None, method, nan_policy)
         apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
@@ -135,7 +137,7 @@ def batch_norm(
     if not return_stats:
         return y
     if stats is None and not training:
-        operand = operand._replace(original=moments.least.dtype, selection=None)
+        operand = operand._replace(original=np.dtype(np.float64), selection=None)
     if stats is None:
         stats = wrap(moments, axes, operand)
     return y, stats
@@ -213,14 +215,13 @@ def batch_norm_backward(
     incoming = open_gradient(dy, x, operand, out)
     if not operand.stored.size:
         return nothing(incoming, axes.shape)
-    backend, moments, target = current(), stats.moments(), incoming.target
+    backend, moments, target = current(operand.stored), stats.moments(), incoming.target
     sums = backend.backward(operand, incoming.dy, axes, moments, scale, eps, target if training else None)
     if not training:
-        fixed = moments.state.copy()
-        fixed[1:3] = 0.0  # the mean: a gradient is only scaled
+        fixed = backend.without_means(moments)  # a gradient is only scaled
         shift = channel_vector(None, "beta", axes.shape, 0.0)
-        coefficients = backend.standardize(moments._replace(state=fixed), scale, shift, eps, 0, 0.0)
+        coefficients = backend.standardize(fixed, scale, shift, eps, 0, 0.0)
         kept = Kept(operand.selection, np.zeros(axes.shape)) if operand.selection else None
         backend.map_channels(incoming.dy, axes, transform_of(target.output), coefficients, target, kept)
-    dgamma, dbeta = (vector.reshape(axes.shape) for vector in sums)
+    dgamma, dbeta = (given_back(vector.reshape(axes.shape)) for vector in sums)
     return BatchNormGradients(incoming.dx, dgamma, dbeta)

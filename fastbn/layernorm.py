@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _threads
 from ._apply import fit_apply
-from ._arrays import Operand, as_operand, channel_vector, prepare_output, transform_of
-from ._backends import MOMENT_ROWS, Backend, Moments, current
-from ._gradients import BatchNormGradients, add_rows, nothing, open_gradient, rounded
+from ._arrays import Operand, as_operand, channel_vector, given_back, prepare_output, transform_of
+from ._backends import MOMENT_ROWS, Backend, Found, Moments, current
+from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._kernels.coefficients import SCALE
 from ._kernels.sums import COUNTED, M2
 from ._layout import Axes, cut_kept, split_axes
@@ -26,7 +25,6 @@ from ._scalars import check_eps
 __all__ = ["layer_norm", "layer_norm_backward"]
 
 _SUMS = 1 << 17  # sums of slabs that wait to be added up
-_SLAB = 1 << 19  # values of a slab of rows: 2^17 cost 1.1 to 1.5, 2^21 1.6 times the time
 
 
 def layer_norm(
@@ -84,18 +82,20 @@ def layer_norm(
         one, zero = (channel_vector(None, "", case.kept.shape, value) for value in (1.0, 0.0))
         fit_apply(case.operand, case.kept, one, zero, case.eps, 0, 0.0, target)
         return y
-    backend, transform = current(), transform_of(target.output)
+    backend, transform = current(case.operand.stored), transform_of(target.output)
     along = backend.standardize(_identity(case.normalized.channels, 1), case.gamma, case.beta, 0.0, 0, 0.0)
-    slabs, memory = _slabs(case), _Memory(case, 1)
+    slabs, memory = _slabs(case, backend), _Memory(case, backend, 1)
 
     def work(begin: int, end: int) -> None:
         with memory.lent() as (held,):
             for slab in slabs[begin:end]:
                 room, moments = _room(held, slab), backend.reduce_moments(slab.x, slab.kept)
-                backend.map_channels(slab.x, slab.kept, transform, _rows(backend, moments, case.eps, 0.0), room)
+                backend.map_channels(
+                    slab.x, slab.kept, transform, _rows(backend, moments, slab.kept.channels, case.eps, 0.0), room
+                )
                 backend.map_channels(room, slab.normalized, transform, along, _part(target, slab))
 
-    _threads.run(len(slabs), case.operand.stored.nbytes + target.stored.nbytes, work)
+    backend.run(len(slabs), case.operand.stored.nbytes + target.stored.nbytes, work)
     return y
 
 
@@ -150,39 +150,40 @@ def layer_norm_backward(
     incoming = open_gradient(dy, x, case.operand, out)
     if not case.operand.stored.size:
         return nothing(incoming, case.normalized.shape)
-    backend = current()
+    backend = current(case.operand.stored)
     columns = case.normalized.channels
     standard, one, zero = _identity(columns, 1), np.ones(columns), np.zeros(columns)
     along = backend.standardize(standard, case.gamma, zero, 0.0, 0, 0.0)
-    slabs, memory = _slabs(case), _Memory(case, 2)
-    totals = np.zeros((2, 2, columns))  # head and tail of both
+    slabs, memory = _slabs(case, backend), _Memory(case, backend, 2)
 
-    def work(some: list[_Slab], sums: np.ndarray, begin: int, end: int) -> None:
+    def work(some: list[_Slab], sums: list[Any], begin: int, end: int) -> None:
         with memory.lent() as held:
             for i, slab in enumerate(some[begin:end], begin):
                 xhat, gradient = (_room(array, slab) for array in held)
                 moments = backend.reduce_moments(slab.x, slab.kept)
-                rows = _rows(backend, moments, case.eps, np.nan)
+                rows = _rows(backend, moments, slab.kept.channels, case.eps, np.nan)
                 backend.map_channels(slab.x, slab.kept, "affine", rows, xhat)
-                with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-                    gradient.stored[...] = incoming.dy.stored[slab.where]
-                sums[:, i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
+                backend.copy(_part(incoming.dy, slab), gradient)
+                sums[i] = backend.backward(xhat, gradient, slab.normalized, standard, one, 0.0, None)
                 backend.map_channels(gradient, slab.normalized, "affine", along, gradient)
                 identity = _identity(slab.kept.channels, case.normalized.channels)
                 inverse = rows.reshape(-1, slab.kept.channels)[SCALE]
                 backend.backward(xhat, gradient, slab.kept, identity, inverse, 0.0, gradient)
-                with np.errstate(all="ignore"):
-                    np.copyto(incoming.dx[slab.where], gradient.stored, casting="same_kind")
+                backend.copy(gradient, _part(incoming.target, slab))
 
-    wave = max(2, _SUMS // columns)
-    for first in range(0, len(slabs), wave):
-        some = slabs[first : first + wave]
-        sums = np.empty((2, len(some), columns))
-        size = sum(slab.x.stored.nbytes for slab in some)
-        _threads.run(len(some), 3 * size, functools.partial(work, some, sums))
-        totals = add_rows(totals, sums)
-    dgamma, dbeta = (part.reshape(case.normalized.shape) for part in rounded(*totals))
-    return BatchNormGradients(incoming.dx, dgamma, dbeta)
+    def gradients() -> Iterator[list[Any]]:
+        wave = max(2, _SUMS // columns)
+        for first in range(0, len(slabs), wave):
+            some = slabs[first : first + wave]
+            sums: list[Any] = [None] * len(some)
+            size = sum(slab.x.stored.nbytes for slab in some)
+            backend.run(len(some), 3 * size, functools.partial(work, some, sums))
+            yield sums
+
+    dgamma, dbeta = backend.total(gradients(), columns)
+    return BatchNormGradients(
+        incoming.dx, *(given_back(part).reshape(case.normalized.shape) for part in (dgamma, dbeta))
+    )
 
 
 class _Case(NamedTuple):
@@ -221,9 +222,9 @@ def _open(x: Any, gamma: Any, beta: Any, axis: Any, eps: Any) -> _Case:
     return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
 
 
-def _slabs(case: _Case) -> list[_Slab]:
+def _slabs(case: _Case, backend: Backend) -> list[_Slab]:
     found = []
-    for where in cut_kept(case.operand.stored.shape, case.kept, _SLAB):
+    for where in cut_kept(case.operand.stored.shape, case.kept, backend.slab):
         x = case.operand._replace(stored=case.operand.stored[where])
         shape = x.stored.shape
         found.append(_Slab(where, x, split_axes(shape, case.normalized.kept), split_axes(shape, case.kept.kept)))
@@ -233,8 +234,9 @@ def _slabs(case: _Case) -> list[_Slab]:
 class _Memory:
     """Room for so many slabs, for as many claims as run at a time: new memory for each would cost page faults."""
 
-    def __init__(self, case: _Case, count: int) -> None:
-        self._size = min(case.operand.stored.size, max(_SLAB, case.kept.values))
+    def __init__(self, case: _Case, backend: Backend, count: int) -> None:
+        self._size = min(case.operand.stored.size, max(backend.slab, case.kept.values))
+        self._backend = backend
         self._count = count
         self._free: list[list[np.ndarray]] = []
 
@@ -244,7 +246,7 @@ class _Memory:
         try:
             arrays = self._free.pop()
         except IndexError:
-            arrays = [np.empty(self._size) for _ in range(self._count)]
+            arrays = [self._backend.room(self._size) for _ in range(self._count)]
         yield arrays
         self._free.append(arrays)
 
@@ -257,9 +259,9 @@ def _part(target: Operand, slab: _Slab) -> Operand:
     return target._replace(stored=target.stored[slab.where])
 
 
-def _rows(backend: Backend, moments: Moments, eps: float, constant: float) -> np.ndarray:
+def _rows(backend: Backend, moments: Found, channels: int, eps: float, constant: float) -> np.ndarray:
     """Coefficients of ``(x - mean) / sqrt(var + eps)``."""
-    one, zero = (np.full(moments.least.size, value) for value in (1.0, 0.0))
+    one, zero = (np.full(channels, value) for value in (1.0, 0.0))
     return backend.standardize(moments, one, zero, eps, 0, constant)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._apply import CONSTANT_FACTOR, CONSTANT_WIDTH, apply, fit, fit_apply, reduce, refuse_constant, wrap
-from ._arrays import INVERSE_OUTPUTS, channel_vector, prepare_output, transform_of
+from ._arrays import INVERSE_OUTPUTS, channel_vector, on_host, prepare_output, transform_of
 from ._backends import current
 from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
@@ -219,11 +219,11 @@ def denormalize(
     check_stats(stats, axes)
     ddof, eps = check_ddof(ddof), check_eps(eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
-    if not scale.all():
+    if not on_host(scale).all():
         raise ValueError("gamma: got 0 in a channel; wants numbers other than 0, for 0 cannot be undone")
     x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:
-        backend = current()
+        backend = current(operand.stored)
         coefficients = backend.destandardize(stats.moments(), scale, shift, eps, ddof)
         backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
     return as_masked(y, x, out)
@@ -307,10 +307,11 @@ def minmax_scale(
         stats = fit(operand, axes, stats, method, nan_policy)
         moments = stats.moments()
     if on_constant == "raise":
-        constant = (moments.least == moments.greatest) & np.isfinite(moments.least)
-        refuse_constant(constant & (moments.state[0] > 0), axes)
+        found = moments.fetched()
+        constant = (found.least == found.greatest) & np.isfinite(found.least)
+        refuse_constant(constant & (found.state[0] > 0), axes)
     if operand.stored.size:
-        backend = current()
+        backend = current(operand.stored)
         coefficients = backend.rescale(moments, onto, 0.0 if clip else -math.inf, CONSTANT_WIDTH[on_constant])
         backend.map_channels(operand, axes, "rescale", coefficients, target, kept_nodata(operand, target.output))
     y = as_masked(x, y, out)
@@ -365,7 +366,7 @@ def minmax_unscale(
     interval = check_feature_range(feature_range)
     x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:
-        backend = current()
+        backend = current(operand.stored)
         coefficients = backend.unscale(stats.moments(), interval)
         backend.map_channels(operand, axes, "rescale", coefficients, target)
     return as_masked(y, x, out)

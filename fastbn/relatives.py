@@ -1,5 +1,6 @@
 """Instance and group normalization: the same statistics and maps, per sample."""
 
+import functools
 import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ._apply import fit_apply, reduce
-from ._arrays import Operand, as_operand, channel_vector, prepare_output
+from ._arrays import Operand, as_operand, channel_vector, given_back, prepare_output, repeated
 from ._backends import current
-from ._gradients import BatchNormGradients, add_rows, nothing, open_gradient, rounded
+from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._layout import Axes, split_axes
 from ._scalars import check_count, check_eps
 
@@ -256,8 +257,7 @@ def _parts(case: _Case, *others: Operand) -> Iterator[_Part]:
     """Cut a non-empty array, and others with it, into samples: what is held for each could be more than the data."""
     count = case.operand.stored.shape[0]
     step = min(count, max(1, _VECTORS // case.channels)) if case.axis else count
-    repeat = step if case.axis else 1
-    gamma, beta = np.tile(case.gamma, repeat), np.tile(case.beta, repeat)
+    vectors = functools.cache(lambda n: (repeated(case.gamma, n), repeated(case.beta, n)))
     for begin in range(0, count, step):
         cut = {id(o.stored): o.stored[begin : begin + step] for o in (case.operand, *others)}  # one array stays one
         operand, *rest = (o._replace(stored=cut[id(o.stored)]) for o in (case.operand, *others))
@@ -268,8 +268,8 @@ def _parts(case: _Case, *others: Operand) -> Iterator[_Part]:
             split = (*shape[: case.axis], case.groups, case.channels // case.groups, *shape[case.axis + 1 :])
             grouped = operand._replace(stored=operand.stored.reshape(split))  # one axis cut in two is always a view
             of_groups = split_axes(split, samples)
-        vectors = gamma[: kept.channels], beta[: kept.channels]
-        yield _Part(operand, tuple(rest), kept, grouped, of_groups, *vectors)
+        of_samples = vectors(kept.channels // case.channels)
+        yield _Part(operand, tuple(rest), kept, grouped, of_groups, *of_samples)
 
 
 def _forward(case: _Case, x: Any, out: Any) -> np.ndarray:
@@ -285,13 +285,15 @@ def _backward(case: _Case, dy: Any, x: Any, out: Any) -> BatchNormGradients:
     incoming = open_gradient(dy, x, case.operand, out)
     if not case.operand.stored.size:
         return nothing(incoming, (case.channels,))
-    totals = np.zeros((2, 2, case.channels))  # head and tail of dgamma and dbeta
-    for part in _parts(case, incoming.dy, incoming.target):
-        gradient, target = part.others
-        moments = reduce(part.grouped, part.of_groups)
-        sums = current().backward(part.operand, gradient, part.kept, moments, part.gamma, case.eps, target)
-        totals = add_rows(totals, np.array(sums).reshape(2, -1, case.channels))
-    return BatchNormGradients(incoming.dx, *rounded(*totals))
+    backend = current(case.operand.stored)
+
+    def gradients() -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+        for part in _parts(case, incoming.dy, incoming.target):
+            gradient, target = part.others
+            moments = reduce(part.grouped, part.of_groups)
+            yield [backend.backward(part.operand, gradient, part.kept, moments, part.gamma, case.eps, target)]
+
+    return BatchNormGradients(incoming.dx, *map(given_back, backend.total(gradients(), case.channels)))
 
 
 def _channel_axis(x: Operand, channel_axis: Any) -> tuple[int, int]:

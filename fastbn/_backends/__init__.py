@@ -5,16 +5,19 @@ import functools
 import importlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .._arrays import Operand
+from .._devices import OnDevice
 from .._kernels.sizes import Words
 from .._layout import Axes
-from .._selection import Kept
+
+if TYPE_CHECKING:
+    from .._selection import Kept
 
 
 class Moments(NamedTuple):
@@ -24,6 +27,10 @@ class Moments(NamedTuple):
     least: np.ndarray  # dtype of the input
     greatest: np.ndarray
     tally: np.ndarray | None = None  # of weighted data, (2, channels): values counted, tail of their weight (the count)
+
+    def fetched(self) -> "Moments":
+        """The same on the host, where they are already."""
+        return self
 
 
 class ExactSums(NamedTuple):
@@ -35,6 +42,8 @@ class ExactSums(NamedTuple):
     words: Words  # which words these are
 
 
+#: Moments, or what a backend has of them on a device: with ``fetched``, which returns Moments.
+Found = Any
 MOMENT_ROWS = 5  # of Moments.state
 Interval = tuple[float, float]
 
@@ -42,29 +51,45 @@ Interval = tuple[float, float]
 class Backend(Protocol):
     """The verbs. Arrays are non-empty, checked, and described by ``Axes``; per-channel vectors are flat float64."""
 
-    def reduce_moments(self, x: Operand, axes: Axes) -> Moments: ...
+    def reduce_moments(self, x: Operand, axes: Axes) -> Found: ...
 
     def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums: ...
 
     def standardize(
-        self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int, constant: float
+        self, moments: Found, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int, constant: float
     ) -> np.ndarray: ...
 
     def destandardize(
-        self, moments: Moments, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int
+        self, moments: Found, gamma: np.ndarray, beta: np.ndarray, eps: float, ddof: int
     ) -> np.ndarray: ...
 
-    def rescale(self, moments: Moments, onto: Interval, least: float, constant: float) -> np.ndarray: ...
+    def rescale(self, moments: Found, onto: Interval, least: float, constant: float) -> np.ndarray: ...
 
-    def unscale(self, moments: Moments, interval: Interval) -> np.ndarray: ...
+    def unscale(self, moments: Found, interval: Interval) -> np.ndarray: ...
 
     def backward(
-        self, x: Operand, dy: Operand, axes: Axes, moments: Moments, gamma: np.ndarray, eps: float, out: Operand | None
+        self, x: Operand, dy: Operand, axes: Axes, moments: Found, gamma: np.ndarray, eps: float, out: Operand | None
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
     def update_running(
-        self, moments: Moments, keep: float, take: float, ddof: int, mean: np.ndarray, var: np.ndarray
+        self, moments: Found, keep: float, take: float, ddof: int, mean: np.ndarray, var: np.ndarray
     ) -> None: ...
+
+    def moments_of(self, mean: np.ndarray, var: np.ndarray) -> Found: ...
+
+    def without_means(self, moments: Found) -> Found: ...
+
+    slab: int  # values of some rows that are held in between
+
+    def room(self, size: int) -> np.ndarray: ...
+
+    def copy(self, x: Operand, out: Operand) -> None: ...
+
+    def run(self, count: int, size: int, work: Callable[[int, int], None]) -> None: ...
+
+    def total(
+        self, parts: Iterable[list[tuple[np.ndarray, np.ndarray]]], channels: int
+    ) -> tuple[np.ndarray, np.ndarray]: ...
 
     def map_channels(
         self,
@@ -73,7 +98,7 @@ class Backend(Protocol):
         transform: str,
         coefficients: np.ndarray,
         out: Operand,
-        kept: Kept | None = None,
+        kept: "Kept | None" = None,
     ) -> None: ...
 
     def normalize_batch(
@@ -89,7 +114,7 @@ class Backend(Protocol):
         ddof: int,
         constant: float,
         out: Operand,
-    ) -> Moments: ...
+    ) -> Found: ...
 
 
 class _Row(NamedTuple):
@@ -99,7 +124,7 @@ class _Row(NamedTuple):
     requires: tuple[str, ...]  # modules that must be importable
     module: str
     install: str
-    start: float  # seconds until the first result of a process, compiled kernels being on disk
+    start: float | None  # seconds until the first result of a process, compiled kernels on disk; None: not for the host
 
 
 TABLE = (
@@ -110,6 +135,13 @@ TABLE = (
         "fastbn._backends.cython_cpu",
         "install fastbn again where there is a C compiler, with FASTBN_REQUIRE_EXT=1 to see what it lacks",
         0.001,
+    ),
+    _Row(
+        "cuda",
+        ("numba",),
+        "fastbn._backends.numba_cuda",
+        'pip install "fastbn[cuda13]", or "fastbn[cuda12]" for a driver of CUDA 12',
+        None,
     ),
 )
 
@@ -137,7 +169,7 @@ def backends() -> list[BackendInfo]:
     --------
     >>> import fastbn
     >>> [info.name for info in fastbn.backends()]
-    ['numba', 'cython']
+    ['numba', 'cython', 'cuda']
     """
     return [BackendInfo(row.name, *_availability(row)) for row in TABLE]
 
@@ -147,7 +179,19 @@ def _availability(row: _Row) -> tuple[bool, str]:
     for module in row.requires:
         if importlib.util.find_spec(module) is None:
             return False, f"{module} is not installed: {row.install}"
+    if row.start is None:
+        from ._cuda_machine import lacking  # asks for a driver, so only when somebody wants to know
+
+        if (lack := lacking()) is not None:
+            return False, f"{lack}: {row.install}"
     return True, "available"
+
+
+def _for_host(name: str) -> str:
+    """A name that may be chosen."""
+    if name == "cuda":
+        raise BackendUnavailable("backend 'cuda' takes arrays on a device, and all of them: there is nothing to choose")
+    return _checked(name)
 
 
 _process_choice: list[str] = []  # at most one name, from set_backend
@@ -178,7 +222,7 @@ def set_backend(name: str) -> None:
     BackendUnavailable
         If there is no such backend or it cannot be used here.
     """
-    _process_choice[:] = [_checked(name)]
+    _process_choice[:] = [_for_host(name)]
 
 
 @contextmanager
@@ -202,7 +246,7 @@ def use_backend(name: str) -> Iterator[None]:
     ...     fastbn.channel_stats(np.arange(6.0).reshape(3, 2)).mean
     array([2., 3.])
     """
-    token = _context_choice.set(_checked(name))
+    token = _context_choice.set(_for_host(name))
     try:
         yield
     finally:
@@ -222,20 +266,23 @@ def _default() -> str:
     """
     name = os.environ.get("FASTBN_BACKEND")
     if name:
-        return _checked(name)
-    usable = [row for row in TABLE if _availability(row)[0]]
+        return _for_host(name)
+    rows = [(row.start, row) for row in TABLE if row.start is not None]
+    usable = [(start, row) for start, row in rows if _availability(row)[0]]
     if usable:
-        return min(usable, key=lambda row: row.start).name
-    raise BackendUnavailable("no backend can be used here: " + "; ".join(_availability(row)[1] for row in TABLE))
+        return min(usable, key=lambda pair: pair[0])[1].name
+    raise BackendUnavailable("no backend can be used here: " + "; ".join(_availability(row)[1] for _, row in rows))
 
 
-def current() -> Backend:
-    """The backend that a call from here uses."""
-    return _load(chosen())
+def current(array: np.ndarray | None = None) -> Backend:
+    """The backend that a call from here uses: of an array on a device, the one for that device."""
+    if isinstance(array, OnDevice):
+        backend: Backend = _load(_checked("cuda")).beside(array.place)
+    else:
+        backend = _load(chosen()).backend
+    return backend
 
 
 @functools.cache
-def _load(name: str) -> Backend:
-    module: Any = importlib.import_module(next(row.module for row in TABLE if row.name == name))
-    backend: Backend = module.backend
-    return backend
+def _load(name: str) -> Any:
+    return importlib.import_module(next(row.module for row in TABLE if row.name == name))

@@ -67,14 +67,28 @@ cdef void bring_extremes(
     Py_ssize_t first, Py_ssize_t some, double *bank
 ) noexcept nogil
 
-@cython.locals(first=Py_ssize_t, some=Py_ssize_t, k=Py_ssize_t)
+@cython.locals(k=Py_ssize_t)
+cdef void rescale_some(
+    const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
+    const double *high_tail, double start, double stop, double least, double constant, double *coefficients,
+    Py_ssize_t first, Py_ssize_t some, double *bank
+) noexcept nogil
+
+@cython.locals(first=Py_ssize_t, some=Py_ssize_t)
 cdef void rescale(
     const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
     const double *high_tail, double start, double stop, double least, double constant, double *coefficients,
     double *bank
 ) noexcept nogil
 
-@cython.locals(first=Py_ssize_t, some=Py_ssize_t, k=Py_ssize_t, least=double, greatest=double)
+@cython.locals(k=Py_ssize_t, least=double, greatest=double)
+cdef void unscale_some(
+    const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
+    const double *high_tail, double start, double stop, double *coefficients, Py_ssize_t first, Py_ssize_t some,
+    double *bank
+) noexcept nogil
+
+@cython.locals(first=Py_ssize_t, some=Py_ssize_t)
 cdef void unscale(
     const double *count, Py_ssize_t channels, const double *low, const double *low_tail, const double *high,
     const double *high_tail, double start, double stop, double *coefficients, double *bank
@@ -82,7 +96,13 @@ cdef void unscale(
 
 cdef double any_number(double v) noexcept nogil
 
-@cython.locals(c=Py_ssize_t, v=double, _=double)
+@cython.locals(v=double, _=double)
+cdef void update_channel(
+    const double *state, Py_ssize_t channels, double keep, double take, double ddof, double *mean, double *var,
+    Py_ssize_t c
+) noexcept nogil
+
+@cython.locals(c=Py_ssize_t)
 cdef void update_running(
     const double *state, Py_ssize_t channels, double keep, double take, double ddof, double *mean, double *var
 ) noexcept nogil

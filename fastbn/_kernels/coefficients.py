@@ -199,36 +199,63 @@ def bring_extremes(count, low, low_tail, high, high_tail, first, some, bank):
         store(bank, HIGH * PITCH + k, select(counted, load(bank, HIGH * PITCH + k), NAN))
 
 
+def rescale_some(
+    count, channels, low, low_tail, high, high_tail, start, stop, least, constant, coefficients, first, some, bank
+):
+    """Extremes of some channels onto the same interval for all."""
+    bring_extremes(count, low, low_tail, high, high_tail, first, some, bank)
+    for k in range(some):
+        store(bank, START * PITCH + k, start)
+        store(bank, STOP * PITCH + k, stop)
+        store(bank, LEAST * PITCH + k, least)
+    complete_intervals(bank, some, constant)
+    hand_over(bank, some, coefficients, channels, first)
+
+
 def rescale(count, channels, low, low_tail, high, high_tail, start, stop, least, constant, coefficients, bank):
     """Extremes of channels onto the same interval for all."""
     for first in range(0, channels, WIDTH):
         some = min(WIDTH, channels - first)
-        bring_extremes(count, low, low_tail, high, high_tail, first, some, bank)
-        for k in range(some):
-            store(bank, START * PITCH + k, start)
-            store(bank, STOP * PITCH + k, stop)
-            store(bank, LEAST * PITCH + k, least)
-        complete_intervals(bank, some, constant)
-        hand_over(bank, some, coefficients, channels, first)
+        rescale_some(
+            count,
+            channels,
+            low,
+            low_tail,
+            high,
+            high_tail,
+            start,
+            stop,
+            least,
+            constant,
+            coefficients,
+            first,
+            some,
+            bank,
+        )
+
+
+def unscale_some(count, channels, low, low_tail, high, high_tail, start, stop, coefficients, first, some, bank):
+    """The inverse for some channels."""
+    bring_extremes(count, low, low_tail, high, high_tail, first, some, bank)
+    for k in range(some):
+        least = load(bank, LOW * PITCH + k) + load(bank, LOW_TAIL * PITCH + k)
+        greatest = load(bank, HIGH * PITCH + k) + load(bank, HIGH_TAIL * PITCH + k)
+        store(bank, START * PITCH + k, least)
+        store(bank, STOP * PITCH + k, greatest)
+        store(bank, LEAST * PITCH + k, -INFINITY)
+        store(bank, LOW * PITCH + k, start)
+        store(bank, LOW_TAIL * PITCH + k, 0.0)
+        store(bank, HIGH * PITCH + k, stop)
+        store(bank, HIGH_TAIL * PITCH + k, 0.0)
+    complete_intervals(bank, some, INFINITY)
+    hand_over(bank, some, coefficients, channels, first)
 
 
 def unscale(count, channels, low, low_tail, high, high_tail, start, stop, coefficients, bank):
     """The inverse."""
     for first in range(0, channels, WIDTH):
         some = min(WIDTH, channels - first)
-        bring_extremes(count, low, low_tail, high, high_tail, first, some, bank)
-        for k in range(some):
-            least = load(bank, LOW * PITCH + k) + load(bank, LOW_TAIL * PITCH + k)
-            greatest = load(bank, HIGH * PITCH + k) + load(bank, HIGH_TAIL * PITCH + k)
-            store(bank, START * PITCH + k, least)
-            store(bank, STOP * PITCH + k, greatest)
-            store(bank, LEAST * PITCH + k, -INFINITY)
-            store(bank, LOW * PITCH + k, start)
-            store(bank, LOW_TAIL * PITCH + k, 0.0)
-            store(bank, HIGH * PITCH + k, stop)
-            store(bank, HIGH_TAIL * PITCH + k, 0.0)
-        complete_intervals(bank, some, INFINITY)
-        hand_over(bank, some, coefficients, channels, first)
+        unscale_some(count, channels, low, low_tail, high, high_tail, start, stop, coefficients, first, some, bank)
 
 
 def any_number(v):
@@ -236,14 +263,18 @@ def any_number(v):
     return v if v == v else NAN
 
 
-def update_running(state, channels, keep, take, ddof, mean, var):
-    """Running mean and variance become ``keep`` times themselves and ``take`` times the batch's, where it has one."""
-    for c in range(channels):
-        if not state[COUNTED * channels + c] > ddof:
-            continue
+def update_channel(state, channels, keep, take, ddof, mean, var, c):
+    """Running mean and variance of one channel."""
+    if state[COUNTED * channels + c] > ddof:
         v, _ = variance(state[COUNTED * channels + c], state[M2 * channels + c], state[M2_TAIL * channels + c], ddof)
         mean[c] = any_number(keep * mean[c] + take * state[MEAN * channels + c])
         var[c] = any_number(keep * var[c] + take * v)
+
+
+def update_running(state, channels, keep, take, ddof, mean, var):
+    """Running mean and variance become ``keep`` times themselves and ``take`` times the batch's, where it has one."""
+    for c in range(channels):
+        update_channel(state, channels, keep, take, ddof, mean, var, c)
 
 
 def subtracted(s, t, q, f, r, u, n):

@@ -13,11 +13,15 @@ cdef void deposit_float(
     int64_t *state, Py_ssize_t at, Py_ssize_t channels, double v, int64_t offset
 ) noexcept nogil
 
-@cython.locals(
-    b=int64_t, e=int64_t, m=int64_t, k=int64_t, upper=int64_t, lower=int64_t, mixed=int64_t, first=int64_t,
-    second=int64_t, to=Py_ssize_t,
-)
+@cython.locals(b=int64_t, e=int64_t, m=int64_t)
 cdef void deposit_value(int64_t *state, Py_ssize_t at, Py_ssize_t channels, number v) noexcept nogil
+
+@cython.locals(
+    upper=int64_t, lower=int64_t, mixed=int64_t, first=int64_t, second=int64_t, to=Py_ssize_t
+)
+cdef void deposit_product(
+    int64_t *state, Py_ssize_t at, Py_ssize_t channels, int64_t m, int64_t k, int64_t sign
+) noexcept nogil
 
 @cython.locals(row=Py_ssize_t, k=Py_ssize_t, v=int64_t)
 cdef void carry(int64_t *state, Py_ssize_t at, Py_ssize_t channels, Py_ssize_t count) noexcept nogil

@@ -47,8 +47,12 @@ def deposit_value(state, at, channels, v):
     m = b & (HIDDEN - 1)
     if e > 0:
         m += HIDDEN
-    k = max(e, 1) - EXPONENT_BIAS
-    deposit(state, at + SUM_WORDS * channels, channels, m, k + SUM_OFFSET, 1 if b >= 0 else -1)
+    deposit_product(state, at, channels, m, max(e, 1) - EXPONENT_BIAS, 1 if b >= 0 else -1)
+
+
+def deposit_product(state, at, channels, m, k, sign):
+    """Add ``sign * m * 2^k`` and its square, with m from 0 to 2^54."""
+    deposit(state, at + SUM_WORDS * channels, channels, m, k + SUM_OFFSET, sign)
     upper = m >> HALF
     lower = m & LOWER
     mixed = 2 * upper * lower

@@ -1,0 +1,213 @@
+"""CUDA's forms of what the kernels leave to a compiler, and the launch of a kernel.
+
+All that is Numba's about CUDA enters the package here. With ``NUMBA_ENABLE_CUDASIM=1`` kernels run as Python, one
+thread of Python per thread of a block, in host memory: for tests. There ``cuda.fma`` rounds twice, so the algebra's own
+forms take its place, and numbers are NumPy's, which divide as a GPU does.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from numba import config, cuda, types
+from numba.np import numpy_support
+
+from .. import _algebra
+from .._devices import Place
+from .._kernels import machine, variants
+from .binding import Compiler, Known, digest_of
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+_lock = threading.Lock()
+
+
+def _compile(function: FunctionType, module: ModuleType) -> Any:
+    """A device function; a kernel is compiled when its signature is known."""
+    kernel = function.__name__ in getattr(module, "KERNELS", ())
+    return function if kernel or SIMULATED else cuda.jit(function, device=True)
+
+
+def lacking() -> str | None:
+    """What CUDA lacks here, if it does."""
+    if SIMULATED:
+        return None
+    try:
+        if not cuda.is_available():
+            error = cuda.cuda_error()
+            return f"no GPU can be used ({_line(error or 'no device is there')})"
+        Kernel(_nothing, (int,))(1, 1, Place(None, cuda.get_current_device().id, 0, None), 0)  # type: ignore[arg-type]
+        cuda.default_stream().synchronize()
+    except (cuda.CudaSupportError, OSError, ImportError) as error:
+        return f"CUDA cannot be used ({_line(error)})"
+    return None
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())
+
+
+def _nothing(n):
+    """A kernel to be launched once, which shows that driver and compiler are there."""
+
+
+@functools.cache
+def _digest() -> str:
+    return digest_of(__file__)
+
+
+compiler = Compiler(_compile, _digest)
+
+
+@functools.cache
+def known_operations() -> Known:
+    """What kernels may call of the machine: source function -> compiled function."""
+    known = _simulated() if SIMULATED else _compiled()
+    known |= {kind: kind for kind in (np.float64, np.int64, np.uint64)}  # conversions
+    known = compiler.share(known, [machine], {})
+    return {formula: known.get(form, form) for formula, form in variants.COMPILED.items()} | known
+
+
+def _simulated() -> Known:
+    """The algebra's own forms: the simulator's ``fma`` rounds twice."""
+    own = {formula: formula for formula in (_algebra.two_prod, _algebra.multiply_add, np.sqrt)}
+    return own | {machine.two_prod: _algebra.two_prod, machine.multiply_add: _algebra.multiply_add}
+
+
+def _compiled() -> Known:
+    product = cuda.libdevice.dmul_rn  # never part of a fused operation, as ``a * b`` may be
+    bits_of_single, bits_of_double = cuda.libdevice.float_as_int, cuda.libdevice.double_as_longlong
+
+    def two_prod(a, b):
+        p = product(a, b)
+        return p, cuda.fma(a, b, -p)
+
+    def multiply_add(a, b, c):
+        return cuda.fma(a, b, c)
+
+    def single_pattern(v):
+        return np.int64(bits_of_single(v))
+
+    def sum_pattern(v):
+        return np.int64(bits_of_double(v))
+
+    forms = (two_prod, multiply_add, single_pattern, sum_pattern)
+    known = {getattr(machine, form.__name__): cuda.jit(form, device=True) for form in forms}
+    known[machine.window] = cuda.jit(
+        machine.window, device=True, inline="always"
+    )  # no function returns part of an array
+    return known
+
+
+class Pointer:
+    """What a kernel of the simulator gets for memory: elements by their distance from one, within bounds."""
+
+    __slots__ = ("_flat", "_origin")
+
+    def __init__(self, array: np.ndarray) -> None:
+        lengths = [(size - 1) * stride for size, stride in zip(array.shape, array.strides, strict=True)]
+        before, after = sum(min(n, 0) for n in lengths), sum(max(n, 0) for n in lengths)
+        first = array[tuple(slice(None, None, -1 if n < 0 else 1) for n in lengths)]
+        size = (after - before) // array.itemsize + 1
+        self._flat = np.lib.stride_tricks.as_strided(first, (size,), (array.itemsize,))
+        self._origin = int(-before // array.itemsize)
+
+    def __getitem__(self, k: int) -> Any:
+        return self._flat[self._at(k)]
+
+    def __setitem__(self, k: int, v: Any) -> None:
+        self._flat[self._at(k)] = v
+
+    def _at(self, k: int) -> int:
+        at = int(k) + self._origin
+        if not 0 <= at < self._flat.size:
+            raise IndexError(f"element {k} is outside the array")
+        return at
+
+
+class Kernel:
+    """A kernel with its signature, compiled when it is first launched and kept on disk."""
+
+    def __init__(self, function: FunctionType, arguments: tuple[Any, ...]) -> None:
+        self._function = function
+        self._types = arguments
+
+    @property
+    def signature(self) -> Any:
+        """As Numba has it."""
+        return types.void(*map(_type_of, self._types))
+
+    @property
+    def function(self) -> FunctionType:
+        """What is compiled."""
+        return self._function
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        if SIMULATED:
+            return cuda.jit(_quietly(self._function))
+        cache = os.environ.get("FASTBN_NUMBA_CACHE", "1") != "0"
+        return cuda.jit(self.signature, cache=cache)(self._function)
+
+    def __call__(self, blocks: int, threads: int, place: Place, *arguments: Any) -> None:
+        """Launch it on the stream of a place."""
+        given = [
+            _argument(v, kind) if isinstance(v, np.ndarray) else v
+            for v, kind in zip(arguments, self._types, strict=True)
+        ]
+        if SIMULATED:
+            self._compiled[blocks, threads](*given)
+            return
+        with _active(place.device):
+            _configured(self._compiled, blocks, threads, _stream(place.device, place.stream))(*given)
+
+
+def _type_of(kind: Any) -> Any:
+    """A pointer for a dtype, else an int64 or a float64."""
+    if isinstance(kind, np.dtype):
+        return types.CPointer(numpy_support.from_dtype(kind))
+    return {int: types.int64, float: types.float64}[kind]
+
+
+def _argument(array: np.ndarray, kind: np.dtype) -> Any:
+    """Memory as a kernel takes it; float16 may come as its bits."""
+    if SIMULATED:
+        return Pointer(array.view(np.ndarray).view(kind))
+    return int(array.__array_interface__["data"][0])
+
+
+def _quietly(function: FunctionType) -> FunctionType:
+    """The same without NumPy's warnings, in the scope where the simulator puts its own ``cuda``."""
+    errstate = np.errstate
+
+    def run(*arguments):
+        with errstate(all="ignore"):
+            function(*arguments)
+
+    return FunctionType(run.__code__, function.__globals__, function.__name__, None, run.__closure__)
+
+
+@contextlib.contextmanager
+def _active(device: int) -> Any:
+    """The device's context."""
+    with cuda.gpus[device]:
+        yield
+
+
+@functools.lru_cache(256)
+def _stream(device: int, stream: int) -> Any:  # noqa: ARG001
+    return cuda.external_stream(stream) if stream else cuda.default_stream()
+
+
+def _configured(compiled: Any, blocks: int, threads: int, stream: Any) -> Any:
+    """A launcher: without Numba's warning of small grids, which users of ``-W error`` would get."""
+    with _lock:
+        warned = config.CUDA_LOW_OCCUPANCY_WARNINGS
+        config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+        try:
+            return compiled[blocks, threads, stream]
+        finally:
+            config.CUDA_LOW_OCCUPANCY_WARNINGS = warned

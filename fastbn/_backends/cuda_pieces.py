@@ -1,0 +1,161 @@
+"""What kernels walk on a device: arrays where they are, or, where they cannot or values are absent, copies of pieces.
+
+A copy has its kept axes first and no gaps, so that kernels see it as (1, channel, inner).
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from .._cuts import Sizes
+from .._devices import OnDevice, Place, empty
+from .._layout import Axes, Block, View, blocks, direct_view
+from .._selection import Selection
+from ._cuda_machine import Kernel
+from .cuda_kernels import ALONE, F8, U1, fill, keep, mark, mark_nodata, stage, unstage, weigh
+
+_PIECE = 1 << 26  # bytes of a copy at most, unless one value of each channel has more
+
+
+def sizes_of(view: View) -> Sizes:
+    """Sizes and strides of a view."""
+    return Sizes(*(int(n) for n in view.cut.geometry[:5]))
+
+
+class Walk(NamedTuple):
+    """Two arrays of one geometry (or one, twice) as kernels take them."""
+
+    x: np.ndarray
+    y: np.ndarray
+    sizes: Sizes
+    order: tuple[int, ...]  # of axes in memory: two walks meet the same elements if they have the same
+
+
+def walk_of(arrays: tuple[np.ndarray, ...], axes: Axes) -> Walk | None:
+    """Arrays of one shape where they are, if kernels can walk them together."""
+    views = [direct_view(array, axes) for array in arrays]
+    if any(view is None for view in views):
+        return None
+    first, last = views[0], views[-1]
+    assert first is not None
+    assert last is not None
+    if first.order != last.order or sizes_of(first) != sizes_of(last):
+        return None
+    return Walk(first.flat, last.flat, sizes_of(first), first.order)
+
+
+class Group(NamedTuple):
+    """Pieces that have the same channels."""
+
+    kept: tuple[slice, ...]
+    channels: int
+    pieces: list[Block]
+
+
+def groups_of(array: np.ndarray, axes: Axes, itemsize: int) -> Iterator[Group]:
+    """Cut an array into pieces, copies of which have ``itemsize`` bytes per value."""
+    cut = blocks(array, axes, itemsize, _PIECE)
+    for kept, pieces in itertools.groupby(cut, key=lambda block: block.kept):
+        some = list(pieces)
+        yield Group(kept, some[0].channels, some)
+
+
+class Stage:
+    """Copies beside an array."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def _each(self, kernel: Kernel, size: int, *arguments: object) -> None:
+        kernel(-(-size // ALONE), ALONE, self._place, *arguments)
+
+    def _geometry(self, piece: np.ndarray) -> tuple[OnDevice, int, int]:
+        """Sizes and strides on the device, how many, and how many elements."""
+        numbers = [*piece.shape, *(stride // piece.itemsize for stride in piece.strides)]
+        geometry = self._place.library.upload(np.array(numbers or [0], np.int64), self._place)
+        return geometry, piece.ndim, piece.size
+
+    @staticmethod
+    def _piece(array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
+        piece: np.ndarray = array.transpose(axes.kept + axes.reduced)[block.where]
+        return piece
+
+    def dense(self, piece: np.ndarray, storage: np.dtype, copy: np.dtype) -> OnDevice:
+        """Numbers in another dtype, in C order, flat."""
+        made = empty((piece.size,), copy, self._place)
+        self.into(piece, storage, made)
+        return made
+
+    def into(self, piece: np.ndarray, storage: np.dtype, made: np.ndarray) -> None:
+        """The same, into an array in C order."""
+        self._each(stage(storage, made.dtype), piece.size, piece, *self._geometry(piece), made)
+
+    def spread(self, copy: np.ndarray, dtype: np.dtype, piece: np.ndarray) -> None:
+        """The way back."""
+        self._each(unstage(dtype, piece.dtype), piece.size, copy, *self._geometry(piece), piece)
+
+    def copy(self, array: np.ndarray, axes: Axes, block: Block, storage: np.dtype, copy: np.dtype) -> OnDevice:
+        """A piece of an array in a dtype, flat."""
+        return self.dense(self._piece(array, axes, block), storage, copy)
+
+    def put(self, copy: np.ndarray, dtype: np.dtype, out: np.ndarray, axes: Axes, block: Block) -> None:
+        """A flat copy of results into a piece of the output."""
+        self.spread(copy, dtype, self._piece(out, axes, block))
+
+    def marks(self, x: np.ndarray, selection: Selection, axes: Axes, block: Block) -> OnDevice:
+        """What counts of a piece."""
+        piece = self._piece(x, axes, block)
+        marks = empty((piece.size,), U1, self._place)
+        self._each(fill(U1), piece.size, marks, piece.size, 1)
+        said = [("true", selection.where), ("false", selection.mask), ("true", selection.weights)]
+        if selection.omit:
+            said.append(("numbers", x))
+        for keeps, array in said:
+            if array is not None:
+                told = self._piece(_as_numbers(array), axes, block)
+                self._each(mark(keeps, told.dtype), piece.size, told, *self._geometry(told), marks)
+        if selection.nodata is not None:
+            value, given = (np.ascontiguousarray(part[block.kept]).reshape(-1) for part in selection.nodata)
+            upload = self._place.library.upload
+            numbers = upload(value, self._place), upload(given.view(U1), self._place)
+            self._each(
+                mark_nodata(piece.dtype),
+                piece.size,
+                piece,
+                *self._geometry(piece),
+                *numbers,
+                block.size // block.channels,
+                marks,
+            )
+        return marks
+
+    def weights(self, selection: Selection, axes: Axes, block: Block, marks: OnDevice) -> OnDevice:
+        """Scaled weights of a piece, 0 where a value does not count."""
+        assert selection.weights is not None
+        piece = self._piece(_as_numbers(selection.weights), axes, block)
+        made = empty((piece.size,), F8, self._place)
+        self._each(weigh(piece.dtype), piece.size, piece, *self._geometry(piece), selection.scale, marks, made)
+        return made
+
+    def keep(self, copy: OnDevice, marks: OnDevice, values: np.ndarray, block: Block) -> None:
+        """Give what does not count of a copy the value of its channel."""
+        numbers = np.ascontiguousarray(values[block.kept], np.float64).reshape(-1)
+        given = self._place.library.upload(numbers, self._place)
+        self._each(keep(copy.dtype), copy.size, copy, marks, given, block.size // block.channels, copy.size)
+
+
+def _as_numbers(array: np.ndarray) -> np.ndarray:
+    return array.view(U1) if array.dtype.kind == "b" else array
+
+
+def sizes_of_copies(size: int, channels: int) -> Sizes:
+    """Of flat copies of a piece of so many values."""
+    inner = size // channels
+    return Sizes(1, channels, inner, channels * inner, inner)
+
+
+def walk_of_copies(x: np.ndarray, y: np.ndarray, channels: int) -> Walk:
+    """Two flat copies of a piece."""
+    return Walk(x, y, sizes_of_copies(x.size, channels), ())

@@ -1,0 +1,39 @@
+"""What a reduction on a device returns: moments that stay there until somebody looks at them."""
+
+import functools
+
+import numpy as np
+
+from .._devices import OnDevice
+from .._kernels.grid.places import COUNTED, GREATEST, LEAST, WEIGHT_TAIL
+from . import MOMENT_ROWS, Moments
+
+
+class DeviceMoments:
+    """Moments per channel and their extremes, rows of ``_kernels/grid/places.py``, on a device."""
+
+    def __init__(self, closed: OnDevice, ends: OnDevice, storage: np.dtype, *, weighted: bool = False) -> None:
+        self.closed = closed
+        self.ends = ends
+        self._storage = storage
+        self._weighted = weighted
+
+    def fetched(self) -> Moments:
+        """The same on the host: waits for the device."""
+        return self._fetched
+
+    @functools.cached_property
+    def _fetched(self) -> Moments:
+        rows = self.closed.place.library.host(self.closed)
+        tally = rows[[COUNTED, WEIGHT_TAIL]] if self._weighted else None
+        return Moments(rows[:MOMENT_ROWS], *fetched_ends(self.ends, self._storage), tally)
+
+
+def fetched_ends(ends: OnDevice, storage: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Extremes in the dtype of the data; those of nothing (infinite, or of another type) mean nothing."""
+    rows = ends.place.library.host(ends)
+    with np.errstate(all="ignore"):
+        if storage.kind == "f":
+            return rows[LEAST].astype(storage), rows[GREATEST].astype(storage)
+        least, least_tail, greatest, greatest_tail = rows.astype(storage)
+        return least + least_tail, greatest + greatest_tail

@@ -1,0 +1,64 @@
+"""How work on an (outer, channel, inner) array is cut into blocks of threads.
+
+Every cut depends on sizes alone, never on the device: it fixes the bits of the result.
+"""
+
+import functools
+from typing import NamedTuple
+
+from .._cuts import Sizes
+
+_NARROW = 16  # inner sizes below are walked by columns, if there are rows enough ...
+_ROWS = 64  # ... so many
+_BLOCKS = 1024  # that shall be there at least, if there is work for them: a large GPU runs about so many at a time
+_SHARE = 8192  # values of a part of a channel at least, if it is cut
+_SHARE_ROWS = 256  # rows of a part of a column at least
+_EACH = 8  # values of a thread at least, if its channel has so many
+
+
+class Grid(NamedTuple):
+    """A way to cut."""
+
+    along_rows: bool
+    length: int  # values of a line: of a channel, or rows of a column
+    splits: int
+    share: int  # values of a part
+    together: int  # threads of a unit along rows, or columns of a block
+    blocks: int
+    slots: int  # parts that a channel is left in
+
+
+def power(n: int, most: int) -> int:
+    """The largest power of two that is at most n, from 1 to ``most``."""
+    return min(most, 1 << (max(n, 1).bit_length() - 1))
+
+
+@functools.lru_cache(1024)
+def cut_rows(sizes: Sizes, threads: int) -> Grid:
+    """Units of threads along a channel."""
+    count = sizes.outer * sizes.inner
+    splits = max(1, min(_BLOCKS // sizes.channels, count // _SHARE))
+    share = -(-count // splits)
+    splits = -(-count // share)
+    lanes = power(share // _EACH, threads)
+    blocks = -(-sizes.channels * splits // (threads // lanes))
+    return Grid(along_rows=True, length=count, splits=splits, share=share, together=lanes, blocks=blocks, slots=splits)
+
+
+@functools.lru_cache(1024)
+def cut_columns(sizes: Sizes, threads: int) -> Grid:
+    """Columns side by side, and threads above each other in them."""
+    columns = sizes.channels * sizes.inner
+    height = power(sizes.outer // _EACH, max(1, threads // min(columns, 32)))
+    width = min(columns, threads // height)
+    tiles = -(-columns // width)
+    splits = max(1, min(_BLOCKS // tiles, sizes.outer // max(_SHARE_ROWS, height * _EACH)))
+    share = -(-sizes.outer // splits)
+    splits = -(-sizes.outer // share)
+    return Grid(False, sizes.outer, splits, share, width, tiles * splits, splits * sizes.inner)
+
+
+def cut_grid(sizes: Sizes, threads: int) -> Grid:
+    """The way for an array."""
+    by_columns = sizes.inner < _NARROW and sizes.outer >= _ROWS and sizes.channels * sizes.inner > 1
+    return (cut_columns if by_columns and sizes.channel_stride == sizes.inner else cut_rows)(sizes, threads)

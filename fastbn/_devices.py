@@ -1,0 +1,248 @@
+"""Arrays of devices: recognised without importing anybody's library, seen as NumPy sees memory, never read.
+
+Design. `OnDevice` is an ndarray over the addresses of a device's memory. NumPy's own views, strides and tests for
+overlap work on it, so that whatever knows axes (``_layout.py``) serves for devices as it is; its values cannot be
+reached from here, and everything that would try is refused. Results are allocated by the library that an argument came
+from, on the same device, and work is ordered on the stream that is current there.
+"""
+
+import importlib
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+
+class Place(NamedTuple):
+    """Where an array lies, and who may allocate beside it."""
+
+    library: "Library"
+    device: int
+    stream: int  # as the driver numbers them; 0 is the default one
+    owner: Any  # keeps the memory alive
+
+
+_LAYOUT = (np.may_share_memory, np.shares_memory, np.broadcast_to, np.moveaxis)
+
+
+#: Before NumPy 2.1 `reshape` cannot be told so; nothing here asks for a copy.
+_VIEW_ONLY: dict[str, Any] = {"copy": False} if np.lib.NumpyVersion(np.__version__) >= "2.1.0" else {}
+
+
+class OnDevice(np.ndarray):
+    """Memory of a device by its addresses: views of it can be made, its values not be read."""
+
+    place: Place
+    __array_ufunc__ = None  # type: ignore[assignment]
+
+    def __array_finalize__(self, obj: Any) -> None:
+        if (place := getattr(obj, "place", None)) is not None:
+            self.place = place
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func not in _LAYOUT:
+            raise TypeError(f"{func.__name__}: got an array on a device, which NumPy cannot read")
+        return super().__array_function__(func, (OnDevice,), args, kwargs)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("an array on a device was about to be read by NumPy")
+
+    __array__ = __iter__ = __bool__ = __float__ = __int__ = __contains__ = _refuse
+    all = any = astype = copy = flatten = item = max = min = ravel = sum = tobytes = tolist = _refuse
+
+    def reshape(self, *shape: Any, **_: Any) -> "OnDevice":
+        """A view: where there is none, NumPy would read what it copies."""
+        view: OnDevice = super().reshape(*shape, **_VIEW_ONLY)
+        return view
+
+    def __repr__(self) -> str:
+        return f"<{self.dtype} {self.shape} on device {self.place.device}>"
+
+    __str__ = __repr__
+
+
+class _Memory:
+    """What NumPy asks of somebody who has memory."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> None:
+        self.__array_interface__ = {
+            "data": (address, False),
+            "shape": shape,
+            "strides": strides,
+            "typestr": dtype.str,
+            "version": 3,
+        }
+
+
+def dense(shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, ...]:
+    """Strides in bytes of an array in C order."""
+    strides, step = [], dtype.itemsize
+    for size in reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))
+
+
+def dense_like(array: np.ndarray, dtype: np.dtype) -> tuple[int, ...]:
+    """Strides in bytes without gaps, in the order in memory of an array (as ``numpy.empty_like`` chooses them)."""
+    strides, step = [0] * array.ndim, dtype.itemsize
+    for a in sorted(range(array.ndim), key=lambda a: (abs(array.strides[a]), -a)):
+        strides[a] = step
+        step *= max(array.shape[a], 1)
+    return tuple(strides)
+
+
+class Library:
+    """Somebody's arrays on devices, as the CUDA array interface tells them; results are Numba's."""
+
+    def holds(self, x: Any) -> bool:
+        """Whether this is an array on a device."""
+        return hasattr(x, "__cuda_array_interface__")
+
+    def seen(self, x: Any, name: str) -> OnDevice:
+        """An argument as this package sees it."""
+        address, shape, strides, dtype = self._memory(x, name)
+        return self._placed(np.asarray(_Memory(address, shape, strides, dtype)), x)
+
+    def empty(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, beside: Place) -> Any:  # noqa: ARG002
+        """A new array of theirs, with strides in bytes that leave no gaps."""
+        return _cuda().device_array(shape, dtype, strides=strides)
+
+    def host(self, seen: OnDevice) -> np.ndarray:
+        """A copy, on the host, of a whole array: waits until what was asked of its stream is done."""
+        return np.asarray(seen.place.owner.copy_to_host(stream=_numba_stream(seen.place)))
+
+    def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
+        """A copy of a small array on the device, without waiting."""
+        made = _cuda().to_device(array, stream=_numba_stream(beside))
+        return self.beside_of(made, beside)
+
+    def beside_of(self, made: Any, beside: Place) -> OnDevice:
+        """A new array of theirs, on the stream of another."""
+        seen = self.seen(made, "")
+        seen.place = beside._replace(owner=made)
+        return seen
+
+    def _placed(self, memory: np.ndarray, x: Any) -> OnDevice:
+        view = memory.view(OnDevice)
+        view.place = Place(self, self._device(x), self._stream(x), x)
+        return view
+
+    def _memory(self, x: Any, name: str) -> tuple[int, tuple[int, ...], tuple[int, ...], np.dtype]:  # noqa: ARG002
+        interface = x.__cuda_array_interface__
+        shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
+        strides = interface.get("strides")
+        return interface["data"][0], shape, dense(shape, dtype) if strides is None else tuple(strides), dtype
+
+    def _device(self, x: Any) -> int:  # noqa: ARG002
+        return int(_cuda().get_current_device().id)
+
+    def _stream(self, x: Any) -> int:
+        return int(x.__cuda_array_interface__.get("stream") or 0)
+
+
+class _Numba(Library):
+    """Arrays of ``numba.cuda``; its simulator's are in host memory."""
+
+    def holds(self, x: Any) -> bool:
+        return bool(getattr(x, "__cuda_ndarray__", False))
+
+    def seen(self, x: Any, name: str) -> OnDevice:
+        simulated = getattr(x, "_ary", None)
+        return super().seen(x, name) if simulated is None else self._placed(simulated, x)
+
+    def _device(self, x: Any) -> int:
+        return 0 if hasattr(x, "_ary") else super()._device(x)
+
+    def _stream(self, x: Any) -> int:
+        return 0 if hasattr(x, "_ary") else super()._stream(x)
+
+
+class _CuPy(Library):
+    """CuPy's arrays, on its current stream."""
+
+    def empty(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, beside: Place) -> Any:
+        cupy = importlib.import_module("cupy")
+        with cupy.cuda.Device(beside.device):
+            memory = cupy.empty(int(np.prod(shape, dtype=np.int64)), dtype)
+        return cupy.ndarray(shape, dtype, memory.data, strides)
+
+    def host(self, seen: OnDevice) -> np.ndarray:
+        return np.asarray(seen.place.owner.get())
+
+    def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
+        cupy = importlib.import_module("cupy")
+        with cupy.cuda.Device(beside.device):
+            return self.beside_of(cupy.asarray(array), beside)
+
+    def _device(self, x: Any) -> int:
+        return int(x.device.id)
+
+    def _stream(self, x: Any) -> int:  # noqa: ARG002
+        return int(importlib.import_module("cupy").cuda.get_current_stream().ptr)
+
+
+class _Torch(Library):
+    """PyTorch's tensors, on its current stream; their gradients are not followed."""
+
+    def holds(self, x: Any) -> bool:
+        return bool(getattr(x, "is_cuda", False))
+
+    def empty(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, beside: Place) -> Any:
+        torch = importlib.import_module("torch")
+        steps = tuple(stride // dtype.itemsize for stride in strides)
+        return torch.empty_strided(shape, steps, dtype=getattr(torch, dtype.name), device=beside.owner.device)
+
+    def host(self, seen: OnDevice) -> np.ndarray:
+        return np.asarray(seen.place.owner.cpu().numpy())
+
+    def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
+        torch = importlib.import_module("torch")
+        return self.beside_of(torch.from_numpy(array).to(beside.owner.device, non_blocking=True), beside)
+
+    def _memory(self, x: Any, name: str) -> tuple[int, tuple[int, ...], tuple[int, ...], np.dtype]:
+        try:
+            dtype = np.dtype(str(x.dtype).removeprefix("torch."))
+        except TypeError:
+            raise TypeError(
+                f"{name}: got dtype {x.dtype}; wants float16/32/64, bool or an integer: convert it with x.float()"
+            ) from None
+        return x.data_ptr(), tuple(x.shape), tuple(n * dtype.itemsize for n in x.stride()), dtype
+
+    def _device(self, x: Any) -> int:
+        return int(x.device.index)
+
+    def _stream(self, x: Any) -> int:
+        return int(importlib.import_module("torch").cuda.current_stream(x.device).cuda_stream)
+
+
+_LIBRARIES: dict[str, Library] = {"numba": _Numba(), "numba_cuda": _Numba(), "cupy": _CuPy(), "torch": _Torch()}
+_ANYBODY = Library()
+
+
+def _cuda() -> Any:
+    return importlib.import_module("numba.cuda")
+
+
+def _numba_stream(place: Place) -> Any:
+    if place.stream:
+        return _cuda().external_stream(place.stream)
+    return getattr(_cuda(), "default_stream", int)()  # its simulator has none, and takes 0
+
+
+def on_device(x: Any, name: str) -> OnDevice | None:
+    """An argument, if it is an array on a device."""
+    if isinstance(x, OnDevice):
+        return x
+    library = _LIBRARIES.get(type(x).__module__.partition(".")[0], _ANYBODY)
+    return library.seen(x, name) if library.holds(x) else None
+
+
+def empty_like(array: OnDevice, dtype: np.dtype) -> Any:
+    """A new array of the same library, on the same device, laid out as another one is."""
+    place = array.place
+    return place.library.empty(array.shape, dense_like(array, dtype), dtype, place)
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype, place: Place) -> OnDevice:
+    """Room for work beside an array."""
+    return place.library.beside_of(place.library.empty(shape, dense(shape, dtype), dtype, place), place)
