@@ -97,7 +97,7 @@ def fit(operand: Operand, axes: Axes, stats: Fitted | None, method: str, nan_pol
         return stats
     own = statistics_of(operand, axes, method)
     if nan_policy == "raise":
-        refuse_nan(own.moments(), axes)
+        refuse_nan(own.moments(operand.stored), axes)
     return own if stats is None else stats
 
 

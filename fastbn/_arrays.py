@@ -117,8 +117,11 @@ def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
     array = plain_array(x, name)
     number, direct = _number(array.dtype, name)
-    if isinstance(array, OnDevice) and not array.dtype.isnative:
-        raise TypeError(f"{name}: got dtype {array.dtype} on a device; wants one in the order of bytes of this machine")
+    if isinstance(array, OnDevice):
+        if not array.dtype.isnative:
+            raise TypeError(f"{name}: got dtype {array.dtype} on a device; wants the order of bytes of this machine")
+        if any(stride % array.itemsize for stride in array.strides):
+            raise ValueError(f"{name}: got strides {array.strides} on a device; wants multiples of {array.itemsize}")
     original = array.dtype.newbyteorder("=")
     if original.kind == "b":
         array = array.view(np.uint8)
@@ -221,7 +224,9 @@ def _room_like(source: np.ndarray, dtype: np.dtype) -> Any:
 def _output(out: Any, source: np.ndarray) -> np.ndarray:
     """An array for results, of the kind that the data are."""
     if isinstance(source, OnDevice):
-        return same_device("out", out, source)
+        if (there := on_device(out, "out")) is None:
+            raise TypeError(f"out: got {type(out).__name__}; wants an array on the device of the data")
+        return same_device("out", there, source)
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out: got {type(out).__name__}; wants a NumPy array")
     return out
@@ -231,6 +236,8 @@ def same_device(name: str, value: Any, source: np.ndarray) -> np.ndarray:
     """An argument on the device, or the host, where the data are: nothing of full size is copied unasked."""
     array = plain_array(value, name)
     if isinstance(source, OnDevice):
+        if not isinstance(value, np.ndarray) and not isinstance(array, OnDevice):  # what somebody wrote: it is short
+            return source.place.library.upload(np.ascontiguousarray(array).reshape(array.shape), source.place)
         if not isinstance(array, OnDevice):
             raise TypeError(f"{name}: got {type(value).__name__} on the host; wants an array on the device of the data")
         if array.place.device != source.place.device:

@@ -124,7 +124,7 @@ class ChannelQuantiles(Value):
             values = self._contents.values[[held.index(value) for value in several]]
         return values if isinstance(wanted, tuple) else np.asarray(values[0])
 
-    def moments(self) -> Moments:
+    def moments(self, beside: np.ndarray) -> Moments:  # noqa: ARG002 - they are always on the host
         """What backends take for the extremes: the first and the last quantile."""
         count = self._contents.counted.reshape(-1)
         state = np.zeros((MOMENT_ROWS, count.size))

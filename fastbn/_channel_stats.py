@@ -15,6 +15,7 @@ from . import _display, _merging, _records
 from ._algebra import divide_words, root, two_sum, variance
 from ._arrays import number_dtype
 from ._backends import Found, Moments
+from ._devices import OnDevice
 from ._exact import ExactState
 from ._layout import ChannelAxis
 from ._merging import Tally
@@ -223,9 +224,9 @@ class ChannelStats(Value):
         with np.errstate(all="ignore"):
             return np.asarray(root(*self._variance(ddof))[0])
 
-    def moments(self) -> Found:
-        """What backends take."""
-        if self._pending is not None:
+    def moments(self, beside: np.ndarray) -> Found:
+        """What the backend of an array takes: those on a device stay there for arrays on it."""
+        if self._pending is not None and isinstance(beside, OnDevice):
             return self._pending.moments
         return Moments(self._state.reshape(5, -1).copy(), self._least.reshape(-1), self._greatest.reshape(-1))
 

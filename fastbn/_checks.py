@@ -29,7 +29,7 @@ def _check_shape(stats: ChannelStats | ChannelQuantiles, axes: Axes) -> None:
         raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {axes.shape}")
 
 
-def check_extremes(stats: Any, axes: Axes) -> None:
+def check_extremes(stats: Any, axes: Axes, beside: np.ndarray) -> None:
     """Refuse statistics made without extremes (data with a NaN have neither extremes nor a mean).
 
     The first and the last of several quantiles stand for them.
@@ -40,7 +40,7 @@ def check_extremes(stats: Any, axes: Axes) -> None:
             raise ValueError(f"stats: got the quantiles {stats.q}; wants two or more, the first below the last")
         return
     check_stats(stats, axes)
-    moments = stats.moments()
+    moments = stats.moments(beside)
     if not isinstance(moments, Moments):  # of data on a device, just computed
         return
     count, mean = moments.state[:2]

@@ -120,7 +120,7 @@ def batch_norm(
         check_apart(running, others)
         if method == "exact" or nan_policy == "raise":
             stats = fit(operand, axes, None, method, nan_policy)
-            moments = stats.moments()
+            moments = stats.moments(operand.stored)
             apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
         else:
             moments = fit_apply(operand, axes, scale, shift, rules.eps, 0, 0.0, target)
@@ -215,7 +215,7 @@ def batch_norm_backward(
     incoming = open_gradient(dy, x, operand, out)
     if not operand.stored.size:
         return nothing(incoming, axes.shape)
-    backend, moments, target = current(operand.stored), stats.moments(), incoming.target
+    backend, moments, target = current(operand.stored), stats.moments(operand.stored), incoming.target
     sums = backend.backward(operand, incoming.dy, axes, moments, scale, eps, target if training else None)
     if not training:
         fixed = backend.without_means(moments)  # a gradient is only scaled

@@ -108,7 +108,7 @@ def zscore(
         stats = wrap(moments, axes, operand) if return_stats else None
     else:
         stats = fit(operand, axes, stats, method, nan_policy)
-        apply(operand, axes, stats.moments(), gamma, beta, eps, ddof, on_constant, target)
+        apply(operand, axes, stats.moments(operand.stored), gamma, beta, eps, ddof, on_constant, target)
     y = as_masked(x, y, out)
     return (y, stats) if return_stats else y
 
@@ -163,7 +163,7 @@ def normalize(
     ddof, eps = check_ddof(ddof), check_eps(eps)
     scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
     y, target = prepare_output(x, operand, out, dtype)
-    apply(operand, axes, stats.moments(), scale, shift, eps, ddof, on_constant, target)
+    apply(operand, axes, stats.moments(operand.stored), scale, shift, eps, ddof, on_constant, target)
     return as_masked(x, y, out)
 
 
@@ -224,7 +224,7 @@ def denormalize(
     x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:
         backend = current(operand.stored)
-        coefficients = backend.destandardize(stats.moments(), scale, shift, eps, ddof)
+        coefficients = backend.destandardize(stats.moments(operand.stored), scale, shift, eps, ddof)
         backend.map_channels(operand, axes, transform_of(target.output), coefficients, target)
     return as_masked(y, x, out)
 
@@ -298,14 +298,14 @@ def minmax_scale(
     operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
     onto = check_feature_range(feature_range)
     if stats is not None:
-        check_extremes(stats, axes)
+        check_extremes(stats, axes, operand.stored)
     y, target = prepare_output(x, operand, out, dtype)
     if stats is None and method == "compensated" and nan_policy != "raise" and operand.selection is None:
         moments = reduce(operand, axes)
         stats = wrap(moments, axes, operand) if return_stats else None
     else:
         stats = fit(operand, axes, stats, method, nan_policy)
-        moments = stats.moments()
+        moments = stats.moments(operand.stored)
     if on_constant == "raise":
         found = moments.fetched()
         constant = (found.least == found.greatest) & np.isfinite(found.least)
@@ -362,11 +362,11 @@ def minmax_unscale(
            [30.]])
     """
     operand, axes = open_data(y, channel_axis, name="y")
-    check_extremes(stats, axes)
+    check_extremes(stats, axes, operand.stored)
     interval = check_feature_range(feature_range)
     x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:
         backend = current(operand.stored)
-        coefficients = backend.unscale(stats.moments(), interval)
+        coefficients = backend.unscale(stats.moments(operand.stored), interval)
         backend.map_channels(operand, axes, "rescale", coefficients, target)
     return as_masked(y, x, out)

@@ -90,6 +90,7 @@ def specialisations() -> dict[str, tuple]:
         "differentiate_channels",
         "scale_weights",
         "drop_means",
+        "take_means",
         "state_of",
     ):
         enter("of_channels", name)

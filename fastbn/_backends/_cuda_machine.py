@@ -110,7 +110,8 @@ class Pointer:
     def __init__(self, array: np.ndarray) -> None:
         lengths = [(size - 1) * stride for size, stride in zip(array.shape, array.strides, strict=True)]
         before, after = sum(min(n, 0) for n in lengths), sum(max(n, 0) for n in lengths)
-        first = array[tuple(slice(None, None, -1 if n < 0 else 1) for n in lengths)]
+        lowest: Any = (..., *(slice(None, None, -1 if n < 0 else 1) for n in lengths))  # a view, without axes too
+        first = array[lowest]
         size = (after - before) // array.itemsize + 1
         self._flat = np.lib.stride_tricks.as_strided(first, (size,), (array.itemsize,))
         self._origin = int(-before // array.itemsize)

@@ -20,6 +20,7 @@ from .binding import Known, made_in
 # Threads of a block: of reductions and maps, of `close`, and where each works alone. The simulator runs each as a
 # thread of Python.
 THREADS, CLOSING, ALONE = (16, 8, 4) if SIMULATED else (256, 128, 64)
+MOST_BLOCKS = 2 if SIMULATED else 1 << 14  # of copies of pieces: each thread goes on with more elements
 _BANK = 12  # rows that the coefficients of a channel take (``_kernels/coefficients.py``)
 
 F8, U1, I8 = np.dtype(np.float64), np.dtype(np.uint8), np.dtype(np.int64)
@@ -159,6 +160,7 @@ _CHANNELS: dict[str, tuple[Any, ...]] = {
     "differentiate_channels": (F8, F8, int, int, F8, float, F8, F8, F8),
     "scale_weights": (F8, int, float),
     "drop_means": (F8, int, F8),
+    "take_means": (F8, int, int, F8),
     "state_of": (F8, F8, int, F8),
 }
 

@@ -14,7 +14,7 @@ from .._devices import OnDevice, Place, empty
 from .._layout import Axes, Block, View, blocks, direct_view
 from .._selection import Selection
 from ._cuda_machine import Kernel
-from .cuda_kernels import ALONE, F8, U1, fill, keep, mark, mark_nodata, stage, unstage, weigh
+from .cuda_kernels import ALONE, F8, MOST_BLOCKS, U1, fill, keep, mark, mark_nodata, stage, unstage, weigh
 
 _PIECE = 1 << 26  # bytes of a copy at most, unless one value of each channel has more
 
@@ -69,7 +69,7 @@ class Stage:
         self._place = place
 
     def _each(self, kernel: Kernel, size: int, *arguments: object) -> None:
-        kernel(-(-size // ALONE), ALONE, self._place, *arguments)
+        kernel(min(-(-size // ALONE), MOST_BLOCKS), ALONE, self._place, *arguments)
 
     def _geometry(self, piece: np.ndarray) -> tuple[OnDevice, int, int]:
         """Sizes and strides on the device, how many, and how many elements."""

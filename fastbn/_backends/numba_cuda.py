@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import Operand, two_words
-from .._devices import OnDevice, Place, empty
+from .._arrays import Operand, as_operand, two_words
+from .._devices import OnDevice, Place, empty, empty_like
 from .._kernels.gradients import SUM, SUM_2
 from .._kernels.grid.places import END_ROWS, GREATEST, GREATEST_TAIL, LEAST, LEAST_TAIL
 from .._kernels.reductions import EXACT_WORDS
@@ -342,10 +342,24 @@ class Grids:
         self.map_channels(x, axes, transform, self.standardize(moments, gamma, beta, eps, ddof, constant), out)
         return moments
 
+    def _centred(self, x: Operand, axes: Axes, moments: Found) -> tuple[Operand, DeviceMoments]:
+        """64-bit integers as float64 differences from their mean, in an array of their size."""
+        state = self._state(moments)
+        groups, coefficients = state.shape[1], self._empty(KNOBS * axes.channels)
+        members = axes.channels // groups
+        self._of_channels("take_means", axes.channels, state, groups, members, coefficients)
+        assert isinstance(x.stored, OnDevice)
+        made = self._place.library.beside_of(empty_like(x.stored, F8), self._place)
+        centred = as_operand(made)._replace(selection=x.selection)
+        self.map_channels(x, axes, "affine_words", coefficients, centred)
+        return centred, self.without_means(moments)
+
     def backward(
         self, x: Operand, dy: Operand, axes: Axes, moments: Found, gamma: np.ndarray, eps: float, out: Operand | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Gradients of gamma and beta, and that of x into ``out`` (as in training; not at all if it is None)."""
+        if x.arithmetic == "wide":
+            x, moments = self._centred(x, axes, moments)
         state, selection, channels = self._state(moments), x.selection, axes.channels
         groups = state.shape[1]
         kernels = cuda_kernels.gradients_of(x.storage, dy.storage)

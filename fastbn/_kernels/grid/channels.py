@@ -6,8 +6,19 @@ A variant binds THREADS and BANK (float64 numbers of a block's banks).
 from numba import cuda
 from numpy import float64, int64
 
-from ..coefficients import destandardize, differentiate, rescale_some, standardize, unscale_some, update_channel
+from ..coefficients import (
+    PIVOT,
+    PIVOT_TAIL,
+    SCALE,
+    destandardize,
+    differentiate,
+    rescale_some,
+    standardize,
+    unscale_some,
+    update_channel,
+)
 from ..machine import load, store, window
+from ..sizes import KNOBS
 from ..sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL, NAN
 from .places import WEIGHT_TAIL
 
@@ -20,6 +31,7 @@ KERNELS = (
     "differentiate_channels",
     "scale_weights",
     "drop_means",
+    "take_means",
     "state_of",
 )
 
@@ -106,6 +118,18 @@ def drop_means(state, channels, centred):
             store(centred, row * channels + c, load(state, row * channels + c))
         store(centred, MEAN * channels + c, 0.0)
         store(centred, MEAN_TAIL * channels + c, 0.0)
+
+
+def take_means(state, groups, members, coefficients):
+    """Coefficients of ``x - mean``."""
+    c = this_thread()
+    channels = groups * members
+    if c < channels:
+        for row in range(KNOBS):
+            store(coefficients, row * channels + c, 0.0)
+        store(coefficients, PIVOT * channels + c, load(state, MEAN * groups + c // members))
+        store(coefficients, PIVOT_TAIL * channels + c, load(state, MEAN_TAIL * groups + c // members))
+        store(coefficients, SCALE * channels + c, 1.0)
 
 
 def state_of(mean, var, channels, state):

@@ -50,18 +50,19 @@ def conclude_moments(words, terms, closed, channels, channel, centre, tail):
     )
 
 
-def put_sum(words, row, closed, channels, channel, special):
+def put_sum(words, row, closed, channels, channel):
     """A sum in two words."""
     a, b = two_words(load(words, row * PITCH), load(words, (row + 1) * PITCH), load(words, (row + 2) * PITCH))
-    store(closed, row * channels + channel, a + special)
+    store(closed, row * channels + channel, a)
     store(closed, (row + 1) * channels + channel, b)
+    return a
 
 
 def conclude_gradients(words, terms, closed, channels, channel, centre, tail):
     """Sums of gradients, and of gradients times differences from the mean."""
-    special = load(words, SPECIAL * PITCH)
-    put_sum(words, FIRST, closed, channels, channel, special)
-    put_sum(words, PRODUCT, closed, channels, channel, special - special)
+    put_sum(words, FIRST, closed, channels, channel)
+    total = put_sum(words, PRODUCT, closed, channels, channel)
+    store(closed, PRODUCT * channels + channel, total + (total - total))  # an infinity there tells nothing: NaN
 
 
 def conclude_weighted(words, terms, closed, channels, channel, centre, tail):

@@ -116,7 +116,7 @@ def keeps_numbers(v):
 
 
 def finite_always(v, w):
-    """Integers."""
+    """Integers; and pairs, whose sums say by their first words what is not."""
     return True
 
 
@@ -125,19 +125,9 @@ def finite_value(v, w):
     return v - v == 0.0
 
 
-def finite_pair(v, w):
-    """Both of a pair."""
-    return v - v == 0.0 and w - w == 0.0
-
-
 def irregular_value(v, w):
     """What an infinity or a NaN does to the mean."""
     return float64(v)
-
-
-def irregular_pair(v, w):
-    """What it does to the sum of gradients: without a finite difference from the mean it is not known."""
-    return float64(w) + (float64(v) - float64(v))
 
 
 # What is subtracted first

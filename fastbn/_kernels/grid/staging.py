@@ -1,7 +1,7 @@
 """Copies of pieces of arrays whose strides the other kernels do not walk, and marks of what counts in them.
 
-One thread per element. A piece is described by ``rank`` sizes and as many strides, in elements; its copy is dense, in
-the same order. Marks are 1 where a value counts, else 0. Per-channel vectors have one number for each ``per``
+Each thread takes some elements. A piece is described by ``rank`` sizes and as many strides, in elements; its copy is
+dense, in the same order. Marks are 1 where a value counts, else 0. Per-channel vectors have one number for each ``per``
 neighbours of a copy.
 
 A variant binds ``convert`` (what becomes of a number), ``keeps`` (which numbers count), and THREADS.
@@ -15,9 +15,10 @@ from ..machine import load, store
 KERNELS = ("stage", "unstage", "mark", "mark_nodata", "keep", "weigh", "fill")
 
 
-def this_thread():
-    """Its number in the grid."""
-    return int64(cuda.blockIdx.x) * THREADS + int64(cuda.threadIdx.x)
+def mine(size):
+    """Which of so many elements this thread takes: every one that is a whole grid away."""
+    first = int64(cuda.blockIdx.x) * THREADS + int64(cuda.threadIdx.x)
+    return range(first, size, int64(cuda.gridDim.x) * THREADS)
 
 
 def place_of(t, geometry, rank):
@@ -32,51 +33,46 @@ def place_of(t, geometry, rank):
 
 def stage(x, geometry, rank, size, copy):
     """Copy a piece."""
-    t = this_thread()
-    if t < size:
+    for t in mine(size):
         store(copy, t, convert(load(x, place_of(t, geometry, rank))))
 
 
 def unstage(copy, geometry, rank, size, out):
     """The way back."""
-    t = this_thread()
-    if t < size:
+    for t in mine(size):
         store(out, place_of(t, geometry, rank), convert(load(copy, t)))
 
 
 def mark(array, geometry, rank, size, marks):
     """Take the marks from what does not count by an array."""
-    t = this_thread()
-    if t < size and not keeps(load(array, place_of(t, geometry, rank))):
-        store(marks, t, 0)
+    for t in mine(size):
+        if not keeps(load(array, place_of(t, geometry, rank))):
+            store(marks, t, 0)
 
 
 def mark_nodata(x, geometry, rank, size, nodata, given, per, marks):
     """Take the marks from values that stand for nothing."""
-    t = this_thread()
-    if t < size and load(given, t // per) != 0:
+    for t in mine(size):
         v, w = load(x, place_of(t, geometry, rank)), load(nodata, t // per)
-        if v == w or (v != v and w != w):
+        if load(given, t // per) != 0 and (v == w or (v != v and w != w)):
             store(marks, t, 0)
 
 
 def keep(copy, marks, values, per, size):
     """Give what does not count the value of its channel."""
-    t = this_thread()
-    if t < size and load(marks, t) == 0:
-        store(copy, t, convert(load(values, t // per)))
+    for t in mine(size):
+        if load(marks, t) == 0:
+            store(copy, t, convert(load(values, t // per)))
 
 
 def weigh(weights, geometry, rank, size, factor, marks, copy):
     """Copy weights, times a factor; 0 where nothing counts."""
-    t = this_thread()
-    if t < size:
+    for t in mine(size):
         w = float64(load(weights, place_of(t, geometry, rank))) * factor
         store(copy, t, w if load(marks, t) != 0 else 0.0)
 
 
 def fill(numbers, size, value):
     """The same number everywhere."""
-    t = this_thread()
-    if t < size:
+    for t in mine(size):
         store(numbers, t, value)

@@ -74,8 +74,8 @@ COUNTS: dict[str, Bindings] = {
 _PAIRS: Bindings = _UNSCALED | {
     "centre_of": rules.centre_mean,
     "pack": rules.pack_groups,
-    "finite": rules.finite_pair,
-    "irregular": rules.irregular_pair,
+    "finite": rules.finite_always,
+    "irregular": rules.irregular_value,
 }
 
 
@@ -113,9 +113,8 @@ def weighted_bindings(storage: np.dtype) -> tuple[str, Bindings]:
     """Of weighted moments."""
     code = storage.str[1:]
     step = Made(pairs, code, {name: READS[code][name] for name in ("head", "tail_of")}, "weighted")
-    irregular = {"finite": rules.finite_value, "irregular": rules.irregular_value}
-    bound = {"step": step, "conclude": close.conclude_weighted, "WEIGHTED": 1}
-    return f"weighted-{code}", READS[code] | _PAIRS | irregular | COUNTS["marked"] | bound
+    bound = {"step": step, "conclude": close.conclude_weighted, "WEIGHTED": 1, "finite": rules.finite_value}
+    return f"weighted-{code}", READS[code] | _PAIRS | COUNTS["marked"] | bound
 
 
 #: What a map reads ...
