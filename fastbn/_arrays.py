@@ -232,12 +232,18 @@ def _output(out: Any, source: np.ndarray) -> np.ndarray:
     return out
 
 
+def beside(name: str, value: Any, source: np.ndarray) -> np.ndarray:
+    """As `same_device`; but numbers and lists that somebody wrote out are short, and go to the device."""
+    if isinstance(source, OnDevice) and isinstance(value, bool | int | float | list | tuple):
+        array = np.asarray(value)
+        return source.place.library.upload(np.ascontiguousarray(array).reshape(array.shape), source.place)
+    return same_device(name, value, source)
+
+
 def same_device(name: str, value: Any, source: np.ndarray) -> np.ndarray:
     """An argument on the device, or the host, where the data are: nothing of full size is copied unasked."""
     array = plain_array(value, name)
     if isinstance(source, OnDevice):
-        if not isinstance(value, np.ndarray) and not isinstance(array, OnDevice):  # what somebody wrote: it is short
-            return source.place.library.upload(np.ascontiguousarray(array).reshape(array.shape), source.place)
         if not isinstance(array, OnDevice):
             raise TypeError(f"{name}: got {type(value).__name__} on the host; wants an array on the device of the data")
         if array.place.device != source.place.device:

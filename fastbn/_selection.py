@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Operand, as_operand, plain_array, same_device, two_words
+from ._arrays import Operand, as_operand, beside, plain_array, two_words
 from ._backends import current
 from ._devices import OnDevice
 from ._layout import Axes, Block, ChannelAxis, split_axes
@@ -163,7 +163,7 @@ def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
 def _as_where(where: Any, x: Operand) -> np.ndarray | None:
     if where is None:
         return None
-    array = same_device("where", where, x.stored)
+    array = beside("where", where, x.stored)
     if array.dtype != np.bool_:
         raise TypeError(f"where: got dtype {array.dtype}; wants bool")
     full = _broadcast("where", array, x.stored.shape)
@@ -173,7 +173,7 @@ def _as_where(where: Any, x: Operand) -> np.ndarray | None:
 
 
 def _as_weights(weights: Any, x: Operand) -> tuple[np.ndarray, float]:
-    array = same_device("weights", weights, x.stored)
+    array = beside("weights", weights, x.stored)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"weights: got dtype {array.dtype}; wants real numbers")
     most = math.inf if array.dtype.kind == "f" else _MOST_OF_INTEGERS + 1
