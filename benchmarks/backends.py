@@ -16,6 +16,7 @@ from typing import Any
 import fastbn
 from benchmarks import batchnorm, normalization, statistics
 from benchmarks.common import DTYPES, LAYOUTS, Calls
+from fastbn._backends import HOSTS
 
 SUITES: tuple[type[Calls], ...] = (statistics.ChannelStats, normalization.Normalization, batchnorm.BatchNorm)
 
@@ -44,7 +45,7 @@ def rows(layouts: list[str], dtypes: list[str], backends: list[str], rounds: int
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
-    available = [info.name for info in fastbn.backends() if info.available]
+    available = [info.name for info in fastbn.backends() if info.available and info.name in HOSTS]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, help="default: all")
     parser.add_argument("--rounds", type=int, default=7)

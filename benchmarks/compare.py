@@ -20,6 +20,7 @@ import fastbn
 from bandwidth import Probe
 from compare_common import SIZES, SMALL, Row, set_threads
 from compare_rows import ROWS
+from fastbn._backends import HOSTS
 from side_by_side import PAUSE, describe_machine
 
 _COLUMNS = {
@@ -34,7 +35,11 @@ _COLUMNS = {
 def measure(row: Row, probe: Probe, rounds: int) -> dict:
     """Time everything of a row in turn; check what comes out first."""
     calls: dict[str, Callable[[], object]] = dict(probe.calls())
-    sides = {f"fastbn, {info.name}": _on(info.name, row.ours) for info in fastbn.backends() if info.available}
+    sides = {
+        f"fastbn, {info.name}": _on(info.name, row.ours)
+        for info in fastbn.backends()
+        if info.available and info.name in HOSTS
+    }
     sides |= row.peers
     errors = {name: row.error(call()) for name, call in sides.items()}
     calls |= sides

@@ -18,6 +18,7 @@ import numpy as np
 import fastbn
 from benchmarks.accuracy import exact_moments, ulps
 from benchmarks.common import BACKENDS, LAYOUTS, make_array
+from fastbn._backends import HOSTS
 
 try:
     import torch
@@ -171,7 +172,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.threads:
         fastbn.set_num_threads(options.threads)
-    available = [info.name for info in fastbn.backends() if info.available]
+    available = [info.name for info in fastbn.backends() if info.available and info.name in HOSTS]
     rounds, layouts, size = (1, ["small"], 256) if options.quick else (7, list(LAYOUTS), 2**18)
     with fastbn.use_backend(options.backend or available[0]):
         print(f"{options.backend or available[0]}, {fastbn.get_num_threads()} threads")

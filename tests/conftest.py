@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 import fastbn
 from devices import on_device
+from fastbn._backends import HOSTS
 
 # Interpreters that tests start find the installed package, not the tree they are started in, which has no extension.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -32,7 +33,7 @@ def pytest_generate_tests(metafunc):
     if "backend" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--backend")
         # The simulator of CUDA runs on request: it takes a million times as long as a GPU.
-        table = [info for info in fastbn.backends() if info.name in (chosen or ("numba", "cython"))]
+        table = [info for info in fastbn.backends() if info.name in (chosen or HOSTS)]
         metafunc.parametrize("backend", table, ids=[info.name for info in table], indirect=True)
 
 

@@ -57,6 +57,7 @@ CuPyArray.__module__ = "cupy"
 @pytest.fixture
 def libraries(monkeypatch):
     """Modules that say which stream is current, and make arrays."""
+    fastbn.backends()  # which looks for the real ones
     torch, cupy, numba_cuda = ModuleType("torch"), ModuleType("cupy"), ModuleType("numba.cuda")
     torch.cuda = SimpleNamespace(current_stream=lambda device: SimpleNamespace(cuda_stream=70 + device.index))
     torch.float32 = "torch.float32"

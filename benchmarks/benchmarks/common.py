@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 import fastbn
+from fastbn._backends import HOSTS
 
-BACKENDS = [info.name for info in fastbn.backends()]
+BACKENDS = list(HOSTS)
 
 # name -> shape, channel axis
 LAYOUTS = {

@@ -146,6 +146,10 @@ TABLE = (
 )
 
 
+#: Those that arrays on the host can go to: what is known without asking for a GPU, which takes a second.
+HOSTS = tuple(row.name for row in TABLE if row.start is not None)
+
+
 class BackendUnavailable(ImportError):
     """The backend asked for is unknown, or what it needs is not installed."""
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from fastbn import backends
+from fastbn._backends import HOSTS
 from fastbn._scalars import (
     NAN_POLICIES,
     check_ddof,
@@ -69,7 +69,7 @@ def _build() -> argparse.ArgumentParser:
     # No default here: a command's own default would override what was given before the command.
     shared.add_argument("--threads", type=_positive, metavar="N", default=argparse.SUPPRESS, help="threads to use")
     shared.add_argument(
-        "--backend", choices=[info.name for info in backends()], metavar="NAME", default=argparse.SUPPRESS,
+        "--backend", choices=HOSTS, metavar="NAME", default=argparse.SUPPRESS,
         help="backend to use (see fastbn info)",
     )  # fmt: skip
     description = "Accurate per-channel statistics and normalization of arrays in .npy files."
