@@ -225,8 +225,12 @@ class ChannelStats(Value):
             return np.asarray(root(*self._variance(ddof))[0])
 
     def moments(self, beside: np.ndarray) -> Found:
-        """What the backend of an array takes: those on a device stay there for arrays on it."""
-        if self._pending is not None and isinstance(beside, OnDevice):
+        """What the backend of an array takes: those on a device stay there for arrays on the same."""
+        if (
+            self._pending is not None
+            and isinstance(beside, OnDevice)
+            and self._pending.moments.device == beside.place.device
+        ):
             return self._pending.moments
         return Moments(self._state.reshape(5, -1).copy(), self._least.reshape(-1), self._greatest.reshape(-1))
 

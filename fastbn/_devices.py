@@ -21,7 +21,7 @@ class Place(NamedTuple):
     owner: Any  # keeps the memory alive
 
 
-_LAYOUT = (np.may_share_memory, np.shares_memory, np.broadcast_to, np.moveaxis)
+_LAYOUT = (np.may_share_memory, np.shares_memory, np.broadcast_to)
 
 
 #: Before NumPy 2.1 `reshape` cannot be told so; nothing here asks for a copy.

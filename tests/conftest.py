@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc):
     """Every test that asks for `backend` runs once on each row of the backend table."""
     if "backend" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--backend")
-        # The simulator of CUDA runs on request: it takes a million times as long as a GPU.
+        # What is on devices runs on request: the simulator is slow.
         table = [info for info in fastbn.backends() if info.name in (chosen or HOSTS)]
         metafunc.parametrize("backend", table, ids=[info.name for info in table], indirect=True)
 

@@ -18,6 +18,11 @@ class DeviceMoments:
         self._storage = storage
         self._weighted = weighted
 
+    @property
+    def device(self) -> int:
+        """Where they are."""
+        return self.closed.place.device
+
     def fetched(self) -> Moments:
         """The same on the host: waits for the device."""
         return self._fetched
@@ -32,6 +37,7 @@ class DeviceMoments:
 def fetched_ends(ends: OnDevice, storage: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """Extremes in the dtype of the data; those of nothing (infinite, or of another type) mean nothing."""
     rows = ends.place.library.host(ends)
+    rows = np.where(np.isnan(rows), np.nan, rows)  # one for all: which bits it has is the machine's choice
     with np.errstate(all="ignore"):
         if storage.kind == "f":
             return rows[LEAST].astype(storage), rows[GREATEST].astype(storage)
