@@ -12,9 +12,10 @@ from ._channel_stats import ChannelStats
 from ._checks import check_stats
 from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._layout import ChannelAxis
+from ._opening import as_masked, open_data
 from ._running import Default, check_apart, check_convention, open_running, weights
 from ._scalars import check_eps, check_method
-from ._selection import Kept, as_masked, open_data
+from ._selection import Kept
 
 __all__ = ["BatchNormGradients", "batch_norm", "batch_norm_backward"]
 

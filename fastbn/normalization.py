@@ -13,8 +13,9 @@ from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._checks import check_extremes, check_stats
 from ._layout import ChannelAxis
+from ._opening import as_masked, open_data, refuse_weights
 from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_method
-from ._selection import as_masked, kept_nodata, open_data, refuse_weights
+from ._selection import kept_nodata
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
 

@@ -10,10 +10,10 @@ from ._arrays import Operand
 from ._channel_quantiles import ChannelQuantiles, counted
 from ._histogram import has_histogram, histogram_of
 from ._layout import Axes, ChannelAxis
+from ._opening import open_data
 from ._order import order, quantiles_of
 from ._quantile_records import Contents
 from ._scalars import check_quantiles
-from ._selection import open_data
 
 __all__ = ["ChannelQuantiles", "channel_quantiles"]
 

@@ -13,8 +13,8 @@ from ._channel_quantiles import ChannelQuantiles
 from ._checks import check_quantiles_of
 from ._kernels.sums import COUNTED, M2, M2_TAIL, MEAN
 from ._layout import ChannelAxis
+from ._opening import as_masked, open_data
 from ._scalars import check_choice, check_quantile_range
-from ._selection import as_masked, open_data
 from .quantiles import channel_quantiles
 
 __all__ = ["robust_scale"]

@@ -5,8 +5,8 @@ import numpy.typing as npt
 from ._apply import fit
 from ._channel_stats import ChannelStats
 from ._layout import ChannelAxis
+from ._opening import open_data, refuse_weights
 from ._scalars import check_method
-from ._selection import open_data, refuse_weights
 
 __all__ = ["ChannelStats", "channel_stats"]
 

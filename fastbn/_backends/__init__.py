@@ -7,7 +7,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from .._arrays import Operand
 from .._devices import OnDevice
 from .._kernels.sizes import Words
 from .._layout import Axes
-
-if TYPE_CHECKING:
-    from .._selection import Kept
+from .._selection import Kept
 
 
 class Moments(NamedTuple):
@@ -98,7 +96,7 @@ class Backend(Protocol):
         transform: str,
         coefficients: np.ndarray,
         out: Operand,
-        kept: "Kept | None" = None,
+        kept: Kept | None = None,
     ) -> None: ...
 
     def normalize_batch(
