@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from ._devices import OnDevice, empty_like, on_device
+from ._devices import OnDevice, empty_like, on_device, upload
 from ._kernels.operands import head_wide, low_bits
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def given_back(array: np.ndarray) -> Any:
 def zeros_beside(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Zeros where an array is."""
     zeros = np.zeros(shape)
-    return array.place.library.upload(zeros, array.place) if isinstance(array, OnDevice) else zeros
+    return upload(zeros, array) if isinstance(array, OnDevice) else zeros
 
 
 def repeated(vector: np.ndarray, count: int) -> np.ndarray:
@@ -235,8 +235,7 @@ def _output(out: Any, source: np.ndarray) -> np.ndarray:
 def beside(name: str, value: Any, source: np.ndarray) -> np.ndarray:
     """As `same_device`; but numbers and lists that somebody wrote out are short, and go to the device."""
     if isinstance(source, OnDevice) and isinstance(value, bool | int | float | list | tuple):
-        array = np.asarray(value)
-        return source.place.library.upload(np.ascontiguousarray(array).reshape(array.shape), source.place)
+        return upload(np.asarray(value), source)
     return same_device(name, value, source)
 
 

@@ -6,7 +6,9 @@ reached from here, and everything that would try is refused. Results are allocat
 from, on the same device, and work is ordered on the stream that is current there.
 """
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -89,6 +91,22 @@ def dense_like(array: np.ndarray, dtype: np.dtype) -> tuple[int, ...]:
         strides[a] = step
         step *= max(array.shape[a], 1)
     return tuple(strides)
+
+
+_OUT_OF_MEMORY = 2  # as the driver numbers errors
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Let what a driver or a library says of memory that is not there be Python's own error."""
+    try:
+        yield
+    except MemoryError:  # CuPy's is one
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError" or getattr(error, "code", None) == _OUT_OF_MEMORY:
+            raise MemoryError(f"the device has no memory left ({error})") from error
+        raise
 
 
 class Library:
@@ -240,9 +258,18 @@ def on_device(x: Any, name: str) -> OnDevice | None:
 def empty_like(array: OnDevice, dtype: np.dtype) -> Any:
     """A new array of the same library, on the same device, laid out as another one is."""
     place = array.place
-    return place.library.empty(array.shape, dense_like(array, dtype), dtype, place)
+    with memory_errors():
+        return place.library.empty(array.shape, dense_like(array, dtype), dtype, place)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype, place: Place) -> OnDevice:
     """Room for work beside an array."""
-    return place.library.beside_of(place.library.empty(shape, dense(shape, dtype), dtype, place), place)
+    with memory_errors():
+        return place.library.beside_of(place.library.empty(shape, dense(shape, dtype), dtype, place), place)
+
+
+def upload(array: np.ndarray, beside: OnDevice | Place) -> OnDevice:
+    """A copy of a small array beside another, without waiting."""
+    place = beside.place if isinstance(beside, OnDevice) else beside
+    with memory_errors():
+        return place.library.upload(np.ascontiguousarray(array).reshape(array.shape), place)

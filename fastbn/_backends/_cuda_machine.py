@@ -17,8 +17,10 @@ from numba import config, cuda, types
 from numba.np import numpy_support
 
 from .. import _algebra
-from .._devices import Place
+from .._devices import Place, memory_errors
 from .._kernels import machine, variants
+from .._kernels.grid import groups, narrow
+from . import _cuda_groups
 from .binding import Compiler, Known, digest_of
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
@@ -56,7 +58,7 @@ def _nothing(n):
 
 @functools.cache
 def _digest() -> str:
-    return digest_of(__file__)
+    return digest_of(__file__, _cuda_groups.__file__)
 
 
 compiler = Compiler(_compile, _digest)
@@ -71,6 +73,14 @@ def known_operations() -> Known:
     return {formula: known.get(form, form) for formula, form in variants.COMPILED.items()} | known
 
 
+@functools.cache
+def known_groups(values: int) -> Known:
+    """So many values at a time."""
+    if SIMULATED:
+        return compiler.share({}, [groups], {"VALUES": values})
+    return _cuda_groups.compiled(values)
+
+
 def _simulated() -> Known:
     """The algebra's own forms: the simulator's ``fma`` rounds twice."""
     own = {formula: formula for formula in (_algebra.two_prod, _algebra.multiply_add, np.sqrt)}
@@ -78,7 +88,8 @@ def _simulated() -> Known:
 
 
 def _compiled() -> Known:
-    product = cuda.libdevice.dmul_rn  # never part of a fused operation, as ``a * b`` may be
+    # Never part of a fused operation, as ``a * b`` may be.
+    product, product_single = cuda.libdevice.dmul_rn, cuda.libdevice.fmul_rn
     bits_of_single, bits_of_double = cuda.libdevice.float_as_int, cuda.libdevice.double_as_longlong
 
     def two_prod(a, b):
@@ -94,8 +105,13 @@ def _compiled() -> Known:
     def sum_pattern(v):
         return np.int64(bits_of_double(v))
 
+    def two_prod_single(a, b):
+        p = product_single(a, b)
+        return p, cuda.fma(a, b, -p)
+
     forms = (two_prod, multiply_add, single_pattern, sum_pattern)
     known = {getattr(machine, form.__name__): cuda.jit(form, device=True) for form in forms}
+    known[narrow.two_prod_single] = cuda.jit(two_prod_single, device=True)
     # Functions return no part of an array.
     known[machine.window] = cuda.jit(machine.window, device=True, inline="always")
     return known
@@ -161,8 +177,37 @@ class Kernel:
         if SIMULATED:
             self._compiled[blocks, threads](*given)
             return
-        with _active(place.device):
+        with _active(place.device), memory_errors():
             _configured(self._compiled, blocks, threads, _stream(place.device, place.stream))(*given)
+
+
+class Launches:
+    """Kernels in the order in which they are to run on the stream of a place.
+
+    They are launched at the end of the outermost ``with``, when all memory that they need is there: where it is not,
+    nothing has been written.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._depth = 0
+        self._waiting: list[tuple[Kernel, int, int, tuple[Any, ...]]] = []
+
+    def add(self, kernel: Kernel, blocks: int, threads: int, *arguments: Any) -> None:
+        """One more."""
+        self._waiting.append((kernel, blocks, threads, arguments))
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._depth -= 1
+        if self._depth > 0:
+            return
+        waiting, self._waiting = self._waiting, []
+        if kind is None:
+            for kernel, blocks, threads, arguments in waiting:
+                kernel(blocks, threads, self._place, *arguments)
 
 
 def _type_of(kind: Any) -> Any:
@@ -197,11 +242,18 @@ def _active(device: int) -> Any:
         yield
 
 
+@functools.cache
+def ratio_of(device: int) -> int:
+    """How many times as fast as float64 a device computes float32."""
+    return 1 if SIMULATED else int(cuda.gpus[device].SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO)
+
+
 @functools.lru_cache(256)
 def _stream(device: int, stream: int) -> Any:  # noqa: ARG001
     return cuda.external_stream(stream) if stream else cuda.default_stream()
 
 
+@functools.lru_cache(1024)
 def _configured(compiled: Any, blocks: int, threads: int, stream: Any) -> Any:
     """A launcher: without Numba's warning of small grids, which users of ``-W error`` would get."""
     with _lock:

@@ -8,13 +8,13 @@ import numpy as np
 
 from .. import _algebra
 from .._kernels import coefficients, gradients, limbs, operands, steps, sums
-from .._kernels.grid import channels, close, deposits, exact, maps, reduce, rules, staging, variants
+from .._kernels.grid import channels, close, deposits, exact, lines, maps, narrow, reduce, rules, staging, variants
 from .._kernels.grid import moments as grid_moments
 from .._kernels.grid import steps as grid_steps
 from .._kernels.grid.places import CLOSED_ROWS, END_ROWS, SLOT_ROWS
 from .._kernels.grid.variants import Bindings
 from .._kernels.sums import TERMS
-from ._cuda_machine import SIMULATED, Kernel, compiler, known_operations
+from ._cuda_machine import SIMULATED, Kernel, compiler, known_groups, known_operations
 from .binding import Known, made_in
 
 # Threads of a block: of reductions and maps, of `close`, and where each works alone. The simulator runs each as a
@@ -31,55 +31,8 @@ def _known(threads: int) -> Known:
     """What kernels of blocks of so many threads may call."""
     pitch = {"THREADS": threads, "PITCH": threads, "WIDTH": 1}
     known = compiler.share(known_operations(), [_algebra], {})
-    modules = [operands, steps, sums, gradients, coefficients, grid_steps, rules, close]
+    modules = [operands, steps, sums, gradients, coefficients, lines, grid_steps, narrow, rules, close]
     return compiler.share(known, modules, pitch)
-
-
-class Reduction(NamedTuple):
-    """The kernels of a reduction, and what they leave."""
-
-    rows: Kernel
-    columns: Kernel
-    close: Kernel
-    word: np.dtype
-    slot_rows: int
-    closed_rows: int
-    threads: int
-    closing: int
-
-
-def _reduction(label: str, bindings: Bindings, storage: np.dtype, other: np.dtype, way: "_Way") -> Reduction:
-    def bind(threads: int) -> Any:
-        known = _known(threads)
-        sizes = {
-            "THREADS": threads,
-            "WORDS": way.slot_rows * threads,
-            "WORD": way.word.type,
-            "ENDS": END_ROWS * threads,
-            "TERMS": way.term_rows * threads,
-            "ROWS": way.slot_rows,
-        }
-        for module in way.modules:
-            made = vars(compiler.bind(module, f"{label}-{threads}", known, bindings | sizes))
-            known = known | {value: made[name] for name, value in vars(module).items() if made_in(module, value)}
-        hooks = {name: getattr(way.modules[-1], name) for name in _HOOKS if hasattr(way.modules[-1], name)}
-        return compiler.bind(reduce, f"{label}-{threads}", known, hooks | bindings | sizes)
-
-    blocks, last = bind(way.threads), bind(way.closing)
-    walk = (storage, other, *(int,) * 8, F8, int, int, way.word, F8)
-    return Reduction(
-        Kernel(blocks.reduce_rows, walk),
-        Kernel(blocks.reduce_columns, walk),
-        Kernel(last.close, (way.word, F8, int, int, int, F8, int, int, way.word, F8)),
-        way.word,
-        way.slot_rows,
-        way.closed_rows,
-        way.threads,
-        way.closing,
-    )
-
-
-_HOOKS = ("start", "take", "put", "join", "settle", "conclude")
 
 
 class _Way(NamedTuple):
@@ -92,6 +45,57 @@ class _Way(NamedTuple):
     term_rows: int
     threads: int
     closing: int
+
+
+class Reduction(NamedTuple):
+    """The kernels of a reduction, and what they leave."""
+
+    rows: Kernel
+    columns: Kernel
+    close: Kernel
+    values: int  # that a thread has under way at once
+    way: _Way
+
+
+_HOOKS = ("start", "take", "rest", "put", "join", "settle", "conclude")
+
+
+def _bound(label: str, bindings: Bindings, way: _Way, threads: int, values: int) -> Any:
+    """The kernels of `reduce` in blocks of so many threads."""
+    known = _known(threads) | known_groups(values)
+    sizes = {
+        "THREADS": threads,
+        "WORDS": way.slot_rows * threads,
+        "WORD": way.word.type,
+        "ENDS": END_ROWS * threads,
+        "TERMS": way.term_rows * threads,
+        "ROWS": way.slot_rows,
+        "VALUES": values,
+    }
+    label = f"{label}-{values}-{threads}"
+    for module in way.modules:
+        made = vars(compiler.bind(module, label, known, bindings | sizes))
+        known = known | {value: made[name] for name, value in vars(module).items() if made_in(module, value)}
+    hooks = {name: getattr(way.modules[-1], name) for name in _HOOKS if hasattr(way.modules[-1], name)}
+    return compiler.bind(reduce, label, known, hooks | bindings | sizes)
+
+
+def _reduction(label: str, bindings: Bindings, storage: np.dtype, other: np.dtype, way: _Way) -> Reduction:
+    values = variants.values_of(storage, other)
+    bound = _bound(label, bindings, way, way.threads, values)
+    walk = (storage, other, *(int,) * 10, F8, int, int, way.word, F8)
+    close = _closing(way, tuple((name, bindings[name]) for name in variants.CLOSING if name in bindings))
+    # Along columns nothing says whether neighbours are aligned.
+    columns = (*walk[:6], *walk[8:])
+    return Reduction(Kernel(bound.reduce_rows, walk), Kernel(bound.reduce_columns, columns), close, values, way)
+
+
+@functools.cache
+def _closing(way: _Way, bindings: tuple[tuple[str, Any], ...]) -> Kernel:
+    """The fold of slots, which knows nothing of the dtype of the data."""
+    label = "-".join(str(getattr(value, "__name__", value)) for _, value in bindings)
+    close = _bound(f"close-{label}", dict(bindings), way, way.closing, 1).close
+    return Kernel(close, (way.word, F8, int, int, int, F8, int, int, way.word, F8))
 
 
 _MOMENTS = _Way((grid_moments,), F8, SLOT_ROWS, CLOSED_ROWS, TERMS, THREADS, CLOSING)
@@ -109,6 +113,16 @@ def moments(arithmetic: str, storage: np.dtype, counts: str) -> Reduction:
     """Of count, mean, squared deviations and extremes."""
     return _reduction(
         *variants.moments_bindings(arithmetic, storage, counts), storage, _other(storage, counts), _MOMENTS
+    )
+
+
+@functools.cache
+def narrow_moments(arithmetic: str, storage: np.dtype, counts: str) -> Reduction:
+    """The same for GPUs that are slow at float64: of float16 and float32 in float32."""
+    if arithmetic not in variants.NARROW_MOMENTS:
+        return moments(arithmetic, storage, counts)
+    return _reduction(
+        *variants.narrow_bindings(arithmetic, storage, counts), storage, _other(storage, counts), _MOMENTS
     )
 
 
@@ -140,15 +154,18 @@ class Map(NamedTuple):
 
     rows: Kernel
     columns: Kernel
+    values: int
 
 
 @functools.cache
 def mapping(transform: str, arithmetic: str, storage: np.dtype, other: np.dtype, output: np.dtype) -> Map:
     """Of a transform."""
     label, bindings = variants.map_bindings(transform, arithmetic, output)
-    bound = compiler.bind(maps, label, _known(THREADS), bindings | {"THREADS": THREADS})
-    walk = (storage, other, output, *(int,) * 10, F8)
-    return Map(Kernel(bound.map_rows, walk), Kernel(bound.map_columns, walk))
+    values = variants.values_of(storage, other, output)
+    known = _known(THREADS) | known_groups(values)
+    bound = compiler.bind(maps, f"{label}-{values}", known, bindings | {"THREADS": THREADS, "VALUES": values})
+    walk = (storage, other, output, *(int,) * 12, F8)
+    return Map(Kernel(bound.map_rows, walk), Kernel(bound.map_columns, (*walk[:9], *walk[11:])), values)
 
 
 _CHANNELS: dict[str, tuple[Any, ...]] = {
@@ -217,4 +234,4 @@ def weigh(weights: np.dtype) -> Kernel:
 @functools.cache
 def fill(array: np.dtype) -> Kernel:
     """One number everywhere."""
-    return Kernel(_staging("fill", {}).fill, (array, int, int))
+    return Kernel(_staging("fill", {}).fill, (array, int, float if array.kind == "f" else int))

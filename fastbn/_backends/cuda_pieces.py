@@ -5,15 +5,15 @@ A copy has its kept axes first and no gaps, so that kernels see it as (1, channe
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._cuts import Sizes
-from .._devices import OnDevice, Place, empty
+from .._devices import OnDevice, Place, empty, upload
 from .._layout import Axes, Block, View, blocks, direct_view
 from .._selection import Selection
-from ._cuda_machine import Kernel
+from ._cuda_machine import Kernel, Launches
 from .cuda_kernels import ALONE, F8, MOST_BLOCKS, U1, fill, keep, mark, mark_nodata, stage, unstage, weigh
 
 _PIECE = 1 << 26  # bytes of a copy at most, unless one value of each channel has more
@@ -24,6 +24,11 @@ def sizes_of(view: View) -> Sizes:
     return Sizes(*(int(n) for n in view.cut.geometry[:5]))
 
 
+def address_of(array: np.ndarray) -> int:
+    """Of its first element."""
+    return int(array.__array_interface__["data"][0])
+
+
 class Walk(NamedTuple):
     """Two arrays of one geometry (or one, twice) as kernels take them."""
 
@@ -31,6 +36,16 @@ class Walk(NamedTuple):
     y: np.ndarray
     sizes: Sizes
     order: tuple[int, ...]  # of axes in memory: two walks meet the same elements if they have the same
+
+    def beside(self, values: int) -> bool:
+        """Whether all lines are made of groups of so many neighbours: depends on the layout alone."""
+        outer, channels, inner, stride, jump = self.sizes
+        steps = (inner, stride if outer > 1 else 0, jump if channels > 1 else 0)
+        return all(step % values == 0 for step in steps)
+
+    def aligned(self, values: int) -> bool:
+        """Whether a group can be loaded at once, if groups are neighbours."""
+        return all(address_of(array) % (values * array.itemsize) == 0 for array in (self.x, self.y))
 
 
 def walk_of(arrays: tuple[np.ndarray, ...], axes: Axes) -> Walk | None:
@@ -63,18 +78,28 @@ def groups_of(array: np.ndarray, axes: Axes, itemsize: int) -> Iterator[Group]:
 
 
 class Stage:
-    """Copies beside an array."""
+    """Copies beside an array; copies of pieces for the same purpose take the same room, one after the other."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, launches: Launches) -> None:
         self._place = place
+        self._launches = launches
+        self._rooms: dict[tuple[str, np.dtype], OnDevice] = {}
+
+    def room(self, purpose: str, size: int, dtype: np.dtype) -> OnDevice:
+        """Memory for a piece: what was there before is no longer needed when kernels write to it."""
+        room = self._rooms.get((purpose, dtype))
+        if room is None or room.size < size:
+            room = self._rooms[purpose, dtype] = empty((size,), dtype, self._place)
+        part: OnDevice = room[:size]  # type: ignore[assignment]
+        return part
 
     def _each(self, kernel: Kernel, size: int, *arguments: object) -> None:
-        kernel(min(-(-size // ALONE), MOST_BLOCKS), ALONE, self._place, *arguments)
+        self._launches.add(kernel, min(-(-size // ALONE), MOST_BLOCKS), ALONE, *arguments)
 
     def _geometry(self, piece: np.ndarray) -> tuple[OnDevice, int, int]:
         """Sizes and strides on the device, how many, and how many elements."""
         numbers = [*piece.shape, *(stride // piece.itemsize for stride in piece.strides)]
-        geometry = self._place.library.upload(np.array(numbers or [0], np.int64), self._place)
+        geometry = upload(np.array(numbers or [0], np.int64), self._place)
         return geometry, piece.ndim, piece.size
 
     @staticmethod
@@ -96,9 +121,23 @@ class Stage:
         """The way back."""
         self._each(unstage(dtype, piece.dtype), piece.size, copy, *self._geometry(piece), piece)
 
-    def copy(self, array: np.ndarray, axes: Axes, block: Block, storage: np.dtype, copy: np.dtype) -> OnDevice:
-        """A piece of an array in a dtype, flat."""
-        return self.dense(self._piece(array, axes, block), storage, copy)
+    def vector(self, numbers: Any) -> OnDevice:
+        """Numbers of channels as float64 on the device, in C order."""
+        if isinstance(numbers, OnDevice):
+            return self.dense(numbers, numbers.dtype, F8).reshape(numbers.shape)
+        some = np.ascontiguousarray(numbers, np.float64)
+        if some.size == 0 or not (some == some.flat[0]).all():
+            return upload(some, self._place)
+        # Of one number for all, as most gamma and beta, nothing is copied: CUDA graphs can hold such calls.
+        made = empty(some.shape, F8, self._place)
+        self._each(fill(F8), some.size, made, some.size, float(some.flat[0]))
+        return made
+
+    def copy(self, purpose: str, array: np.ndarray, axes: Axes, block: Block, storage: np.dtype) -> OnDevice:
+        """A piece of an array, flat."""
+        made = self.room(purpose, block.size, storage)
+        self.into(self._piece(array, axes, block), storage, made)
+        return made
 
     def put(self, copy: np.ndarray, dtype: np.dtype, out: np.ndarray, axes: Axes, block: Block) -> None:
         """A flat copy of results into a piece of the output."""
@@ -107,7 +146,7 @@ class Stage:
     def marks(self, x: np.ndarray, selection: Selection, axes: Axes, block: Block) -> OnDevice:
         """What counts of a piece."""
         piece = self._piece(x, axes, block)
-        marks = empty((piece.size,), U1, self._place)
+        marks = self.room("marks", piece.size, U1)
         self._each(fill(U1), piece.size, marks, piece.size, 1)
         said = [("true", selection.where), ("false", selection.mask), ("true", selection.weights)]
         if selection.omit:
@@ -118,7 +157,6 @@ class Stage:
                 self._each(mark(keeps, told.dtype), piece.size, told, *self._geometry(told), marks)
         if selection.nodata is not None:
             value, given = (np.ascontiguousarray(part[block.kept]).reshape(-1) for part in selection.nodata)
-            upload = self._place.library.upload
             numbers = upload(value, self._place), upload(given.view(U1), self._place)
             self._each(
                 mark_nodata(piece.dtype),
@@ -135,14 +173,14 @@ class Stage:
         """Scaled weights of a piece, 0 where a value does not count."""
         assert selection.weights is not None
         piece = self._piece(_as_numbers(selection.weights), axes, block)
-        made = empty((piece.size,), F8, self._place)
+        made = self.room("weights", piece.size, F8)
         self._each(weigh(piece.dtype), piece.size, piece, *self._geometry(piece), selection.scale, marks, made)
         return made
 
     def keep(self, copy: OnDevice, marks: OnDevice, values: np.ndarray, block: Block) -> None:
         """Give what does not count of a copy the value of its channel."""
         numbers = np.ascontiguousarray(values[block.kept], np.float64).reshape(-1)
-        given = self._place.library.upload(numbers, self._place)
+        given = upload(numbers, self._place)
         self._each(keep(copy.dtype), copy.size, copy, marks, given, block.size // block.channels, copy.size)
 
 

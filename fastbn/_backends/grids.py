@@ -13,7 +13,8 @@ _ROWS = 64  # ... so many
 _BLOCKS = 1024  # that shall be there at least, if there is work for them: a large GPU runs about so many at a time
 _SHARE = 8192  # values of a part of a channel at least, if it is cut
 _SHARE_ROWS = 256  # rows of a part of a column at least
-_EACH = 8  # values of a thread at least, if its channel has so many
+_EACH = 8  # values of a thread at least, if its channel has so many, and two of what it has under way at once
+_WHOLE = 16  # a part has a multiple of so many values: groups of neighbours are not cut
 
 
 class Grid(NamedTuple):
@@ -34,31 +35,32 @@ def power(n: int, most: int) -> int:
 
 
 @functools.lru_cache(1024)
-def cut_rows(sizes: Sizes, threads: int) -> Grid:
-    """Units of threads along a channel."""
+def cut_rows(sizes: Sizes, threads: int, values: int) -> Grid:
+    """Units of threads along a channel, each thread with ``values`` under way at once."""
     count = sizes.outer * sizes.inner
     splits = max(1, min(_BLOCKS // sizes.channels, count // _SHARE))
     share = -(-count // splits)
+    share = -(-share // _WHOLE) * _WHOLE
     splits = -(-count // share)
-    lanes = power(share // _EACH, threads)
+    lanes = power(share // max(_EACH, 2 * values), threads)
     blocks = -(-sizes.channels * splits // (threads // lanes))
     return Grid(along_rows=True, length=count, splits=splits, share=share, together=lanes, blocks=blocks, slots=splits)
 
 
 @functools.lru_cache(1024)
-def cut_columns(sizes: Sizes, threads: int) -> Grid:
+def cut_columns(sizes: Sizes, threads: int, values: int) -> Grid:
     """Columns side by side, and threads above each other in them."""
-    columns = sizes.channels * sizes.inner
-    height = power(sizes.outer // _EACH, max(1, threads // min(columns, 32)))
+    columns, each = sizes.channels * sizes.inner, max(_EACH, 2 * values)
+    height = power(sizes.outer // each, max(1, threads // min(columns, 32)))
     width = min(columns, threads // height)
     tiles = -(-columns // width)
-    splits = max(1, min(_BLOCKS // tiles, sizes.outer // max(_SHARE_ROWS, height * _EACH)))
+    splits = max(1, min(_BLOCKS // tiles, sizes.outer // max(_SHARE_ROWS, height * each)))
     share = -(-sizes.outer // splits)
     splits = -(-sizes.outer // share)
     return Grid(False, sizes.outer, splits, share, width, tiles * splits, splits * sizes.inner)
 
 
-def cut_grid(sizes: Sizes, threads: int) -> Grid:
+def cut_grid(sizes: Sizes, threads: int, values: int) -> Grid:
     """The way for an array."""
     by_columns = sizes.inner < _NARROW and sizes.outer >= _ROWS and sizes.channels * sizes.inner > 1
-    return (cut_columns if by_columns and sizes.channel_stride == sizes.inner else cut_rows)(sizes, threads)
+    return (cut_columns if by_columns and sizes.channel_stride == sizes.inner else cut_rows)(sizes, threads, values)

@@ -31,6 +31,11 @@ def take(v, w, centre, tail, scale, taken, words, at):
     return taken
 
 
+def rest(taken):
+    """Nothing is to be brought together."""
+    return taken
+
+
 def put(words, at, n, scale, taken):
     """How many there were."""
     store(words, COUNT * THREADS + at, n)

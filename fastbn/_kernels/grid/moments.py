@@ -1,7 +1,8 @@
-"""Sums of moments and of pairs in nine words of a thread, and in the rows of its slot.
+"""Sums of moments and of pairs in the words of a thread, and in the rows of its slot.
 
-A variant binds THREADS, ``step`` (``steps.py``, ``pairs.py``), ``finite`` and ``irregular``, ``pack``, ``align`` and
-WEIGHTED (whether there is a third group of words).
+A variant binds THREADS, NOTHING, ``step`` and what comes of its sums now and then (``steps.py``, ``narrow.py``,
+``pairs.py``): ``widen`` and ``pack``; ``finite`` and ``irregular``; ``align`` and WEIGHTED (whether there is a third
+group of words).
 """
 
 from numpy import float64
@@ -10,12 +11,16 @@ from ..machine import load, store
 from ..sums import COUNT, SCALE, SPECIAL, add_words
 from .places import FIRST, SECOND, THIRD
 
-NOTHING = (0.0, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
-
 
 def start(words, at):
     """No sums yet."""
-    return NOTHING
+    return 0.0, NOTHING
+
+
+def rest(taken):
+    """Bring the sums of some values together."""
+    special, sums = taken
+    return special, widen(sums)
 
 
 def take(v, w, centre, tail, scale, taken, words, at):

@@ -6,7 +6,8 @@ halves in shared memory, and its slot, words of sums and four of extremes, goes 
 of a channel.
 
 A variant binds THREADS, WORDS, TERMS and ENDS (numbers of a block), WORD (the type of sums), ROWS (words of a slot),
-ATTEMPTS, the rules of ``rules.py``, and what is done with sums (``moments.py``, ``exact.py``): ``start``, ``take``,
+VALUES (that a thread has under way at once), ATTEMPTS, ROUNDS (after how many groups of values sums come to ``rest``;
+0: never), the rules of ``rules.py``, and what is done with sums (``moments.py``, ``exact.py``): ``start``, ``take``,
 ``put``, ``join``, ``settle`` and ``conclude``.
 """
 
@@ -14,6 +15,8 @@ from numba import cuda
 from numpy import float64, int32, int64
 
 from ..machine import greater, load, store, window
+from .groups import near, nothing, pick, placed
+from .lines import advance
 from .places import END_ROWS, GREATEST, GREATEST_TAIL, LEAST, LEAST_TAIL
 
 KERNELS = ("reduce_rows", "reduce_columns", "close")
@@ -70,29 +73,42 @@ def fold(words, ends, thread, member, size, stride):
         size = half
 
 
-def sum_line(x, y, base, inner, stride, jump, begin, end, member, members, centre, tail, scale, words, ends, at):
-    """Sum up values ``begin`` to ``end`` of a channel, every ``members``-th of them from ``member`` on.
+def sum_line(
+    x, y, base, inner, stride, jump, beside, aligned, begin, end, member, members, centre, tail, scale, words, ends, at
+):
+    """Sum up some of the values ``begin`` to ``end`` of a channel.
 
-    Value p is at ``base + p // inner * stride + p % inner * jump``.
+    Value p is at ``base + p // inner * stride + p % inner * jump``. A thread takes VALUES at a time: neighbours, if
+    ``beside`` says that all have as many, else every ``members``-th from ``member`` on.
     """
     n, low, high = int64(0), NOTHING_LEAST, NOTHING_GREATEST
     taken = start(words, at)
-    p = begin + member
+    together = VALUES if beside else 1
+    p, step = begin + member * together, members * together
     o, i = p // inner, p % inner
-    outer_step, inner_step = members // inner, members % inner
+    outer_step, inner_step = step // inner, step % inner
+    rounds = 0
     while p < end:
-        j = base + o * stride + i * jump
-        v, w = number(load(x, j)), load(y, j)
-        if counts(v, w):
-            n += 1
-            low, high = v if v < low or v != v else low, v if v > high or v != v else high
-            taken = take(v, w, centre, tail, scale, taken, words, at)
-        p += members
-        o += outer_step
-        i += inner_step
-        if i >= inner:
-            i -= inner
-            o += 1
+        if beside:
+            j = base + o * stride + i * jump
+            xs, ys, count = near(x, j, aligned), near(y, j, aligned), VALUES
+            p, o, i = advance(p, o, i, step, outer_step, inner_step, inner)
+        else:
+            xs, ys, count = nothing(), nothing(), 0
+            for k in range(VALUES):
+                if p < end:
+                    j = base + o * stride + i * jump
+                    xs, ys, count = placed(xs, k, load(x, j), x), placed(ys, k, load(y, j), y), k + 1
+                p, o, i = advance(p, o, i, step, outer_step, inner_step, inner)
+        for k in range(VALUES):
+            v, w = number(pick(xs, k, x)), pick(ys, k, y)
+            if k < count and counts(v, w):
+                n += 1
+                low, high = v if v < low or v != v else low, v if v > high or v != v else high
+                taken = take(v, w, centre, tail, scale, taken, words, at)
+        rounds += 1
+        if rounds == ROUNDS:
+            taken, rounds = rest(taken), 0
     put(words, at, n, scale, taken)
     put_ends(ends, at, low, high)
 
@@ -107,7 +123,23 @@ def put_part(words, ends, thread, parts, part_ends, slot, channels, channel):
 
 
 def reduce_rows(
-    x, y, channels, inner, stride, jump, values, splits, share, lanes, state, groups, members, parts, part_ends
+    x,
+    y,
+    channels,
+    inner,
+    stride,
+    jump,
+    beside,
+    aligned,
+    values,
+    splits,
+    share,
+    lanes,
+    state,
+    groups,
+    members,
+    parts,
+    part_ends,
 ):
     """Each ``lanes`` threads: one of ``splits`` parts, of ``share`` values, of one channel."""
     words = cuda.shared.array(WORDS, WORD)
@@ -123,7 +155,26 @@ def reduce_rows(
     centre, tail = centre_of(state, groups, channel // members)
     base, scale = channel * jump, 1.0
     for _ in range(ATTEMPTS):
-        sum_line(x, y, base, inner, stride, 1, begin, end, member, lanes, centre, tail, scale, words, ends, thread)
+        sum_line(
+            x,
+            y,
+            base,
+            inner,
+            stride,
+            1,
+            beside,
+            aligned,
+            begin,
+            end,
+            member,
+            lanes,
+            centre,
+            tail,
+            scale,
+            words,
+            ends,
+            thread,
+        )
         fold(words, ends, thread, member, lanes, 1)
         scale = scale_for(largest(ends, thread - member, THREADS))
         if not cuda.syncthreads_or(int32(scale != 1.0)):
@@ -153,7 +204,9 @@ def reduce_columns(
     centre, tail = centre_of(state, groups, channel // members)
     base, scale = channel * jump + place, 1.0
     for _ in range(ATTEMPTS):
-        sum_line(x, y, base, outer, 0, stride, begin, end, member, height, centre, tail, scale, words, ends, thread)
+        sum_line(
+            x, y, base, outer, 0, stride, 0, 0, begin, end, member, height, centre, tail, scale, words, ends, thread
+        )
         fold(words, ends, thread, member, height, width)
         scale = scale_for(largest(ends, thread % width, THREADS))
         if not cuda.syncthreads_or(int32(scale != 1.0)):

@@ -5,10 +5,12 @@ THREADS is bound with it: how far the rows of a slot in shared memory are apart.
 
 from numpy import float16, float32, float64, int32, int64
 
-from ..._algebra import range_scale
+from ..._algebra import range_scale, two_sum
 from ..machine import load, store
 from ..operands import head_wide, low_bits
 from ..sums import MEAN, MEAN_TAIL, SCALE, add_words
+
+LOWER = (1 << 32) - 1  # the lower half of an int64
 
 # How a value is read, in a type that holds it and is compared at speed
 
@@ -175,7 +177,14 @@ def align_scales(words, i, part, j, pitch, i_size, j_size):
     return common / a, common / b
 
 
-# The nine words of a thread in the rows of a slot
+# The sums of a thread as nine words in the rows of a slot
+
+
+def pack_whole(sums):
+    """Sums in int64: of squares, which may not fit a word, the halves."""
+    s, q = sums
+    q, f = two_sum(float64((q >> 32) << 32), float64(q & LOWER))
+    return float64(s), 0.0, 0.0, q, f, 0.0, 0.0, 0.0, 0.0
 
 
 def pack_moments(sums):
@@ -185,6 +194,6 @@ def pack_moments(sums):
     return s, c, t, q, f, h, 0.0, 0.0, 0.0
 
 
-def pack_groups(sums):
-    """As they are."""
+def as_they_are(sums):
+    """Nothing is to be done."""
     return sums

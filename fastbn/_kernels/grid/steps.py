@@ -1,29 +1,32 @@
-"""What one value does to the nine words of its thread.
+"""What one value does to the sums of its thread.
 
 (s, c, t) take the values, (q, f, h) their squares, (g, r, k) what a float64 square does not hold. Nothing is subtracted
 before: where squares cancel, all values have one sign and are within a factor 2 of each other, and then these words
 hold the sums exactly (docs/design.md). Additions in float64 per value; while one comes from memory, a GPU that is good
 at them has 16 (H200, float32) to 31 (float64) of them:
 
-* whole [2]: integers up to 16 bits; both sums are exact.
+* whole [0]: integers up to 16 bits, whose sums int64 holds.
 * half [8]: float16; the values' sum is exact, and so are the squares'.
 * single [14]: float32; squares are exact.
 * double [27]: float64 and 32-bit integers.
 * wide [80]: 64-bit integers, in two parts.
 """
 
-from numpy import float64
+from numpy import float64, int64
 
 from ..._algebra import two_prod, two_sum
 from ..operands import head_wide, low_bits
 from ..steps import add_product, add_word
 
+NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING_WHOLE = (int64(0), int64(0))
+
 
 def whole(v, w, centre, tail, scale, sums):
     """s += v; q += v*v."""
-    s, c, t, q, f, h, g, r, k = sums
-    d = float64(v)
-    return s + d, c, t, q + d * d, f, h, g, r, k
+    s, q = sums
+    d = int64(v)
+    return s + d, q + d * d
 
 
 def half(v, w, centre, tail, scale, sums):

@@ -9,9 +9,10 @@ from .. import machine
 from ..operands import tail_plain
 from ..reductions import REDUCTIONS
 from ..variants import PAIR_TRANSFORMS, TRANSFORMS, WIDE_TRANSFORMS, Made
-from . import close, deposits, integers, pairs, rules, steps
+from . import close, deposits, integers, narrow, pairs, rules, steps
 
 Bindings = dict[str, Any]
+VECTOR = 16  # bytes of the widest loads and stores
 
 
 def _extremes(read: Callable[..., Any], low: Any, high: Any, *, wide: bool = False) -> Bindings:
@@ -35,7 +36,15 @@ READS: dict[str, Bindings] = {
     "f4": _extremes(rules.read_as_it_is, *_ends(np.float32)),
     "f8": _extremes(rules.read_as_it_is, *_ends(np.float64)),
 }
-_UNSCALED: Bindings = {"ATTEMPTS": 1, "scale_for": rules.scale_none, "align": rules.align_none, "WEIGHTED": 0}
+_UNSCALED: Bindings = {
+    "ATTEMPTS": 1,
+    "scale_for": rules.scale_none,
+    "align": rules.align_none,
+    "WEIGHTED": 0,
+    "ROUNDS": 0,
+    "NOTHING": steps.NOTHING,
+    "widen": rules.as_they_are,
+}
 _MOMENTS: Bindings = _UNSCALED | {
     "centre_of": rules.centre_none,
     "pack": rules.pack_moments,
@@ -53,10 +62,13 @@ _OF_LIMBS = (
 )
 _FLOATS: Bindings = {"finite": rules.finite_value, "irregular": rules.irregular_value}
 _INTEGERS: Bindings = {"finite": rules.finite_always, "irregular": rules.irregular_value}
+_WHOLE: Bindings = (
+    _MOMENTS | _INTEGERS | {"step": steps.whole, "NOTHING": steps.NOTHING_WHOLE, "pack": rules.pack_whole}
+)
 #: Reductions of moments, by the arithmetic that a dtype needs (``_arrays.py``) ...
 MOMENTS: dict[str, Bindings] = {
-    "byte": _MOMENTS | _INTEGERS | {"step": steps.whole},
-    "short": _MOMENTS | _INTEGERS | {"step": steps.whole},
+    "byte": _WHOLE,
+    "short": _WHOLE,
     "half": _MOMENTS | _FLOATS | {"step": steps.half},
     "integer": _MOMENTS | _INTEGERS | {"step": steps.double},
     "wide": _MOMENTS | _INTEGERS | {"step": steps.wide},
@@ -64,6 +76,12 @@ MOMENTS: dict[str, Bindings] = {
     "double": _MOMENTS
     | _FLOATS
     | {"step": steps.double, "ATTEMPTS": 2, "scale_for": rules.scale_double, "align": rules.align_scales},
+}
+_NARROW: Bindings = _MOMENTS | _FLOATS | {"NOTHING": narrow.NOTHING, "widen": narrow.widen, "pack": narrow.pack}
+#: ... of some of them, where float64 is slow, in float32 ...
+NARROW_MOMENTS: dict[str, Bindings] = {
+    "half": _NARROW | {"step": narrow.half},
+    "single": _NARROW | {"step": narrow.single, "ATTEMPTS": 2, "scale_for": narrow.scale, "align": rules.align_scales},
 }
 #: ... by what counts ...
 COUNTS: dict[str, Bindings] = {
@@ -73,7 +91,7 @@ COUNTS: dict[str, Bindings] = {
 }
 _PAIRS: Bindings = _UNSCALED | {
     "centre_of": rules.centre_mean,
-    "pack": rules.pack_groups,
+    "pack": rules.as_they_are,
     "finite": rules.finite_always,
     "irregular": rules.irregular_value,
 }
@@ -83,6 +101,22 @@ def moments_bindings(arithmetic: str, storage: np.dtype, counts: str) -> tuple[s
     """Label and bindings of a reduction of moments."""
     code = storage.str[1:]
     return f"{arithmetic}-{code}-{counts}", READS[code] | MOMENTS[arithmetic] | COUNTS[counts]
+
+
+def narrow_bindings(arithmetic: str, storage: np.dtype, counts: str) -> tuple[str, Bindings]:
+    """The same in float32."""
+    code, bound = storage.str[1:], NARROW_MOMENTS[arithmetic]
+    rounds = {"ROUNDS": narrow.TOGETHER // values_of(storage)}
+    return f"narrow-{arithmetic}-{code}-{counts}", READS[code] | bound | COUNTS[counts] | rounds
+
+
+def values_of(*dtypes: np.dtype) -> int:
+    """How many values a thread has under way at once: 16 bytes of the widest."""
+    return VECTOR // max(dtype.itemsize for dtype in dtypes)
+
+
+#: Names that the fold of slots is bound to: reductions that agree in them share it.
+CLOSING = ("centre_of", "align", "WEIGHTED", "conclude", *_OF_LIMBS)
 
 
 def exact_bindings(arithmetic: str, storage: np.dtype, counts: str) -> tuple[str, Bindings]:
