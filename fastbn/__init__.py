@@ -23,6 +23,7 @@ from .quantiles import ChannelQuantiles, channel_quantiles
 from .relatives import group_norm, group_norm_backward, instance_norm, instance_norm_backward
 from .robust import robust_scale
 from .statistics import ChannelStats, channel_stats
+from .streaming import stream_from_host
 
 __all__ = [
     "BackendInfo",
@@ -52,6 +53,7 @@ __all__ = [
     "set_backend",
     "set_num_threads",
     "show_config",
+    "stream_from_host",
     "use_backend",
     "zscore",
 ]

@@ -175,18 +175,24 @@ def prepare_output(
         out = _room_like(source, wanted)
         stored = seen(out)
     else:
-        stored = _output(out, source)
-        if stored.shape != source.shape:
-            raise ValueError(f"out: got shape {stored.shape}; wants {source.shape}")
+        stored = check_output(x, source, out, name)
         if stored.dtype.newbyteorder("=") != wanted:
             raise ValueError(f"out: got dtype {stored.dtype}; wants {wanted}")
-        if not stored.flags.writeable:
-            raise ValueError("out: got a read-only array; wants a writeable one")
-        check_separate("out", stored)
-        if out is not x and overlap(stored, source):
-            raise ValueError(f"out: got an array that overlaps {name}; wants {name} itself or separate memory")
     storage = outputs[wanted]
     return out, Operand(stored, storage, "", stored.dtype == storage and stored.dtype.isnative, wanted, wanted)
+
+
+def check_output(x: Any, source: np.ndarray, out: Any, name: str = "x") -> np.ndarray:
+    """Refuse an ``out`` to which results for the argument ``x`` cannot be written, whatever their dtype."""
+    stored = _output(out, source)
+    if stored.shape != source.shape:
+        raise ValueError(f"out: got shape {stored.shape}; wants {source.shape}")
+    if not stored.flags.writeable:
+        raise ValueError("out: got a read-only array; wants a writeable one")
+    check_separate("out", stored)
+    if out is not x and overlap(stored, source):
+        raise ValueError(f"out: got an array that overlaps {name}; wants {name} itself or separate memory")
+    return stored
 
 
 def seen(array: Any) -> np.ndarray:

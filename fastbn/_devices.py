@@ -121,17 +121,22 @@ class Library:
         address, shape, strides, dtype = self._memory(x, name)
         return self._placed(np.asarray(_Memory(address, shape, strides, dtype)), x)
 
-    def empty(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, beside: Place) -> Any:  # noqa: ARG002
+    def empty(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, beside: Place) -> Any:
         """A new array of theirs, with strides in bytes that leave no gaps."""
-        return _cuda().device_array(shape, dtype, strides=strides)
+        # It names the stream it is made on, if that has a name (0 has none), so that other calls follow there.
+        with _cuda().gpus[beside.device]:
+            stream = _numba_stream(beside) if beside.stream else 0
+            return _cuda().device_array(shape, dtype, strides=strides, stream=stream)
 
     def host(self, seen: OnDevice) -> np.ndarray:
         """A copy, on the host, of a whole array: waits until what was asked of its stream is done."""
-        return np.asarray(seen.place.owner.copy_to_host(stream=_numba_stream(seen.place)))
+        with _cuda().gpus[seen.place.device]:
+            return np.asarray(seen.place.owner.copy_to_host(stream=_numba_stream(seen.place)))
 
     def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
         """A copy of a small array on the device, without waiting."""
-        made = _cuda().to_device(array, stream=_numba_stream(beside))
+        with _cuda().gpus[beside.device]:
+            made = _cuda().to_device(array, stream=_numba_stream(beside))
         return self.beside_of(made, beside)
 
     def beside_of(self, made: Any, beside: Place) -> OnDevice:
@@ -169,7 +174,7 @@ class _Numba(Library):
         return super().seen(x, name) if simulated is None else self._placed(simulated, x)
 
     def _device(self, x: Any) -> int:
-        return 0 if hasattr(x, "_ary") else super()._device(x)
+        return 0 if hasattr(x, "_ary") else int(x.gpu_data.context.device.id)
 
     def _stream(self, x: Any) -> int:
         return 0 if hasattr(x, "_ary") else super()._stream(x)

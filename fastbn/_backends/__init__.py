@@ -285,6 +285,12 @@ def current(array: np.ndarray | None = None) -> Backend:
     return backend
 
 
+def transfers(device: int | None) -> Any:
+    """What takes arrays to a device in parts, and back (``_cuda_transfers.py``)."""
+    _checked("cuda")
+    return importlib.import_module("fastbn._backends._cuda_transfers").Transfers(device)
+
+
 @functools.cache
 def _load(name: str) -> Any:
     return importlib.import_module(next(row.module for row in TABLE if row.name == name))

@@ -1,8 +1,9 @@
 """CUDA's forms of what the kernels leave to a compiler, and the launch of a kernel.
 
-All that is Numba's about CUDA enters the package here. With ``NUMBA_ENABLE_CUDASIM=1`` kernels run as Python, one
-thread of Python per thread of a block, in host memory: for tests. There ``cuda.fma`` rounds twice, so the algebra's own
-forms take its place, and numbers are NumPy's, which divide as a GPU does.
+All that is Numba's about CUDA enters the package here, and in ``_cuda_transfers.py`` what copies arrays. With
+``NUMBA_ENABLE_CUDASIM=1`` kernels run as Python, one thread of Python per thread of a block, in host memory: for tests.
+There ``cuda.fma`` rounds twice, so the algebra's own forms take its place, and numbers are NumPy's, which divide as a
+GPU does.
 """
 
 import contextlib
