@@ -93,6 +93,27 @@ def test_results_are_the_library_s_and_laid_out_as_the_data(libraries):
     assert (made.shape, made.stride()) == ((2, 3, 5), (15, 1, 3))
 
 
+def test_results_for_numba_name_the_stream_of_the_data_and_are_on_its_device(libraries):
+    entered, made = [], []
+
+    class Device:
+        def __enter__(self):
+            entered.append(2)
+
+        def __exit__(self, *_):
+            entered.append("left")
+
+    numba_cuda = sys.modules["numba.cuda"]
+    numba_cuda.gpus = {2: Device()}
+    numba_cuda.external_stream = lambda number: f"stream {number}"
+    numba_cuda.device_array = lambda shape, dtype, strides, stream: made.append((shape, strides, stream))
+    for stream in (9, None):
+        place = on_device(Interface((3, 4), stream=stream), "x").place
+        place.library.empty((2,), (4,), np.dtype("f4"), place._replace(device=2))
+    assert made == [((2,), (4,), "stream 9"), ((2,), (4,), 0)]
+    assert entered == [2, "left", 2, "left"]
+
+
 MAKERS = [
     lambda: np.zeros((4, 3, 2)),
     lambda: np.zeros((4, 3, 2), order="F"),

@@ -30,6 +30,7 @@ NAMES = [
     "set_backend",
     "set_num_threads",
     "show_config",
+    "stream_from_host",
     "use_backend",
     "zscore",
 ]
