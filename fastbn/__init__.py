@@ -11,6 +11,7 @@ array([[-1., -1.],
        [ 1.,  1.]], dtype=float32)
 """
 
+from ._accumulators import get_accumulators, set_accumulators
 from ._backends import BackendInfo, BackendUnavailable, backends, set_backend, use_backend
 from ._config import show_config
 from ._threads import get_num_threads, set_num_threads
@@ -39,6 +40,7 @@ __all__ = [
     "channel_quantiles",
     "channel_stats",
     "denormalize",
+    "get_accumulators",
     "get_num_threads",
     "group_norm",
     "group_norm_backward",
@@ -50,6 +52,7 @@ __all__ = [
     "minmax_unscale",
     "normalize",
     "robust_scale",
+    "set_accumulators",
     "set_backend",
     "set_num_threads",
     "show_config",

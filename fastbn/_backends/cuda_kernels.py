@@ -189,6 +189,9 @@ def of_channels(name: str) -> Kernel:
     return Kernel(getattr(bound, name), _CHANNELS[name])
 
 
+_GEOMETRY = (int,) * 8  # three sizes, four strides, and how many elements
+
+
 def _staging(label: str, bindings: Bindings) -> Any:
     return compiler.bind(staging, label, _known(ALONE), bindings | {"THREADS": ALONE})
 
@@ -197,26 +200,26 @@ def _staging(label: str, bindings: Bindings) -> Any:
 def stage(storage: np.dtype, copy: np.dtype) -> Kernel:
     """A copy of a piece in another dtype, or the same."""
     kind = "same" if storage == copy else copy.str[1:]
-    return Kernel(_staging(kind, variants.CONVERSIONS[kind]).stage, (storage, I8, int, int, copy))
+    return Kernel(_staging(kind, variants.CONVERSIONS[kind]).stage, (storage, *_GEOMETRY, copy))
 
 
 @functools.cache
 def unstage(copy: np.dtype, output: np.dtype) -> Kernel:
     """The way back."""
     kind = "same" if output == copy else output.str[1:]
-    return Kernel(_staging(kind, variants.CONVERSIONS[kind]).unstage, (copy, I8, int, int, output))
+    return Kernel(_staging(kind, variants.CONVERSIONS[kind]).unstage, (output, *_GEOMETRY, copy))
 
 
 @functools.cache
 def mark(keeps: str, array: np.dtype) -> Kernel:
     """Marks by what an array says."""
-    return Kernel(_staging(keeps, variants.KEEPS[keeps]).mark, (array, I8, int, int, U1))
+    return Kernel(_staging(keeps, variants.KEEPS[keeps]).mark, (array, *_GEOMETRY, U1))
 
 
 @functools.cache
 def mark_nodata(storage: np.dtype) -> Kernel:
     """Marks by values that stand for nothing."""
-    return Kernel(_staging("nodata", {}).mark_nodata, (storage, I8, int, int, storage, U1, int, U1))
+    return Kernel(_staging("nodata", {}).mark_nodata, (storage, *_GEOMETRY, U1, storage, U1, int, int))
 
 
 @functools.cache
@@ -228,7 +231,7 @@ def keep(copy: np.dtype) -> Kernel:
 @functools.cache
 def weigh(weights: np.dtype) -> Kernel:
     """Copies of weights, times a factor; 0 where nothing counts."""
-    return Kernel(_staging("weigh", {}).weigh, (weights, I8, int, int, float, U1, F8))
+    return Kernel(_staging("weigh", {}).weigh, (weights, *_GEOMETRY, F8, U1, float))
 
 
 @functools.cache

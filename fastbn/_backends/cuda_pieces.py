@@ -4,7 +4,7 @@ A copy has its kept axes first and no gaps, so that kernels see it as (1, channe
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from .._selection import Selection
 from ._cuda_machine import Kernel, Launches
 from .cuda_kernels import ALONE, F8, MOST_BLOCKS, U1, fill, keep, mark, mark_nodata, stage, unstage, weigh
 
+_RANK = 4  # axes that kernels walk
 _PIECE = 1 << 26  # bytes of a copy at most, unless one value of each channel has more
 
 
@@ -77,6 +78,23 @@ def groups_of(array: np.ndarray, axes: Axes, itemsize: int) -> Iterator[Group]:
         yield Group(kept, some[0].channels, some)
 
 
+def merged_axes(piece: np.ndarray) -> tuple[list[int], list[int]]:
+    """Sizes and strides, in elements, without axes that need none of their own; filled up to four."""
+    lengths: list[int] = []
+    strides: list[int] = []
+    for size, step in zip(piece.shape, piece.strides, strict=True):
+        stride = step // piece.itemsize
+        if size == 1:
+            continue
+        if strides and strides[-1] == stride * size:
+            lengths[-1], strides[-1] = lengths[-1] * size, stride
+        else:
+            lengths.append(size)
+            strides.append(stride)
+    fill_up = max(0, _RANK - len(lengths))
+    return [1] * fill_up + lengths, [0] * fill_up + strides
+
+
 class Stage:
     """Copies beside an array; copies of pieces for the same purpose take the same room, one after the other."""
 
@@ -96,11 +114,26 @@ class Stage:
     def _each(self, kernel: Kernel, size: int, *arguments: object) -> None:
         self._launches.add(kernel, min(-(-size // ALONE), MOST_BLOCKS), ALONE, *arguments)
 
-    def _geometry(self, piece: np.ndarray) -> tuple[OnDevice, int, int]:
-        """Sizes and strides on the device, how many, and how many elements."""
-        numbers = [*piece.shape, *(stride // piece.itemsize for stride in piece.strides)]
-        geometry = upload(np.array(numbers or [0], np.int64), self._place)
-        return geometry, piece.ndim, piece.size
+    def _strided(
+        self,
+        kernel: Kernel,
+        piece: np.ndarray,
+        dense: tuple[np.ndarray, ...],
+        more: Callable[[int], tuple[object, ...]] = lambda _: (),
+        first: int = 0,
+    ) -> None:
+        """Launch a kernel on a piece, from element ``first`` of a whole one on, and on dense arrays of its elements."""
+        lengths, strides = merged_axes(piece)
+        if len(lengths) <= _RANK:
+            geometry = (*lengths[1:], *strides, piece.size)
+            self._each(kernel, piece.size, piece, *geometry, *dense, *more(first))
+            return
+        axis = next(a for a, n in enumerate(piece.shape) if n > 1)
+        size = piece.size // piece.shape[axis]
+        for k in range(piece.shape[axis]):
+            part = piece[(0,) * axis + (k,)]
+            here = slice(k * size, (k + 1) * size)
+            self._strided(kernel, part, tuple(array[here] for array in dense), more, first + k * size)
 
     @staticmethod
     def _piece(array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
@@ -115,18 +148,19 @@ class Stage:
 
     def into(self, piece: np.ndarray, storage: np.dtype, made: np.ndarray) -> None:
         """The same, into an array in C order."""
-        self._each(stage(storage, made.dtype), piece.size, piece, *self._geometry(piece), made)
+        self._strided(stage(storage, made.dtype), piece, (made.reshape(-1),))
 
     def spread(self, copy: np.ndarray, dtype: np.dtype, piece: np.ndarray) -> None:
         """The way back."""
-        self._each(unstage(dtype, piece.dtype), piece.size, copy, *self._geometry(piece), piece)
+        self._strided(unstage(dtype, piece.dtype), piece, (copy.reshape(-1),))
 
     def vector(self, numbers: Any) -> OnDevice:
         """Numbers of channels as float64 on the device, in C order."""
         if isinstance(numbers, OnDevice):
             return self.dense(numbers, numbers.dtype, F8).reshape(numbers.shape)
-        some = np.ascontiguousarray(numbers, np.float64)
-        if some.size == 0 or not (some == some.flat[0]).all():
+        some = np.array(numbers, np.float64, order="C", ndmin=1)
+        bits = some.view(np.int64).reshape(-1)
+        if some.size == 0 or not (bits == bits[0]).all():
             return upload(some, self._place)
         # Of one number for all, as most gamma and beta, nothing is copied: CUDA graphs can hold such calls.
         made = empty(some.shape, F8, self._place)
@@ -154,19 +188,12 @@ class Stage:
         for keeps, array in said:
             if array is not None:
                 told = self._piece(_as_numbers(array), axes, block)
-                self._each(mark(keeps, told.dtype), piece.size, told, *self._geometry(told), marks)
+                self._strided(mark(keeps, told.dtype), told, (marks,))
         if selection.nodata is not None:
             value, given = (np.ascontiguousarray(part[block.kept]).reshape(-1) for part in selection.nodata)
             numbers = upload(value, self._place), upload(given.view(U1), self._place)
-            self._each(
-                mark_nodata(piece.dtype),
-                piece.size,
-                piece,
-                *self._geometry(piece),
-                *numbers,
-                block.size // block.channels,
-                marks,
-            )
+            per = block.size // block.channels
+            self._strided(mark_nodata(piece.dtype), piece, (marks,), lambda first: (*numbers, per, first))
         return marks
 
     def weights(self, selection: Selection, axes: Axes, block: Block, marks: OnDevice) -> OnDevice:
@@ -174,13 +201,12 @@ class Stage:
         assert selection.weights is not None
         piece = self._piece(_as_numbers(selection.weights), axes, block)
         made = self.room("weights", piece.size, F8)
-        self._each(weigh(piece.dtype), piece.size, piece, *self._geometry(piece), selection.scale, marks, made)
+        self._strided(weigh(piece.dtype), piece, (made, marks), lambda _: (selection.scale,))
         return made
 
     def keep(self, copy: OnDevice, marks: OnDevice, values: np.ndarray, block: Block) -> None:
         """Give what does not count of a copy the value of its channel."""
-        numbers = np.ascontiguousarray(values[block.kept], np.float64).reshape(-1)
-        given = upload(numbers, self._place)
+        given = self.vector(values[block.kept]).reshape(-1)
         self._each(keep(copy.dtype), copy.size, copy, marks, given, block.size // block.channels, copy.size)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
+from .._accumulators import accumulators
 from .._arrays import Operand, as_operand, two_words
 from .._devices import OnDevice, Place, empty, empty_like
 from .._kernels.gradients import SUM, SUM_2
@@ -20,12 +21,14 @@ from .._kernels.sizes import KNOBS
 from .._layout import Axes, Block, split_axes
 from .._selection import Kept, Selection
 from . import MOMENT_ROWS, ExactSums, Found, Interval, cuda_kernels
-from ._cuda_machine import Launches
+from ._cuda_machine import Launches, ratio_of
 from .cuda_kernels import ALONE, F8, THREADS, Map, Reduction
 from .cuda_pieces import Stage, Walk, groups_of, walk_of, walk_of_copies
 from .cuda_reductions import Reducer
 from .device_moments import DeviceMoments, fetched_ends
 from .grids import cut_grid
+
+_MOMENTS = {"float64": cuda_kernels.moments, "float32": cuda_kernels.narrow_moments}
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -81,7 +84,8 @@ class Grids:
         """Count, mean, m2 and extremes of every channel of a non-empty array."""
         if x.selection is not None and x.selection.weights is not None:
             return self._weighted(x, x.selection, axes)
-        return DeviceMoments(*self._sums(cuda_kernels.moments, x, axes), x.storage)
+        kernels = _MOMENTS[accumulators(ratio_of(self._place.device))]
+        return DeviceMoments(*self._sums(kernels, x, axes), x.storage)
 
     def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums:
         """Exact sums and extremes of every channel of a non-empty array, on the host: waits for the device."""

@@ -1,8 +1,8 @@
 """Copies of pieces of arrays whose strides the other kernels do not walk, and marks of what counts in them.
 
-Each thread takes some elements. A piece is described by ``rank`` sizes and as many strides, in elements; its copy is
-dense, in the same order. Marks are 1 where a value counts, else 0. Per-channel vectors have one number for each ``per``
-neighbours of a copy.
+Each thread takes some elements. A piece has four axes, described by the sizes of all but the first and by strides, in
+elements; its copy is dense, in the same order. Marks are 1 where a value counts, else 0. Per-channel vectors have one
+number for each ``per`` neighbours of a copy.
 
 A variant binds ``convert`` (what becomes of a number), ``keeps`` (which numbers count), and THREADS.
 """
@@ -21,41 +21,47 @@ def mine(size):
     return range(first, size, int64(cuda.gridDim.x) * THREADS)
 
 
-def place_of(t, geometry, rank):
-    """Where element t of a piece lies."""
-    at = int64(0)
-    for a in range(rank - 1, -1, -1):
-        size = load(geometry, a)
-        at += t % size * load(geometry, rank + a)
-        t //= size
-    return at
+def place_of(t, b, c, d, w, x, y, z):
+    """Where element t of a piece (a, b, c, d) with strides (w, x, y, z) lies."""
+    u = t // d
+    v = u // c
+    q = v // b
+    return q * w + (v - q * b) * x + (u - v * c) * y + (t - u * d) * z
 
 
-def stage(x, geometry, rank, size, copy):
+def stage(piece, b, c, d, w, x, y, z, size, copy):
     """Copy a piece."""
     for t in mine(size):
-        store(copy, t, convert(load(x, place_of(t, geometry, rank))))
+        store(copy, t, convert(load(piece, place_of(t, b, c, d, w, x, y, z))))
 
 
-def unstage(copy, geometry, rank, size, out):
+def unstage(piece, b, c, d, w, x, y, z, size, copy):
     """The way back."""
     for t in mine(size):
-        store(out, place_of(t, geometry, rank), convert(load(copy, t)))
+        store(piece, place_of(t, b, c, d, w, x, y, z), convert(load(copy, t)))
 
 
-def mark(array, geometry, rank, size, marks):
+def mark(piece, b, c, d, w, x, y, z, size, marks):
     """Take the marks from what does not count by an array."""
     for t in mine(size):
-        if not keeps(load(array, place_of(t, geometry, rank))):
+        if not keeps(load(piece, place_of(t, b, c, d, w, x, y, z))):
             store(marks, t, 0)
 
 
-def mark_nodata(x, geometry, rank, size, nodata, given, per, marks):
-    """Take the marks from values that stand for nothing."""
+def mark_nodata(piece, b, c, d, w, x, y, z, size, marks, nodata, given, per, first):
+    """Take the marks from values that stand for nothing; the piece begins with element ``first`` of a whole one."""
     for t in mine(size):
-        v, w = load(x, place_of(t, geometry, rank)), load(nodata, t // per)
-        if load(given, t // per) != 0 and (v == w or (v != v and w != w)):
+        channel = (first + t) // per
+        v, u = load(piece, place_of(t, b, c, d, w, x, y, z)), load(nodata, channel)
+        if load(given, channel) != 0 and (v == u or (v != v and u != u)):
             store(marks, t, 0)
+
+
+def weigh(piece, b, c, d, w, x, y, z, size, copy, marks, factor):
+    """Copy weights, times a factor; 0 where nothing counts."""
+    for t in mine(size):
+        v = float64(load(piece, place_of(t, b, c, d, w, x, y, z))) * factor
+        store(copy, t, v if load(marks, t) != 0 else 0.0)
 
 
 def keep(copy, marks, values, per, size):
@@ -63,13 +69,6 @@ def keep(copy, marks, values, per, size):
     for t in mine(size):
         if load(marks, t) == 0:
             store(copy, t, convert(load(values, t // per)))
-
-
-def weigh(weights, geometry, rank, size, factor, marks, copy):
-    """Copy weights, times a factor; 0 where nothing counts."""
-    for t in mine(size):
-        w = float64(load(weights, place_of(t, geometry, rank))) * factor
-        store(copy, t, w if load(marks, t) != 0 else 0.0)
 
 
 def fill(numbers, size, value):

@@ -1,0 +1,82 @@
+"""In which arithmetic GPUs sum float16 and float32 data."""
+
+import os
+
+KINDS = ("auto", "float64", "float32")
+_SLOW = 4  # times as fast at float32: a data-centre GPU is 2 times, others are 32 and 64 times
+
+_settings: dict[str, str] = {}
+
+
+def _checked(kind: str, name: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"{name}: got {kind!r}; wants one of {', '.join(map(repr, KINDS))}")
+    return kind
+
+
+def set_accumulators(kind: str) -> None:
+    """Set in which arithmetic GPUs sum float16 and float32 data.
+
+    In float64, with the rounding error of every addition, results are right to the last bit or two. GPUs that are slow
+    at float64 (all but those for data centres) take the sums in three words of float32, which are added to float64 ones
+    after every 64 values: as exact, unless values of very different sizes cancel each other (see the notes).
+
+    Parameters
+    ----------
+    kind : {"auto", "float64", "float32"}
+        ``"auto"`` takes float64 where it is at most 4 times as slow as float32. The environment variable
+        ``FASTBN_ACCUMULATORS`` says what counts until this is called; its default is ``"auto"``.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is something else.
+
+    Notes
+    -----
+    The same bits come out on two models of GPUs only if both take the same arithmetic. Nothing else depends on it:
+    neither other dtypes nor ``method="exact"``, weighted statistics, gradients, maps or other backends.
+
+    In float32, what falls below 2^-57 or so of the largest of 64 values may be lost from their sum, and the same of
+    their squares: it decides a mean, or a variance, only where sums cancel to less than 2^-5 of that value.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> fastbn.set_accumulators("float64")
+    >>> fastbn.get_accumulators()
+    'float64'
+    >>> fastbn.set_accumulators("auto")
+    """
+    _settings["kind"] = _checked(kind, "kind")
+
+
+def get_accumulators() -> str:
+    """Tell in which arithmetic GPUs sum float16 and float32 data.
+
+    Returns
+    -------
+    str
+        What `set_accumulators` or ``FASTBN_ACCUMULATORS`` said; ``"auto"`` leaves it to the device.
+
+    Raises
+    ------
+    ValueError
+        If the environment variable is something else.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> fastbn.get_accumulators()
+    'auto'
+    """
+    said = _settings.get("kind")
+    return said or _checked(os.environ.get("FASTBN_ACCUMULATORS") or "auto", "FASTBN_ACCUMULATORS")
+
+
+def accumulators(ratio: int) -> str:
+    """What counts for a device that is so many times as fast at float32 as it is at float64."""
+    kind = get_accumulators()
+    if kind == "auto":
+        return "float32" if ratio > _SLOW else "float64"
+    return kind
