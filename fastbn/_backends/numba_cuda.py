@@ -15,7 +15,7 @@ from .._accumulators import accumulators
 from .._arrays import Operand, as_operand, two_words
 from .._devices import OnDevice, Place, empty, empty_like
 from .._kernels.gradients import SUM, SUM_2
-from .._kernels.grid.places import END_ROWS, GREATEST, GREATEST_TAIL, LEAST, LEAST_TAIL
+from .._kernels.grid.places import CLOSED_ROWS, END_ROWS, GREATEST, GREATEST_TAIL, LEAST, LEAST_TAIL
 from .._kernels.reductions import EXACT_WORDS
 from .._kernels.sizes import KNOBS
 from .._layout import Axes, Block, split_axes
@@ -108,7 +108,7 @@ class Grids:
         return self._reducer.reduced(kernels, x.stored, axes, walk, copies, x.storage.itemsize + 1, None)
 
     def _weighted(self, x: Operand, selection: Selection, axes: Axes) -> DeviceMoments:
-        """Moments of weighted data: about 0 for the mean, then about that mean."""
+        """Moments of weighted data: about 0 for a centre, then about that."""
         kernels = cuda_kernels.weighted(x.storage)
 
         def copies(block: Block) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +116,7 @@ class Grids:
             values = self._stage.copy("x", x.stored, axes, block, x.storage)
             return values, self._stage.weights(selection, axes, block, marks)
 
-        centre = self._stage.vector(np.zeros((MOMENT_ROWS, axes.channels)))
+        centre = self._stage.vector(np.zeros((CLOSED_ROWS, axes.channels)))
         for _ in range(2):
             centre, ends = self._reducer.reduced(kernels, x.stored, axes, None, copies, x.storage.itemsize + 9, centre)
         if selection.scale != 1.0:

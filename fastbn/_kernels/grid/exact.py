@@ -52,7 +52,7 @@ def settle(words, at):
     carry(words, at, THREADS, 1)
 
 
-def conclude(words, terms, closed, channels, channel, centre, tail):
+def conclude(words, ends, terms, closed, channels, channel, centre, tail, scale):
     """Leave no carries."""
     carry(words, 0, THREADS, 1)
     for row in range(ROWS):

@@ -4,13 +4,7 @@ A variant binds FLOOR and BEYOND (the least integer, and the least float64 that 
 ends as integers) and ``as_whole`` (their type).
 """
 
-UNIT = 2.0**51  # beyond, every float64 that matters here is whole ...
-ROUNDER = 1.5 * 2.0**52  # ... and below, adding this and taking it away rounds
-
-
-def nearest(v):
-    """The nearest whole number, ties to even."""
-    return (v + ROUNDER) - ROUNDER if abs(v) < UNIT else v
+from .rules import nearest
 
 
 def to_integer(v):

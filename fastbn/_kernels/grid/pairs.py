@@ -1,7 +1,7 @@
 """What a pair of values does to the nine words of its thread, about a centre in two words; as in ``steps.py``.
 
 A variant binds ``head`` and ``tail_of`` (a value in two words). Additions in float64 per pair: gradient [42], weighted
-[75].
+[81]. Values with a tail are integers, whose scale is 1.
 """
 
 from numpy import float64
@@ -28,10 +28,11 @@ def gradient(v, w, centre, tail, scale, sums):
 
 
 def weighted(v, w, centre, tail, scale, sums):
-    """(s, c, t) += w; (q, f, h) += w*d; (g, r, k) += w*d*d with d = v - centre."""
+    """(s, c, t) += w; (q, f, h) += w*d; (g, r, k) += w*d*d with d = scale v - centre, which two words hold exactly."""
     s, c, t, q, f, h, g, r, k = sums
     w = float64(w)
-    d, e = difference(v, centre, tail)
+    d, e = two_sum(head(v) * scale, -centre)
+    d, e = two_sum(d, (e - tail) + tail_of(v))
     s, c, t = add_word(s, c, t, w)
     p, b = two_prod(w, d)
     b = b + w * e

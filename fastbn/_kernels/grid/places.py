@@ -9,7 +9,7 @@ SLOT_ROWS = SCALE + 1
 #: Rows of extremes, in two words each.
 LEAST, LEAST_TAIL, GREATEST, GREATEST_TAIL = range(4)
 END_ROWS = GREATEST_TAIL + 1
-#: Rows of moments in their last form after those of ``sums.py``: of weighted data how many values there are and the
-#: second word of their weight.
-COUNTED, WEIGHT_TAIL = 5, 6
-CLOSED_ROWS = WEIGHT_TAIL + 1
+#: Rows of moments in their last form after those of ``sums.py``: of weighted data how many values there are, the second
+#: word of their weight, and what the next pass subtracts, in two words, and multiplies by (0: nothing).
+COUNTED, WEIGHT_TAIL, CENTRE, CENTRE_TAIL, CENTRE_SCALE = 5, 6, 7, 8, 9
+CLOSED_ROWS = CENTRE_SCALE + 1

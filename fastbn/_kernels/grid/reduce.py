@@ -152,8 +152,8 @@ def reduce_rows(
     end = min(begin + share, values)
     if channel >= channels:
         channel, end = int64(0), begin
-    centre, tail = centre_of(state, groups, channel // members)
-    base, scale = channel * jump, 1.0
+    centre, tail, scale = centre_of(state, groups, channel // members)
+    base = channel * jump
     for _ in range(ATTEMPTS):
         sum_line(
             x,
@@ -201,8 +201,8 @@ def reduce_columns(
     if not found:
         column, end = int64(0), begin
     channel, place = column // inner, column % inner
-    centre, tail = centre_of(state, groups, channel // members)
-    base, scale = channel * jump + place, 1.0
+    centre, tail, scale = centre_of(state, groups, channel // members)
+    base = channel * jump + place
     for _ in range(ATTEMPTS):
         sum_line(
             x, y, base, outer, 0, stride, 0, 0, begin, end, member, height, centre, tail, scale, words, ends, thread
@@ -237,7 +237,8 @@ def close(parts, part_ends, channels, count, lanes, state, groups, members, clos
         join_ends(ends, thread, part_ends, at_ends, channels)
     fold(words, ends, thread, member, lanes, 1)
     if member == 0 and found:
-        centre, tail = centre_of(state, groups, channel // members)
-        conclude(window(words, thread), window(terms, thread), closed, channels, channel, centre, tail)
+        centre, tail, scale = centre_of(state, groups, channel // members)
+        last = window(words, thread), window(ends, thread), window(terms, thread)
+        conclude(*last, closed, channels, channel, centre, tail, scale)
         for row in range(END_ROWS):
             store(closed_ends, row * channels + channel, load(ends, row * THREADS + thread))

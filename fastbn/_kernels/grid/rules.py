@@ -9,8 +9,17 @@ from ..._algebra import range_scale, two_sum
 from ..machine import load, store
 from ..operands import head_wide, low_bits
 from ..sums import MEAN, MEAN_TAIL, SCALE, add_words
+from .places import CENTRE, CENTRE_SCALE, CENTRE_TAIL
 
 LOWER = (1 << 32) - 1  # the lower half of an int64
+UNIT = 2.0**51  # beyond, every float64 that matters here is whole ...
+ROUNDER = 1.5 * 2.0**52  # ... and below, adding this and taking it away rounds
+
+
+def nearest(v):
+    """The nearest whole number, ties to even."""
+    return (v + ROUNDER) - ROUNDER if abs(v) < UNIT else v
+
 
 # How a value is read, in a type that holds it and is compared at speed
 
@@ -132,17 +141,24 @@ def irregular_value(v, w):
     return float64(v)
 
 
-# What is subtracted first
+# What is subtracted first, in two words, and what values are multiplied by before
 
 
 def centre_none(state, groups, group):
     """Nothing."""
-    return 0.0, 0.0
+    return 0.0, 0.0, 1.0
 
 
 def centre_mean(state, groups, group):
     """The mean."""
-    return load(state, MEAN * groups + group), load(state, MEAN_TAIL * groups + group)
+    return load(state, MEAN * groups + group), load(state, MEAN_TAIL * groups + group), 1.0
+
+
+def centre_found(state, groups, group):
+    """What the pass before has found, scaled as the values are."""
+    scale = load(state, CENTRE_SCALE * groups + group)
+    scale += scale == 0.0
+    return load(state, CENTRE * groups + group) * scale, load(state, CENTRE_TAIL * groups + group) * scale, scale
 
 
 # Powers of two that keep squares in the range of float64

@@ -147,7 +147,13 @@ def weighted_bindings(storage: np.dtype) -> tuple[str, Bindings]:
     """Of weighted moments."""
     code = storage.str[1:]
     step = Made(pairs, code, {name: READS[code][name] for name in ("head", "tail_of")}, "weighted")
-    bound = {"step": step, "conclude": close.conclude_weighted, "WEIGHTED": 1, "finite": rules.finite_value}
+    bound = {
+        "step": step,
+        "conclude": close.conclude_weighted,
+        "centre_of": rules.centre_found,
+        "WEIGHTED": 1,
+        "finite": rules.finite_value,
+    }
     return f"weighted-{code}", READS[code] | _PAIRS | COUNTS["marked"] | bound
 
 
