@@ -75,6 +75,6 @@ def cases(layouts: tuple[Layout, ...], exact: Layout) -> Iterator[Case]:
         yield f"channel_stats, any layout, {dtype}", lambda dtype=dtype: right_everywhere(exact, dtype)
 
 
-def run(options: argparse.Namespace) -> dict:
+def run(options: argparse.Namespace) -> Iterator[dict]:
     """Compare everything; quickly, of the first layouts."""
     return run_cases(cases(LAYOUTS[:2] if options.quick else LAYOUTS, EXACT))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 #: A name, and a call that may return a word about what it saw.
 Case = tuple[str, Callable[[], str | None]]
@@ -30,11 +30,11 @@ def outcome_of(call: Callable[[], str | None]) -> tuple[str, str]:
         return outcome, said
 
 
-def run_cases(cases: Iterable[Case]) -> dict:
-    """Run them all; ``ok`` says whether none failed."""
-    found = []
+def run_cases(cases: Iterable[Case]) -> Iterator[dict]:
+    """What was found after each case; ``ok`` says whether none failed."""
+    found: list[dict[str, str]] = []
     for name, call in cases:
         outcome, detail = outcome_of(call)
         print(f"{outcome}: {name}" + (f": {detail}" if detail else ""), flush=True)
         found.append({"name": name, "outcome": outcome, "detail": detail})
-    return {"ok": not any(case["outcome"] in FAILURES for case in found), "cases": found}
+        yield {"ok": not any(case["outcome"] in FAILURES for case in found), "cases": found}

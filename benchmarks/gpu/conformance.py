@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -39,7 +40,7 @@ def parse_junit(text: str) -> dict:
     return counts | {"failing": failing}
 
 
-def run(options: argparse.Namespace) -> dict:
+def run(options: argparse.Namespace) -> Iterator[dict]:
     """Run the suite."""
     variables = paths.variables() | ({"HYPOTHESIS_MAX_EXAMPLES": "8"} if options.quick else {})
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +61,8 @@ def run(options: argparse.Namespace) -> dict:
         if not report.exists():
             ended = "took too long" if status is None else f"ended with status {status}"
             said = "\n".join(log.read_text(errors="replace").splitlines()[-LINES:])
-            return {"ok": False, "error": f"pytest {ended}; its last lines:\n{said}"}
+            yield {"ok": False, "error": f"pytest {ended}; its last lines:\n{said}"}
+            return
         found = parse_junit(report.read_text(encoding="utf-8"))
     print({kind: number for kind, number in found.items() if kind != "failing"}, flush=True)
-    return {"ok": found["passed"] > 0 and not found["failing"], "status": status} | found
+    yield {"ok": found["passed"] > 0 and not found["failing"], "status": status} | found

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("numba", "numba-cuda", "cuda-bindings", "numpy", "torch")
@@ -50,15 +51,16 @@ def driver() -> str:
     return "CUDA {}.{}".format(*driver.get_version())
 
 
-def run(options: argparse.Namespace) -> dict:  # noqa: ARG001
+def run(options: argparse.Namespace) -> Iterator[dict]:  # noqa: ARG001
     """Describe it."""
     if (lack := lacking()) is not None:
-        return {"ok": False, "lacking": lack}
+        yield {"ok": False, "lacking": lack}
+        return
     from numba import cuda
 
     device, memory = cuda.get_current_device(), cuda.current_context().get_memory_info()
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
-    return {
+    yield {
         "card": name,
         "compute capability": "{}.{}".format(*device.compute_capability),
         "multiprocessors": device.MULTIPROCESSOR_COUNT,

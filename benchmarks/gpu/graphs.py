@@ -64,6 +64,6 @@ def cases() -> Iterator[Case]:
     yield "a call afterwards", still_working
 
 
-def run(options: argparse.Namespace) -> dict:  # noqa: ARG001
+def run(options: argparse.Namespace) -> Iterator[dict]:  # noqa: ARG001
     """Capture and replay."""
     return run_cases(cases())

@@ -121,6 +121,6 @@ def cases(many: int) -> Iterator[Case]:
             yield said, lambda call=call, layout=layout: call(layout)
 
 
-def run(options: argparse.Namespace) -> dict:  # noqa: ARG001
+def run(options: argparse.Namespace) -> Iterator[dict]:  # noqa: ARG001
     """Everything that fits into memory."""
     return run_cases(cases(MANY))

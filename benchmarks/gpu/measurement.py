@@ -85,7 +85,7 @@ def small_rows(clock: Any, repetitions: int) -> Iterator[dict]:
             yield about | {"times": times, "host": host, "errors": errors}
 
 
-def run(options: argparse.Namespace) -> dict:
+def run(options: argparse.Namespace) -> Iterator[dict]:
     """Measure; quickly, float32 and some shapes, with a few repetitions."""
     repetitions = QUICK if options.quick else REPETITIONS
     layouts, dtypes = (traffic.QUICK, ("float32",)) if options.quick else (traffic.SHAPES, traffic.DTYPES)
@@ -97,11 +97,14 @@ def run(options: argparse.Namespace) -> dict:
     found: dict[str, Any] = {
         "copy": {"bytes": moved, "times": times, "bytes per second": moved / times["median"]},
         "library": "torch" if libraries.torch() else "numba",
+        "ok": True,
+        "small": [],
         "rows": [],
     }
-    for row in rows(clock, layouts, dtypes, repetitions):
-        found["rows"].append(row)
-        print(f"{row['shape']} {row['dtype']}: {row.get('operation', row.get('skipped'))}", flush=True)
-    found["small"] = list(small_rows(clock, repetitions))
-    broken = [row for row in [*found["rows"], *found["small"]] if "fastbn" in row.get("errors", {})]
-    return {"ok": not broken} | found
+    some = (("small", small_rows(clock, repetitions)), ("rows", rows(clock, layouts, dtypes, repetitions)))
+    for kind, measured in some:
+        for row in measured:
+            found[kind].append(row)
+            found["ok"] &= "fastbn" not in row.get("errors", {})
+            print(f"{row['shape']} {row['dtype']}: {row.get('operation', row.get('skipped'))}", flush=True)
+            yield found

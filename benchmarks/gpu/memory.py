@@ -97,6 +97,6 @@ def cases() -> Iterator[Case]:
         yield "no room for the result, torch", no_room_in_torch
 
 
-def run(options: argparse.Namespace) -> dict:  # noqa: ARG001
+def run(options: argparse.Namespace) -> Iterator[dict]:  # noqa: ARG001
     """Ask for too much."""
     return run_cases(cases())

@@ -11,7 +11,8 @@ import importlib
 import json
 from pathlib import Path
 
-#: In this order; each is a module of this folder with a function ``run``, whose result says with ``ok`` if it failed.
+#: In this order; each is a module of this folder with a function ``run`` that yields what it has found so far, of which
+#: ``ok`` says whether something failed.
 PARTS = (
     "environment",
     "conformance",
@@ -34,6 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help=f"seconds for a part (default: {TIMEOUT:g})")
 
 
+def keep(found: dict, path: Path) -> None:
+    """Write it down, at once: a process may end at any time."""
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a part and write down what it found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -41,11 +49,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("result", type=Path)
     add_options(parser)
     options = parser.parse_args(arguments)
+    found: dict = {}
     try:
-        found = importlib.import_module(f"gpu.{options.part}").run(options)
+        for found in importlib.import_module(f"gpu.{options.part}").run(options):
+            keep(found, options.result)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found
-        found = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-    options.result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        keep(found | {"ok": False, "error": f"{type(error).__name__}: {error}"}, options.result)
 
 
 if __name__ == "__main__":

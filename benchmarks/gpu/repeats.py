@@ -29,6 +29,6 @@ def cases(layouts: tuple[Layout, ...], repeats: int) -> Iterator[Case]:
         yield name, lambda what=what: same_bits(repeats, *what)
 
 
-def run(options: argparse.Namespace) -> dict:
+def run(options: argparse.Namespace) -> Iterator[dict]:
     """Repeat everything."""
     return run_cases(cases(LAYOUTS, QUICK if options.quick else REPEATS))

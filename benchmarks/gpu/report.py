@@ -100,6 +100,14 @@ def _measurement(found: dict) -> Iterator[str]:
     )
 
 
+#: How the parts that are not cases are written, and what has to have been found for it.
+WRITERS = {
+    "environment": (_environment, "card"),
+    "conformance": (_conformance, "failing"),
+    "measurement": (_measurement, "copy"),
+}
+
+
 def _section(name: str, found: dict) -> Iterator[str]:
     yield f"## {name.capitalize()}"
     yield ""
@@ -109,12 +117,9 @@ def _section(name: str, found: dict) -> Iterator[str]:
         yield ""
     if "error" in found:
         yield from ("```text", found["error"], "```", "")
-    else:
-        yield from {
-            "environment": _environment,
-            "conformance": _conformance,
-            "measurement": _measurement,
-        }.get(name, _cases)(found)
+    writer, needed = WRITERS.get(name, (_cases, "cases"))
+    if needed in found:  # more may be missing where there was an error, but not that
+        yield from writer(found)
 
 
 def markdown(parts: dict[str, dict]) -> str:

@@ -37,12 +37,13 @@ def run_part(name: str, options: argparse.Namespace) -> dict:
         start = time.monotonic()
         try:
             done = subprocess.run(command, env=paths.variables(), timeout=options.timeout + GRACE, check=False)
-            ended = f"ended with status {done.returncode}"
+            ended = f"ended with status {done.returncode}" if done.returncode else ""
         except subprocess.TimeoutExpired:
             ended = f"took more than {options.timeout:g} s"
-        found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {"ok": False, "error": ended}
+        found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
+    ended_early = {"ok": False, "error": ended} if ended else {}
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return {"date": now, "seconds": round(time.monotonic() - start, 1), "quick": options.quick} | found
+    return {"date": now, "seconds": round(time.monotonic() - start, 1), "quick": options.quick} | found | ended_early
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

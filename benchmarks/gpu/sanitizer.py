@@ -59,7 +59,7 @@ def cases(timeout: float) -> Iterator[Case]:
         yield tool, lambda tool=tool: clean(tool, timeout)
 
 
-def run(options: argparse.Namespace) -> dict:
+def run(options: argparse.Namespace) -> Iterator[dict]:
     """Quickly, the first tool alone."""
     some = list(cases(options.timeout / len(TOOLS)))
     return run_cases(some[:1] if options.quick else some)

@@ -46,11 +46,11 @@ def follows(
         results = answer(
             known._replace(put=functools.partial(library.put, stream=side.stream), x=library.bound(target, side.stream))
         )
-        waited = not hasattr(written, "query") or written.query()  # the simulator's events know nothing
+        waited = written.query() if hasattr(written, "query") else None  # the simulator's events do not know
         side.stream.synchronize()
         found = bits(results, library.get)
     assert found == expected, "other values than those of a finished array"
-    return "waited for the producer" if waited else "returned while the producer ran"
+    return {True: "waited for the producer", False: "returned while the producer ran", None: ""}[waited]
 
 
 def cases(layout: Layout, naps: int) -> Iterator[Case]:
@@ -64,6 +64,6 @@ def cases(layout: Layout, naps: int) -> Iterator[Case]:
                 )
 
 
-def run(options: argparse.Namespace) -> dict:  # noqa: ARG001
+def run(options: argparse.Namespace) -> Iterator[dict]:  # noqa: ARG001
     """Follow producers."""
     return run_cases(cases(LAYOUT, NAPS))

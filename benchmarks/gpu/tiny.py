@@ -1,4 +1,4 @@
-"""Every function on tiny arrays, once (``python -m gpu.tiny``): for compute-sanitizer, and to see that it can be called."""
+"""Every function on tiny arrays, once: ``python -m gpu.tiny``, for compute-sanitizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numba import cuda
 
 import fastbn
 from gpu.samples import TINY, Put, host_data
-
 
 DTYPES = ("float16", "float32", "float64", "uint8", "int64")
 
