@@ -28,12 +28,20 @@ def pytest_addoption(parser):
     parser.addoption("--backend", action="append", default=[], help="run only on this backend (may be repeated)")
 
 
+def pytest_configure(config):
+    """What tests may be marked as."""
+    config.addinivalue_line("markers", "host: about the memory or the processes of the host: not for arrays on devices")
+
+
 def pytest_generate_tests(metafunc):
     """Every test that asks for `backend` runs once on each row of the backend table."""
     if "backend" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--backend")
         # What is on devices runs on request: the simulator is slow.
-        table = [info for info in fastbn.backends() if info.name in (chosen or HOSTS)]
+        wanted = set(chosen or HOSTS)
+        if metafunc.definition.get_closest_marker("host"):
+            wanted &= set(HOSTS)
+        table = [info for info in fastbn.backends() if info.name in wanted]
         metafunc.parametrize("backend", table, ids=[info.name for info in table], indirect=True)
 
 

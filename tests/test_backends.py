@@ -44,6 +44,7 @@ def test_statistics_on_every_backend(backend):
     assert stats.var().tolist() == [1.0, 4.0]
 
 
+@pytest.mark.host
 def test_a_context_ends(backend):
     with fastbn.use_backend(backend), fastbn.use_backend(backend):
         assert fastbn.channel_stats(np.ones((2, 2))).count.tolist() == [2, 2]
@@ -73,11 +74,13 @@ def test_a_backend_that_is_no_name(name):
         pass
 
 
+@pytest.mark.host
 def test_set_backend_stays(backend):
     fastbn.set_backend(backend)
     assert fastbn.channel_stats(np.ones((2, 2))).mean.tolist() == [1.0, 1.0]
 
 
+@pytest.mark.host
 def test_the_choice_holds_in_its_own_context_only(backend):
     """A thread that enters and leaves a choice does not disturb another one."""
 
@@ -94,6 +97,7 @@ def test_the_choice_holds_in_its_own_context_only(backend):
 COMPUTE = "import numpy as np, fastbn; print(fastbn.channel_stats(np.ones((2, 2))).mean.tolist())"
 
 
+@pytest.mark.host
 def test_the_environment_chooses(backend):
     assert python(COMPUTE, FASTBN_BACKEND=backend) == "[1.0, 1.0]"
 

@@ -144,6 +144,7 @@ def test_memory_mapped_input(tmp_path):
     ],
     ids=["rows", "table", "reversed"],
 )
+@pytest.mark.host
 def test_no_copy_of_full_size(view):
     """32 MiB to 128 MiB are read; at most 8 MiB and a little per channel may be allocated."""
     x = view()

@@ -11,7 +11,7 @@ import oracle
 from fastbn._kernels.sizes import LONG, SHORT
 from rational import MAPS
 
-pytestmark = pytest.mark.usefixtures("backend")
+pytestmark = [pytest.mark.usefixtures("backend"), pytest.mark.host]
 
 MIB = 2**20
 SHAPE = (16, 8, 64, 2048)  # 16 M elements

@@ -236,6 +236,7 @@ print("same bits")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.host
 def test_a_forked_child_works(backend):
     """A parallel call, then a fork: the child computes the same bits, and so does the parent afterwards."""
     assert python(FORK.format(backend=backend), FASTBN_NUM_THREADS="2") == "same bits"

@@ -55,7 +55,7 @@ class Numba:
 
     def _non_blocking(self) -> Side:
         driver = importlib.import_module("cuda.bindings.driver")
-        error, stream = driver.cuStreamCreate(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
+        error, stream = driver.cuStreamCreate(driver.CUstream_flags.CU_STREAM_NON_BLOCKING.value)
         if int(error):
             raise RuntimeError(f"cuStreamCreate: {error}")
         return Side(cuda.external_stream(int(stream)), contextlib.nullcontext)

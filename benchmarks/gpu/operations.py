@@ -68,38 +68,42 @@ def of_torch(data: Data) -> dict[str, dict[str, Make]]:
     torch = data.library.torch
     functional, x, axis = torch.nn.functional, data.x, data.axis % data.x.dim()
     kind = torch.float64 if x.dtype == torch.float64 else torch.float32  # float16 goes with vectors of float32
-    weight, row = (torch.full((n,), 1.5, dtype=kind, device="cuda") for n in (data.channels, data.row))
-    mean, var = (torch.full((data.channels,), float(n), dtype=kind, device="cuda") for n in (0, 1))
-    same = row.to(x.dtype)
+    weight, row = (torch.full((n,), 1.5, dtype=kind, device=x.device) for n in (data.channels, data.row))
+    mean, var = (torch.full((data.channels,), float(n), dtype=kind, device=x.device) for n in (0, 1))
+    typed, typed_row = weight.to(x.dtype), row.to(x.dtype)
     others = tuple(a for a in range(x.dim()) if a != axis)
     groups = math.gcd(data.channels, MOST_GROUPS)
 
-    def forward(training: bool, cudnn: bool) -> Call:
-        def call() -> Any:
-            torch.backends.cudnn.enabled = cudnn
-            return functional.batch_norm(x, mean, var, weight, weight, training, 0.1, 1e-5)
+    def forward(training: bool) -> Call:
+        return lambda: functional.batch_norm(x, mean, var, weight, weight, training, 0.1, 1e-5)
 
-        return call
-
-    def backward(cudnn: bool) -> Call:
-        torch.backends.cudnn.enabled = cudnn  # what forward took, backward takes
+    def backward() -> Call:
         leaf, gamma, beta = (tensor.detach().clone().requires_grad_() for tensor in (x, weight, weight))
         y = functional.batch_norm(leaf, mean, var, gamma, beta, True, 0.1, 1e-5)
         return lambda: torch.autograd.grad(y, (leaf, gamma, beta), data.dy, retain_graph=True)
 
-    def both(make: Callable[[bool], Call]) -> dict[str, Make]:
-        names = {"torch, cuDNN": True, "torch, native": False}
-        return {name: lambda cudnn=cudnn: make(cudnn) for name, cudnn in names.items()}
+    def both(make: Make) -> dict[str, Make]:
+        def prepare(cudnn: bool) -> Call:
+            torch.backends.cudnn.enabled = cudnn  # what forward takes, backward takes
+            call = make()
 
-    of_type = weight.to(x.dtype)
+            def switched() -> Any:
+                torch.backends.cudnn.enabled = cudnn
+                return call()
+
+            return switched
+
+        names = {"torch, cuDNN": True, "torch, native": False}
+        return {name: functools.partial(prepare, cudnn) for name, cudnn in names.items()}
+
     return {
         "channel_stats": {"torch.var_mean": lambda: lambda: torch.var_mean(x, dim=others, correction=0)},
-        "batch_norm, training": both(lambda cudnn: forward(True, cudnn)),
-        "batch_norm, evaluation": both(lambda cudnn: forward(False, cudnn)),
+        "batch_norm, training": both(lambda: forward(True)),
+        "batch_norm, evaluation": both(lambda: forward(False)),
         "batch_norm_backward": both(backward),
-        "instance_norm": {"torch": lambda: lambda: functional.instance_norm(x, weight=weight, bias=weight)},
-        "group_norm": {"torch": lambda: lambda: functional.group_norm(x, groups, of_type, of_type)},
-        "layer_norm": {"torch": lambda: lambda: functional.layer_norm(x, (data.row,), same, same)},
+        "instance_norm": both(lambda: lambda: functional.instance_norm(x, weight=weight, bias=weight)),
+        "group_norm": {"torch": lambda: lambda: functional.group_norm(x, groups, typed, typed)},
+        "layer_norm": {"torch": lambda: lambda: functional.layer_norm(x, (data.row,), typed_row, typed_row)},
     }
 
 

@@ -44,7 +44,11 @@ def follows(
         late_copy(source, flat, naps, side.stream)
         written.record(side.stream)
         results = answer(
-            known._replace(put=functools.partial(library.put, stream=side.stream), x=library.bound(target, side.stream))
+            known._replace(
+                put=functools.partial(library.put, stream=side.stream),
+                x=library.bound(target, side.stream),
+                dy=library.bound(known.dy, side.stream),
+            )
         )
         waited = written.query() if hasattr(written, "query") else None  # the simulator's events do not know
         side.stream.synchronize()

@@ -41,7 +41,7 @@ SHAPES = (
 QUICK = tuple(layout for layout in SHAPES if layout.name in {"ResNet, 1", "ResNet, 1, channels last", "table"})
 #: Where the cost of a call is all there is.
 SMALL = (Layout("small table", (32, 16), 1), Layout("small images", (2, 16, 4, 4), 1))
-ARRAYS = 8  # of the size of the data that an operation and what it is compared with have at a time
+ARRAYS = 12  # of the size of the data that an operation and what it is compared with have at a time
 
 
 def operations(layout: Layout) -> list[str]:
