@@ -150,8 +150,8 @@ def free_memory() -> float:
     """Bytes that can be had, after what nobody needs was given back; in the simulator, any number."""
     gc.collect()
     context = cuda.current_context()
-    if hasattr(context, "deallocations"):  # Numba's wait to be many
-        context.deallocations.clear()
+    if hasattr(context, "memory_manager"):  # Numba's are put off until they are many
+        context.memory_manager.deallocations.clear()
     if "torch" in sys.modules:
         sys.modules["torch"].cuda.empty_cache()
     if "cupy" in sys.modules:

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 from gpu import paths, report
 from gpu.part import PARTS, add_options
 
-GRACE = 60.0  # seconds, beyond a part's own, until it is ended from outside
+GRACE = 15.0  # seconds, beyond a part's own, until it is ended from outside
 
 
 def run_part(name: str, options: argparse.Namespace) -> dict:
