@@ -213,13 +213,19 @@ def unstage(copy: np.dtype, output: np.dtype) -> Kernel:
 @functools.cache
 def mark(keeps: str, array: np.dtype) -> Kernel:
     """Marks by what an array says."""
-    return Kernel(_staging(keeps, variants.KEEPS[keeps]).mark, (array, *_GEOMETRY, U1))
+    return Kernel(
+        _staging(f"{keeps}-{array.str[1:]}", variants.KEEPS[keeps] | variants.number_of(array)).mark,
+        (array, *_GEOMETRY, U1),
+    )
 
 
 @functools.cache
 def mark_nodata(storage: np.dtype) -> Kernel:
     """Marks by values that stand for nothing."""
-    return Kernel(_staging("nodata", {}).mark_nodata, (storage, *_GEOMETRY, U1, storage, U1, int, int))
+    return Kernel(
+        _staging(f"nodata-{storage.str[1:]}", variants.number_of(storage)).mark_nodata,
+        (storage, *_GEOMETRY, U1, storage, U1, int, int),
+    )
 
 
 @functools.cache

@@ -4,7 +4,8 @@ Each thread takes some elements. A piece has four axes, described by the sizes o
 elements; its copy is dense, in the same order. Marks are 1 where a value counts, else 0. Per-channel vectors have one
 number for each ``per`` neighbours of a copy.
 
-A variant binds ``convert`` (what becomes of a number), ``keeps`` (which numbers count), and THREADS.
+A variant binds ``convert`` (what becomes of a number), ``keeps`` (which numbers count), ``number``
+(how one is read to be compared) and THREADS.
 """
 
 from numba import cuda
@@ -44,7 +45,7 @@ def unstage(piece, b, c, d, w, x, y, z, size, copy):
 def mark(piece, b, c, d, w, x, y, z, size, marks):
     """Take the marks from what does not count by an array."""
     for t in mine(size):
-        if not keeps(load(piece, place_of(t, b, c, d, w, x, y, z))):
+        if not keeps(number(load(piece, place_of(t, b, c, d, w, x, y, z)))):
             store(marks, t, 0)
 
 
@@ -52,7 +53,7 @@ def mark_nodata(piece, b, c, d, w, x, y, z, size, marks, nodata, given, per, fir
     """Take the marks from values that stand for nothing; the piece begins with element ``first`` of a whole one."""
     for t in mine(size):
         channel = (first + t) // per
-        v, u = load(piece, place_of(t, b, c, d, w, x, y, z)), load(nodata, channel)
+        v, u = number(load(piece, place_of(t, b, c, d, w, x, y, z))), number(load(nodata, channel))
         if load(given, channel) != 0 and (v == u or (v != v and u != u)):
             store(marks, t, 0)
 

@@ -9,7 +9,7 @@ at them has 16 (H200, float32) to 31 (float64) of them:
 * half [8]: float16; the values' sum is exact, and so are the squares'.
 * single [14]: float32; squares are exact.
 * double [27]: float64 and 32-bit integers.
-* wide [80]: 64-bit integers, in two parts.
+* wide [74]: 64-bit integers, in two parts.
 """
 
 from numpy import float64, int64

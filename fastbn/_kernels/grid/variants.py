@@ -205,3 +205,8 @@ KEEPS: dict[str, Bindings] = {
     "false": {"keeps": rules.keeps_false},
     "numbers": {"keeps": rules.keeps_numbers},
 }
+
+
+def number_of(storage: np.dtype) -> Bindings:
+    """How a number is read where it is compared: float16, which would be by a function of CUDA C++, as float32."""
+    return {"number": READS[storage.str[1:]]["number"]}
