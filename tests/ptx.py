@@ -122,42 +122,52 @@ def _first(graph: list[Block], loop: set[int]) -> int:
 
 
 class Work(NamedTuple):
-    """What a loop does for each value. What is fused counts as a product and an addition, but for split products."""
+    """What is done for a value. What is fused counts as a product and an addition, but for split products."""
 
-    additions: float  # in float64
-    products: float  # in float64
-    split: float  # products of float64 that are split exactly
-    conversions: float  # from float64 or to it
-    singles: float  # additions and products in float32
+    additions: int = 0  # in float64
+    products: int = 0  # in float64
+    split: int = 0  # products of float64 that are split exactly
+    conversions: int = 0  # from float64 or to it
+    singles: int = 0  # additions and products in float32
+    split_singles: int = 0  # products of float32 that are split exactly
+
+    def times(self, n: int, once: Work) -> Work:
+        """So often, and something besides."""
+        return Work(*(n * each + more for each, more in zip(self, once, strict=True)))
+
+
+class Loop(NamedTuple):
+    """A loop that reads data."""
+
+    work: Work  # of one turn
     load: int  # bytes of the widest load
 
 
-def work_per_value(ptx: str, itemsize: int) -> set[Work]:
-    """What the innermost loops that read data do, where ``itemsize`` bytes are read for a value."""
+def reading_loops(ptx: str) -> list[Loop]:
+    """The innermost loops that read data and compute, with those that are in them; if none computes, that only read."""
     graph = blocks(ptx)
     reading = []
     for loop in loops(graph, set(range(len(graph)))):
         names = Counter(name for at in loop for name in graph[at].names)
         if any(map(_LOAD.fullmatch, names)):
-            reading.append((loop, names))
-    return {_work(names, itemsize) for loop, names in reading if not any(other < loop for other, _ in reading)}
+            reading.append((loop, _read(names)))
+    computing = [(loop, read) for loop, read in reading if read.work != Work()]
+    reading = computing or reading
+    return [read for loop, read in reading if not any(other < loop for other, _ in reading)]
 
 
-def _work(names: Counter[str], itemsize: int) -> Work:
-    loads = {
-        name: int(found[1] or 1) * int(found[2]) // 8 for name in names if (found := _LOAD.fullmatch(name)) is not None
-    }
-    values = sum(names[name] * size for name, size in loads.items()) / itemsize
+def _read(names: Counter[str]) -> Loop:
+    def of(pattern: str) -> int:
+        return sum(n for name, n in names.items() if re.fullmatch(pattern, name))
 
-    def of(pattern: str) -> float:
-        return sum(n for name, n in names.items() if re.fullmatch(pattern, name)) / values
-
-    fused, split = of(r"fma\.rn\.f64"), of(r"mul\.rn\.f64")
-    return Work(
+    fused, split, split_singles = of(r"fma\.rn\.f64"), of(r"mul\.rn\.f64"), of(r"mul\.rn\.f32")
+    work = Work(
         additions=of(r"(add|sub)(\.rn)?\.f64") + fused - split,
         products=of(r"mul\.f64") + fused,
         split=split,
         conversions=of(r"cvt\..*f64.*"),
-        singles=of(r"(add|sub|mul|fma)(\.rn)?\.f32"),
-        load=max(loads.values()),
+        singles=of(r"(add|sub|mul|fma)(\.rn)?\.f32") - 2 * split_singles,
+        split_singles=split_singles,
     )
+    loads = (found for name in names if (found := _LOAD.fullmatch(name)) is not None)
+    return Loop(work, max(int(found[1] or 1) * int(found[2]) // 8 for found in loads))

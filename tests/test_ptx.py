@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from ptx import Capability, Work, assembled, assembler, residuals_missing, work_per_value
+from ptx import Capability, Loop, Work, assembled, assembler, reading_loops, residuals_missing
 
 # As Numba asks for them: from 9.0 on, with what only that architecture has.
 CAPABILITIES: tuple[Capability, ...] = ((7, 5), (8, 0), (9, 0, "a"), (12, 0, "a"))
@@ -43,24 +43,28 @@ REASON = lacking()
 if REASON and os.environ.get("FASTBN_REQUIRE_PTX") == "1":
     raise RuntimeError(REASON)
 
-#: Additions, products and split products in float64 for each value: of a step of a reduction ...
+VECTOR = 16  # bytes of the loads along rows
+#: What is done for each value: by a step of a reduction ...
 STEPS = {
-    "byte": (2, 1, 0),
-    "short": (2, 1, 0),
-    "half": (8, 1, 0),
-    "single": (14, 1, 0),
-    "integer": (27, 1, 1),
-    "double": (27, 2, 1),
-    "wide": (74, 3, 2),
-    "weighted": (64, 5, 2),
-    "gradients": (42, 2, 1),
-    "exact": (0, 0, 0),
+    "byte": Work(),
+    "short": Work(),
+    "half": Work(8, 1),
+    "single": Work(14, 1),
+    "integer": Work(27, 1, 1),
+    "double": Work(27, 2, 1),
+    "wide": Work(74, 3, 2),
+    "narrow-half": Work(singles=27),
+    "narrow-single": Work(singles=34, split_singles=1),
+    "weighted": Work(70, 6, 2),
+    "gradients": Work(42, 2, 1),
+    "exact": Work(),
 }
-#: ... of a map, and of one of 64-bit integers.
-MAPS = {"affine": (2, 1, 0), "affine_words": (19, 3, 1), "rescale": (5, 2, 0), "gradient": (4, 2, 0)}
-WIDE_MAPS = MAPS | {"affine": (37, 3, 1), "affine_words": (37, 3, 1), "rescale": (19, 3, 0)}
-#: Besides, of reductions of floats, in float64 and in float32: is a value finite?
-FINITE = {"f2": (0, 1), "f4": (0, 1), "f8": (1, 0)}
+WIDENING = Work(42, conversions=6)  # besides, for each group of values, in float32
+#: ... by a map, and by one of 64-bit integers.
+MAPS = {"affine": Work(2, 1), "affine_words": Work(19, 3, 1), "rescale": Work(5, 2), "gradient": Work(4, 2)}
+WIDE_MAPS = MAPS | {"affine": Work(37, 3, 1), "affine_words": Work(37, 3, 1), "rescale": Work(19, 3)}
+#: Besides, in reductions of floats: is a value finite?
+FINITE = {"f2": Work(singles=1), "f4": Work(singles=1), "f8": Work(1)}
 
 
 def conversions(*dtypes: np.dtype) -> int:
@@ -74,8 +78,9 @@ class Case(NamedTuple):
     maker: str
     arguments: tuple[Any, ...]
     parts: tuple[str, ...] = ()  # or the one that is made
-    itemsize: int = 0  # bytes that are read for a value by those that walk data
-    work: Work | None = None
+    itemsize: int = 0  # bytes of the widest of what walks read
+    work: Work | None = None  # of a value
+    once: Work = Work()  # of a group of values besides
 
     @property
     def name(self) -> str:
@@ -85,12 +90,12 @@ class Case(NamedTuple):
 
 def reduction(maker: str, arguments: tuple[Any, ...], step: str, read: tuple[np.dtype, ...], converts: int) -> Case:
     """Two walks, and the fold of what they leave."""
-    additions, products, split = STEPS[step]
-    doubles, singles = FINITE.get(read[0].str[1:], (0, 0)) if step != "gradients" else (0, 0)
-    if read[0].kind == "f" and step not in ("gradients", "exact"):  # what is not finite has a sum of its own
-        doubles += 1
-    work = Work(additions + doubles, products, split, converts, singles, max(dtype.itemsize for dtype in read))
-    return Case(maker, arguments, ("rows", "columns", "close"), sum(dtype.itemsize for dtype in read), work)
+    finite = FINITE.get(read[0].str[1:], Work()) if step != "gradients" else Work()
+    special = Work(1) if read[0].kind == "f" and step not in ("gradients", "exact") else Work()  # has a sum of its own
+    work = STEPS[step].times(1, finite).times(1, special).times(1, Work(conversions=converts))
+    once = WIDENING if step.startswith("narrow") else Work()
+    itemsize = max(dtype.itemsize for dtype in read)
+    return Case(maker, arguments, ("rows", "columns", "close"), itemsize, work, once)
 
 
 def map_case(transform: str, arithmetic: str, storage: np.dtype, other: np.dtype, output: np.dtype) -> Case:
@@ -98,10 +103,9 @@ def map_case(transform: str, arithmetic: str, storage: np.dtype, other: np.dtype
     read = (storage, other) if transform == "gradient" else (storage,)
     wide = arithmetic == "wide"
     converts = conversions(*read, output) + (wide and transform != "gradient")
-    counts = (WIDE_MAPS if wide else MAPS)[transform]
-    work = Work(*counts, converts, 0, max(dtype.itemsize for dtype in read))
+    work = (WIDE_MAPS if wide else MAPS)[transform].times(1, Work(conversions=converts))
     arguments = (transform, arithmetic, storage, other, output)
-    return Case("mapping", arguments, ("rows", "columns"), sum(dtype.itemsize for dtype in read), work)
+    return Case("mapping", arguments, ("rows", "columns"), max(dtype.itemsize for dtype in read), work)
 
 
 def cases_of(arithmetic: str, storage: np.dtype) -> Iterable[Case]:
@@ -109,7 +113,10 @@ def cases_of(arithmetic: str, storage: np.dtype) -> Iterable[Case]:
     converts = conversions(storage) + (arithmetic == "wide")
     for counts in ("all", "marked", *(("numbers",) if storage.kind == "f" else ())):
         given, read = (arithmetic, storage, counts), (storage, np.dtype("u1")) if counts == "marked" else (storage,)
-        yield reduction("moments", given, arithmetic, read, converts)
+        integral = arithmetic in ("byte", "short")
+        yield reduction("moments", given, arithmetic, read, 0 if integral else converts)
+        if arithmetic in ("half", "single"):
+            yield reduction("narrow_moments", given, f"narrow-{arithmetic}", read, 1)
         yield reduction("exact_sums", given, "exact", read, 0)
     yield reduction("weighted", (storage,), "weighted", (storage, F8), converts)
     for other in FLOATS:
@@ -135,7 +142,7 @@ def every_case() -> dict[str, Case]:
     for dtype in FLOATS:
         found += [Case("mark", ("numbers", dtype)), Case("keep", (dtype,)), Case("unstage", (dtype, dtype))]
     found += [Case("unstage", (F8, dtype)) for dtype in INTEGERS]
-    found += [Case("mark", ("false", np.dtype("u1"))), Case("fill", (np.dtype("u1"),))]
+    found += [Case("mark", ("false", np.dtype("u1"))), Case("fill", (np.dtype("u1"),)), Case("fill", (F8,))]
     found += [Case("of_channels", (name,)) for name in channels.KERNELS]
     return {case.name: case for case in found}
 
@@ -166,8 +173,8 @@ def compiled(kernel: Any) -> dict[Capability, str]:
     return {capability: library.get_asm_str(cc=capability) for capability in CAPABILITIES}
 
 
-def allowed(found: Work, expected: Work, capability: Capability) -> bool:
-    """Whether a loop does what it should.
+def allowed(found: Work, expected: Work, values: int, capability: Capability) -> bool:
+    """Whether a loop does what it should for so many values.
 
     NVVM is another one from 10.0 on: it may leave out an addition of 0, multiply small integers as such, and convert
     once more in a branch that few values take.
@@ -177,11 +184,20 @@ def allowed(found: Work, expected: Work, capability: Capability) -> bool:
     saved = [now - then for now, then in zip(expected[:2], found[:2], strict=True)]
     more = found.conversions - expected.conversions
     exact = expected._replace(additions=0, products=0, conversions=0)
-    return found._replace(additions=0, products=0, conversions=0) == exact and {0, 1}.issuperset((*saved, more))
+    return found._replace(additions=0, products=0, conversions=0) == exact and all(
+        0 <= n <= values for n in (*saved, more)
+    )
 
 
-def faults_of(ptx: str, capability: Capability, expected: tuple[int, Work] | None, folder: Path) -> list[str]:
-    """What is not as it should be. If loops are expected to read data: bytes of a value, and what is done with it."""
+def does(loop: Loop, case: Case, values: int, capability: Capability) -> bool:
+    """Whether a loop does what is expected for each of ``values``; a compiler may unroll the loop over them in part."""
+    assert case.work is not None
+    together = [n for n in (1, 2, 4, 8, 16) if n <= values]
+    return any(allowed(loop.work, case.work.times(n, case.once), n, capability) for n in together)
+
+
+def faults_of(ptx: str, capability: Capability, case: Case, values: int, part: str, folder: Path) -> list[str]:
+    """What is not as it should be; of kernels that walk data, also in their loops."""
     if re.search(r"\bcall\b", ptx):
         return ["calls a function that is not compiled with it"]
     usage = assembled(ptx, capability, folder)
@@ -190,11 +206,12 @@ def faults_of(ptx: str, capability: Capability, expected: tuple[int, Work] | Non
         found.append(f"not all in registers: {usage.memory}")
     if usage.registers > MOST_REGISTERS:
         found.append(f"{usage.registers} registers")
-    if expected:
-        itemsize, work = expected
-        done = work_per_value(ptx, itemsize)
-        if not done or not all(allowed(some, work, capability) for some in done):
-            found.append(f"loops do {done or 'nothing'}, not {work}")
+    if case.work and part != "close":
+        reading = reading_loops(ptx)
+        found += [f"a loop does {loop}" for loop in reading if not does(loop, case, values, capability)]
+        widest = max((loop.load for loop in reading), default=0)
+        if widest != (values * case.itemsize if part == "rows" else case.itemsize):
+            found.append(f"loads of {widest} bytes")
     return found
 
 
@@ -205,11 +222,11 @@ def test_kernels_compile_and_are_assembled(name, no_device, tmp_path):
 
     case = CASES[name]
     made = getattr(cuda_kernels, case.maker)(*case.arguments)
+    values = getattr(made, "values", 1)
     faults = {}
     for part in case.parts or ("",):
-        expected = (case.itemsize, case.work) if case.work and part != "close" else None
         for capability, ptx in compiled(getattr(made, part) if part else made).items():
-            faults[part, capability] = faults_of(ptx, capability, expected, tmp_path)
+            faults[part, capability] = faults_of(ptx, capability, case, values, part, tmp_path)
     assert {where: some for where, some in faults.items() if some} == {}
 
 
@@ -237,9 +254,8 @@ $L__BB0_4:
 """
 
 
-@pytest.mark.parametrize(("itemsize", "singles"), [(4, 1), (16, 4)])
-def test_innermost_loop_is_found_and_counted(itemsize, singles):
-    assert work_per_value(SOME, itemsize) == {Work(0, 0, 0, 0, singles, 16)}
+def test_innermost_loop_is_found_and_counted():
+    assert reading_loops(SOME) == [Loop(Work(singles=4), 16)]
 
 
 SPLIT = """
@@ -252,7 +268,7 @@ SPLIT = """
 def test_fused_additions_count_but_for_split_products():
     fused = "fma.rn.f64 \t%fd6, %fd5, %fd3, %fd4;"
     text = SOME.replace("    add.f32 \t%f1, %f1, %f2;", SPLIT + fused)
-    assert work_per_value(text, 16) == {Work(1, 2, 1, 0, 3, 16)}
+    assert reading_loops(text) == [Loop(Work(1, 2, 1, 0, 3), 16)]
 
 
 def test_split_product_of_other_numbers_is_found():

@@ -77,11 +77,21 @@ MOMENTS: dict[str, Bindings] = {
     | _FLOATS
     | {"step": steps.double, "ATTEMPTS": 2, "scale_for": rules.scale_double, "align": rules.align_scales},
 }
-_NARROW: Bindings = _MOMENTS | _FLOATS | {"NOTHING": narrow.NOTHING, "widen": narrow.widen, "pack": narrow.pack}
+_NARROW: Bindings = (
+    _MOMENTS
+    | _FLOATS
+    | {"centre_of": narrow.centre, "NOTHING": narrow.NOTHING, "widen": narrow.widen, "pack": narrow.pack}
+)
 #: ... of some of them, where float64 is slow, in float32 ...
 NARROW_MOMENTS: dict[str, Bindings] = {
     "half": _NARROW | {"step": narrow.half},
-    "single": _NARROW | {"step": narrow.single, "ATTEMPTS": 2, "scale_for": narrow.scale, "align": rules.align_scales},
+    "single": _NARROW
+    | {
+        "step": narrow.single,
+        "ATTEMPTS": 2,
+        "scale_for": narrow.scale,
+        "align": rules.align_scales,
+    },
 }
 #: ... by what counts ...
 COUNTS: dict[str, Bindings] = {
