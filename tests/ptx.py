@@ -136,32 +136,31 @@ class Work(NamedTuple):
         return Work(*(n * each + more for each, more in zip(self, once, strict=True)))
 
 
-class Loop(NamedTuple):
-    """A loop that reads data."""
-
-    work: Work  # of one turn
-    load: int  # bytes of the widest load
-
-
-def reading_loops(ptx: str) -> list[Loop]:
-    """The innermost loops that read data and compute, with those that are in them; if none computes, that only read."""
+def reading_loops(ptx: str, idle: Work | None = None) -> list[Work]:
+    """What the innermost loops that read data do, with those in them; loops whose work is ``idle`` do not count."""
     graph = blocks(ptx)
     reading = []
     for loop in loops(graph, set(range(len(graph)))):
         names = Counter(name for at in loop for name in graph[at].names)
-        if any(map(_LOAD.fullmatch, names)):
-            reading.append((loop, _read(names)))
-    computing = [(loop, read) for loop, read in reading if read.work != Work()]
-    reading = computing or reading
-    return [read for loop, read in reading if not any(other < loop for other, _ in reading)]
+        if any(map(_LOAD.fullmatch, names)) and (work := _work(names)) != idle:
+            reading.append((loop, work))
+    return [work for loop, work in reading if not any(other < loop for other, _ in reading)]
 
 
-def _read(names: Counter[str]) -> Loop:
+def widest_load(ptx: str) -> int:
+    """Bytes that are read at once in loops, at most."""
+    graph = blocks(ptx)
+    names = {name for loop in loops(graph, set(range(len(graph)))) for at in loop for name in graph[at].names}
+    loads = (found for name in names if (found := _LOAD.fullmatch(name)) is not None)
+    return max((int(found[1] or 1) * int(found[2]) // 8 for found in loads), default=0)
+
+
+def _work(names: Counter[str]) -> Work:
     def of(pattern: str) -> int:
         return sum(n for name, n in names.items() if re.fullmatch(pattern, name))
 
     fused, split, split_singles = of(r"fma\.rn\.f64"), of(r"mul\.rn\.f64"), of(r"mul\.rn\.f32")
-    work = Work(
+    return Work(
         additions=of(r"(add|sub)(\.rn)?\.f64") + fused - split,
         products=of(r"mul\.f64") + fused,
         split=split,
@@ -169,5 +168,3 @@ def _read(names: Counter[str]) -> Loop:
         singles=of(r"(add|sub|mul|fma)(\.rn)?\.f32") - 2 * split_singles,
         split_singles=split_singles,
     )
-    loads = (found for name in names if (found := _LOAD.fullmatch(name)) is not None)
-    return Loop(work, max(int(found[1] or 1) * int(found[2]) // 8 for found in loads))

@@ -45,6 +45,7 @@ class _Way(NamedTuple):
     term_rows: int
     threads: int
     closing: int
+    values: int  # that a thread has under way at once, at most
 
 
 class Reduction(NamedTuple):
@@ -81,7 +82,7 @@ def _bound(label: str, bindings: Bindings, way: _Way, threads: int, values: int)
 
 
 def _reduction(label: str, bindings: Bindings, storage: np.dtype, other: np.dtype, way: _Way) -> Reduction:
-    values = variants.values_of(storage, other)
+    values = min(way.values, variants.values_of(storage, other))
     bound = _bound(label, bindings, way, way.threads, values)
     walk = (storage, other, *(int,) * 10, F8, int, int, way.word, F8)
     close = _closing(way, tuple((name, bindings[name]) for name in variants.CLOSING if name in bindings))
@@ -98,14 +99,14 @@ def _closing(way: _Way, bindings: tuple[tuple[str, Any], ...]) -> Kernel:
     return Kernel(close, (way.word, F8, int, int, int, F8, int, int, way.word, F8))
 
 
-_MOMENTS = _Way((grid_moments,), F8, SLOT_ROWS, CLOSED_ROWS, TERMS, THREADS, CLOSING)
+_MOMENTS = _Way((grid_moments,), F8, SLOT_ROWS, CLOSED_ROWS, TERMS, THREADS, CLOSING, 16)
 
 
 @functools.cache
 def _exact(rows: int) -> _Way:
     """In so many words: a thread's take up to 1.6 KiB of the 48 that a block has."""
     threads = THREADS if SIMULATED else 16 if rows > 100 else 64
-    return _Way((limbs, deposits, exact), I8, rows, rows, 1, threads, threads)
+    return _Way((limbs, deposits, exact), I8, rows, rows, 1, threads, threads, 8)  # with 16, 130 registers
 
 
 @functools.cache
