@@ -43,7 +43,6 @@ REASON = lacking()
 if REASON and os.environ.get("FASTBN_REQUIRE_PTX") == "1":
     raise RuntimeError(REASON)
 
-VECTOR = 16  # bytes of the loads along rows
 #: What is done for each value: by a step of a reduction ...
 STEPS = {
     "byte": Work(),
