@@ -3,7 +3,7 @@
 (s, c, t) take the values and (q, f, g) their squares, each with the rounding errors of the word before; after 64 values
 they are added to float64 words. Where all values have one sign and lie within a factor 2 of each other, squares are
 multiples of 2^-46 of the largest, and 64 of them, with all errors, fit three words of 24 bits: nothing is lost. Else at
-most 2^-48 of the largest square is, of sums that are at least 8 times as large (docs/design.md). A value takes 27
+most 2^-47 of the largest square is, where 64 are as large (docs/design.md). A value takes 27
 (float16) or 34 (float32) additions and products in float32, and 0.7 in float64.
 """
 
