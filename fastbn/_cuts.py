@@ -47,6 +47,7 @@ class Sizes(NamedTuple):
 class Cut(NamedTuple):
     """How work on an (outer, channel, inner) array is divided."""
 
+    sizes: Sizes
     geometry: np.ndarray  # what the kernels read (places: ``_kernels/sizes.py``)
     along_rows: bool  # which of the two walks of the reduction ...
     map_along_rows: bool  # ... and of the map
@@ -101,7 +102,7 @@ def cut(sizes: Sizes) -> Cut:
     groups = -(-blocks // reduced)
     units = -(-blocks // group) * (chunks if map_along_rows else -(-outer // rows))
     walks = along_rows, map_along_rows
-    return Cut(geometry, *walks, channels, block, blocks, segments, chunks, spread, groups, units)
+    return Cut(sizes, geometry, *walks, channels, block, blocks, segments, chunks, spread, groups, units)
 
 
 def limit_segments(cut: Cut, size: int) -> Cut:

@@ -8,6 +8,7 @@ from, on the same device, and work is ordered on the stream that is current ther
 
 import contextlib
 import importlib
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
@@ -243,7 +244,7 @@ _ANYBODY = Library()
 
 
 def _cuda() -> Any:
-    return importlib.import_module("numba.cuda")
+    return sys.modules.get("numba.cuda") or importlib.import_module("numba.cuda")
 
 
 def _numba_stream(place: Place) -> Any:

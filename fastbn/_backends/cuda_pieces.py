@@ -4,6 +4,7 @@ A copy has its kept axes first and no gaps, so that kernels see it as (1, channe
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,18 +12,14 @@ import numpy as np
 
 from .._cuts import Sizes
 from .._devices import OnDevice, Place, empty, upload
-from .._layout import Axes, Block, View, blocks, direct_view
+from .._layout import Axes, Block, blocks, direct_view
 from .._selection import Selection
 from ._cuda_machine import Kernel, Launches
 from .cuda_kernels import ALONE, F8, MOST_BLOCKS, U1, fill, keep, mark, mark_nodata, stage, unstage, weigh
 
 _RANK = 4  # axes that kernels walk
+_CHUNK = 1 << 13  # numbers
 _PIECE = 1 << 26  # bytes of a copy at most, unless one value of each channel has more
-
-
-def sizes_of(view: View) -> Sizes:
-    """Sizes and strides of a view."""
-    return Sizes(*(int(n) for n in view.cut.geometry[:5]))
 
 
 def address_of(array: np.ndarray) -> int:
@@ -57,9 +54,9 @@ def walk_of(arrays: tuple[np.ndarray, ...], axes: Axes) -> Walk | None:
     first, last = views[0], views[-1]
     assert first is not None
     assert last is not None
-    if first.order != last.order or sizes_of(first) != sizes_of(last):
+    if first.order != last.order or first.cut.sizes != last.cut.sizes:
         return None
-    return Walk(first.flat, last.flat, sizes_of(first), first.order)
+    return Walk(first.flat, last.flat, first.cut.sizes, first.order)
 
 
 class Group(NamedTuple):
@@ -102,6 +99,19 @@ class Stage:
         self._place = place
         self._launches = launches
         self._rooms: dict[tuple[str, np.dtype], OnDevice] = {}
+        self._chunk: OnDevice | None = None
+        self._taken = 0
+
+    def scratch(self, *shape: int) -> OnDevice:
+        """Float64 numbers that nobody keeps after the call; small ones are parts of one allocation."""
+        size = math.prod(shape)
+        if size > _CHUNK // 4:
+            return empty(shape, F8, self._place)
+        if self._chunk is None or self._taken + size > _CHUNK:
+            self._chunk, self._taken = empty((_CHUNK,), F8, self._place), 0
+        part: np.ndarray = self._chunk[self._taken : self._taken + size]
+        self._taken += size
+        return part.reshape(shape)  # type: ignore[return-value]
 
     def room(self, purpose: str, size: int, dtype: np.dtype) -> OnDevice:
         """Memory for a piece: what was there before is no longer needed when kernels write to it."""
@@ -157,14 +167,19 @@ class Stage:
     def vector(self, numbers: Any) -> OnDevice:
         """Numbers of channels as float64 on the device, in C order."""
         if isinstance(numbers, OnDevice):
-            return self.dense(numbers, numbers.dtype, F8).reshape(numbers.shape)
+            made = self.scratch(*numbers.shape)
+            self.into(numbers, numbers.dtype, made)
+            return made
         some = np.array(numbers, np.float64, order="C", ndmin=1)
         bits = some.view(np.int64).reshape(-1)
         if some.size == 0 or not (bits == bits[0]).all():
             return upload(some, self._place)
         # Of one number for all, as most gamma and beta, nothing is copied: CUDA graphs can hold such calls.
-        made = empty(some.shape, F8, self._place)
-        self._each(fill(F8), some.size, made, some.size, float(some.flat[0]))
+        return self.filled(self.scratch(*some.shape), float(some.flat[0]))
+
+    def filled(self, made: OnDevice, number: float) -> OnDevice:
+        """One number everywhere."""
+        self._each(fill(F8), made.size, made, made.size, number)
         return made
 
     def copy(self, purpose: str, array: np.ndarray, axes: Axes, block: Block, storage: np.dtype) -> OnDevice:

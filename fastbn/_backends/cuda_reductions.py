@@ -9,8 +9,9 @@ from .._devices import OnDevice, Place, empty
 from .._kernels.grid.places import END_ROWS
 from .._layout import Axes, Block
 from ._cuda_machine import Launches
-from .cuda_kernels import F8, Reduction
+from .cuda_kernels import Reduction
 from .cuda_pieces import Stage, Walk, groups_of, sizes_of_copies, walk_of_copies
+from .device_moments import ends_of
 from .grids import Grid, cut_grid, power
 
 Copies = Callable[[Block], tuple[np.ndarray, np.ndarray]]
@@ -33,8 +34,8 @@ class Reducer:
         copies: Copies,
         itemsize: int,
         centre: np.ndarray | None,
-    ) -> tuple[OnDevice, OnDevice]:
-        """Sums and extremes of arrays where they are, or of copies of pieces; ``centre`` is what groups have."""
+    ) -> OnDevice:
+        """Sums of arrays where they are, or of copies of pieces, and extremes; ``centre`` is what groups have."""
         if walk is not None:
             grid = cut_grid(walk.sizes, kernels.way.threads, kernels.values)
             parts = self._parts(kernels, grid.slots, axes.channels)
@@ -43,7 +44,7 @@ class Reducer:
         if centre is not None and centre.shape[1] < axes.channels:
             each = np.broadcast_to(centre[..., np.newaxis], (*centre.shape, axes.channels // centre.shape[1]))
             centre = self._stage.vector(each).reshape(len(centre), axes.channels)
-        closed: list[OnDevice] = []
+        closed: OnDevice | None = None
         for group in groups_of(array, axes, itemsize):
             here = (slice(None), *group.kept)
             about = centre
@@ -61,15 +62,16 @@ class Reducer:
             found = self._closed(kernels, *parts, about)
             if group.channels == axes.channels:
                 return found
-            closed = closed or [empty((len(part), axes.channels), part.dtype, self._place) for part in found]
-            for whole, part in zip(closed, found, strict=True):
-                self._stage.spread(part, part.dtype, whole.reshape(-1, *axes.shape)[here])
-        return closed[0], closed[1]
+            if closed is None:
+                closed = empty((len(found), axes.channels), found.dtype, self._place)
+            self._stage.spread(found, found.dtype, closed.reshape(-1, *axes.shape)[here])
+        assert closed is not None
+        return closed
 
     def _parts(self, kernels: Reduction, slots: int, channels: int) -> tuple[OnDevice, OnDevice]:
         """Room for slots and their extremes."""
-        words = empty((slots, kernels.way.slot_rows, channels), kernels.way.word, self._place)
-        return words, empty((slots, END_ROWS, channels), F8, self._place)
+        words = self._stage.scratch(slots, kernels.way.slot_rows, channels).view(kernels.way.word)
+        return words, self._stage.scratch(slots, END_ROWS, channels)  # type: ignore[return-value]
 
     def _reduce(
         self, kernels: Reduction, walk: Walk, grid: Grid, centre: np.ndarray | None, parts: np.ndarray, ends: np.ndarray
@@ -83,18 +85,16 @@ class Reducer:
         kernel = kernels.rows if grid.along_rows else kernels.columns
         self._launches.add(kernel, grid.blocks, kernels.way.threads, *arguments)
 
-    def _closed(
-        self, kernels: Reduction, parts: np.ndarray, ends: np.ndarray, centre: np.ndarray | None
-    ) -> tuple[OnDevice, OnDevice]:
-        """Fold the slots of each channel."""
+    def _closed(self, kernels: Reduction, parts: np.ndarray, ends: np.ndarray, centre: np.ndarray | None) -> OnDevice:
+        """Fold the slots of each channel: rows of sums, and those of extremes, as bits of the same type."""
         slots, _, channels = parts.shape
         way = kernels.way
-        closed = empty((way.closed_rows, channels), way.word, self._place)
-        closed_ends = empty((END_ROWS, channels), F8, self._place)
+        closed = empty((way.closed_rows + END_ROWS, channels), way.word, self._place)
+        closed_ends = ends_of(closed)
         lanes = power(slots, way.closing)
         arguments = (parts, ends, channels, slots, lanes, *_centre(centre, ends, channels), closed, closed_ends)
         self._launches.add(kernels.close, -(-channels // (way.closing // lanes)), way.closing, *arguments)
-        return closed, closed_ends
+        return closed
 
 
 def _centre(centre: np.ndarray | None, nothing: np.ndarray, channels: int) -> tuple[np.ndarray, int, int]:

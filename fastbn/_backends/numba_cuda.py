@@ -6,6 +6,7 @@ kernels can walk are read where they are; others, and what masks say, go through
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,7 +26,7 @@ from ._cuda_machine import Launches, ratio_of
 from .cuda_kernels import ALONE, F8, THREADS, Map, Reduction
 from .cuda_pieces import Stage, Walk, groups_of, walk_of, walk_of_copies
 from .cuda_reductions import Reducer
-from .device_moments import DeviceMoments, fetched_ends
+from .device_moments import DeviceMoments, ends_of, extremes
 from .grids import cut_grid
 
 _MOMENTS = {"float64": cuda_kernels.moments, "float32": cuda_kernels.narrow_moments}
@@ -69,7 +70,7 @@ class Grids:
         """Counts, how many, and extremes in two words each."""
         state = self._state(moments)
         if isinstance(moments, DeviceMoments):
-            ends = moments.ends
+            ends = ends_of(moments.closed)
         else:
             ends = self._stage.vector(np.array([*two_words(moments.least), *two_words(moments.greatest)]))
         return state[0], state.shape[1], ends[LEAST], ends[LEAST_TAIL], ends[GREATEST], ends[GREATEST_TAIL]
@@ -85,16 +86,16 @@ class Grids:
         if x.selection is not None and x.selection.weights is not None:
             return self._weighted(x, x.selection, axes)
         kernels = _MOMENTS[accumulators(ratio_of(self._place.device))]
-        return DeviceMoments(*self._sums(kernels, x, axes), x.storage)
+        return DeviceMoments(self._sums(kernels, x, axes), x.storage)
 
     def reduce_exact(self, x: Operand, axes: Axes) -> ExactSums:
         """Exact sums and extremes of every channel of a non-empty array, on the host: waits for the device."""
         with self._launches:
-            closed, ends = self._sums(cuda_kernels.exact_sums, x, axes)
-        state = closed.place.library.host(closed)
-        return ExactSums(state, *fetched_ends(ends, x.storage), EXACT_WORDS[x.arithmetic])
+            closed = self._sums(cuda_kernels.exact_sums, x, axes)
+        rows = closed.place.library.host(closed)
+        return ExactSums(rows[:-END_ROWS], *extremes(ends_of(rows), x.storage), EXACT_WORDS[x.arithmetic])
 
-    def _sums(self, method: Callable[..., Reduction], x: Operand, axes: Axes) -> tuple[OnDevice, OnDevice]:
+    def _sums(self, method: Callable[..., Reduction], x: Operand, axes: Axes) -> OnDevice:
         """Sums and extremes by a method of an array of which some values may not count."""
         selection = x.selection
         counts = "all" if selection is None else "marked" if selection.marked else "numbers"
@@ -118,10 +119,10 @@ class Grids:
 
         centre = self._stage.vector(np.zeros((CLOSED_ROWS, axes.channels)))
         for _ in range(2):
-            centre, ends = self._reducer.reduced(kernels, x.stored, axes, None, copies, x.storage.itemsize + 9, centre)
+            centre = self._reducer.reduced(kernels, x.stored, axes, None, copies, x.storage.itemsize + 9, centre)
         if selection.scale != 1.0:
             self._of_channels("scale_weights", axes.channels, centre, axes.channels, 1.0 / selection.scale)
-        return DeviceMoments(centre, ends, x.storage, weighted=True)
+        return DeviceMoments(centre, x.storage, weighted=True)
 
     def total(
         self, parts: Iterable[list[tuple[np.ndarray, np.ndarray]]], channels: int
@@ -141,7 +142,7 @@ class Grids:
         axes = split_axes(rows.shape, 1)
         walk = walk_of((rows, rows), axes)
         centre = self._stage.vector(np.zeros((MOMENT_ROWS, axes.channels)))
-        closed, _ = self._reducer.reduced(cuda_kernels.gradients_of(F8, F8), rows, axes, walk, _never, 16, centre)
+        closed = self._reducer.reduced(cuda_kernels.gradients_of(F8, F8), rows, axes, walk, _never, 16, centre)
         return closed[SUM : SUM_2 + 1]
 
     @_launched
@@ -161,7 +162,7 @@ class Grids:
     ) -> np.ndarray:
         """Coefficients of ``(x - mean) gamma / sqrt(var + eps) + beta``."""
         state = self._state(moments)
-        groups, coefficients = state.shape[1], self._empty(KNOBS * gamma.size)
+        groups, coefficients = state.shape[1], self._stage.scratch(KNOBS * gamma.size)
         scale, shift = self._stage.vector(gamma), self._stage.vector(beta)
         members, numbers = gamma.size // groups, (eps, float(ddof), constant)
         self._of_channels("standardize_channels", groups, state, groups, members, scale, shift, *numbers, coefficients)
@@ -171,7 +172,7 @@ class Grids:
     def destandardize(self, moments: Found, gamma: Any, beta: Any, eps: float, ddof: int) -> np.ndarray:
         """Coefficients of the inverse map."""
         state = self._state(moments)
-        channels, coefficients = state.shape[1], self._empty(KNOBS * gamma.size)
+        channels, coefficients = state.shape[1], self._stage.scratch(KNOBS * gamma.size)
         scale, shift = self._stage.vector(gamma), self._stage.vector(beta)
         self._of_channels(
             "destandardize_channels", channels, state, channels, scale, shift, eps, float(ddof), coefficients
@@ -182,7 +183,7 @@ class Grids:
     def rescale(self, moments: Found, onto: Interval, least: float, constant: float) -> np.ndarray:
         """Coefficients of the map of a channel's extremes onto an interval."""
         ends = self._extremes(moments)
-        channels, coefficients = ends[1], self._empty(KNOBS * ends[1])
+        channels, coefficients = ends[1], self._stage.scratch(KNOBS * ends[1])
         self._of_channels("rescale_channels", channels, *ends, *onto, least, constant, coefficients)
         return coefficients
 
@@ -190,7 +191,7 @@ class Grids:
     def unscale(self, moments: Found, interval: Interval) -> np.ndarray:
         """Coefficients of the inverse map."""
         ends = self._extremes(moments)
-        channels, coefficients = ends[1], self._empty(KNOBS * ends[1])
+        channels, coefficients = ends[1], self._stage.scratch(KNOBS * ends[1])
         self._of_channels("unscale_channels", channels, *ends, *interval, coefficients)
         return coefficients
 
@@ -210,9 +211,10 @@ class Grids:
     @_launched
     def moments_of(self, mean: np.ndarray, var: np.ndarray) -> DeviceMoments:
         """Running statistics as the moments of one value per channel."""
-        state = self._empty(MOMENT_ROWS, mean.size)
+        # No extremes.
+        state = self._stage.filled(self._empty(MOMENT_ROWS + END_ROWS, mean.size), math.nan)
         self._of_channels("state_of", mean.size, self._stage.vector(mean), self._stage.vector(var), mean.size, state)
-        return DeviceMoments(state, self._stage.vector(np.full((END_ROWS, mean.size), np.nan)), F8)
+        return DeviceMoments(state, F8)
 
     @_launched
     def without_means(self, moments: Found) -> DeviceMoments:
@@ -220,7 +222,7 @@ class Grids:
         state = self._state(moments)
         centred = self._empty(*state.shape)
         self._of_channels("drop_means", state.shape[1], state, state.shape[1], centred)
-        return DeviceMoments(centred, centred, F8)
+        return DeviceMoments(centred, F8)
 
     # Work in between
 
@@ -316,7 +318,7 @@ class Grids:
     def _centred(self, x: Operand, axes: Axes, moments: Found) -> tuple[Operand, DeviceMoments]:
         """64-bit integers as float64 differences from their mean, in an array of their size."""
         state = self._state(moments)
-        groups, coefficients = state.shape[1], self._empty(KNOBS * axes.channels)
+        groups, coefficients = state.shape[1], self._stage.scratch(KNOBS * axes.channels)
         members = axes.channels // groups
         self._of_channels("take_means", axes.channels, state, groups, members, coefficients)
         assert isinstance(x.stored, OnDevice)
@@ -348,9 +350,9 @@ class Grids:
             return values, gradient
 
         size = x.storage.itemsize + dy.storage.itemsize + 1
-        sums, _ = self._reducer.reduced(kernels, x.stored, axes, walk, copies, size, state)
+        sums = self._reducer.reduced(kernels, x.stored, axes, walk, copies, size, state)
         dgamma, dbeta = empty(axes.shape, F8, self._place), empty(axes.shape, F8, self._place)
-        coefficients = self._empty(KNOBS * channels)
+        coefficients = self._stage.scratch(KNOBS * channels)
         vectors = self._stage.vector(gamma), eps, dgamma, dbeta, coefficients
         self._of_channels("differentiate_channels", groups, sums, state, groups, channels // groups, *vectors)
         if out is not None:
