@@ -177,7 +177,8 @@ class Kernel:
             for v, kind in zip(arguments, self._types, strict=True)
         ]
         if SIMULATED:
-            self._compiled[blocks, threads](*given)
+            with _lock:  # the simulator runs one kernel at a time
+                self._compiled[blocks, threads](*given)
             return
         with _active(place.device), memory_errors():
             _configured(self._compiled, blocks, threads, _stream(place.device, place.stream))(*given)
