@@ -12,6 +12,8 @@ import gc
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -228,6 +230,18 @@ def test_kernels_compile_and_are_assembled(name, no_device, tmp_path):
         for capability, ptx in compiled(getattr(made, part) if part else made).items():
             faults[part, capability] = faults_of(ptx, capability, case, values, part, tmp_path)
     assert {where: some for where, some in faults.items() if some} == {}
+
+
+@pytest.mark.skipif(REASON is not None, reason=str(REASON))
+def test_kernels_are_kept_on_disk(tmp_path):
+    script = Path(__file__).with_name("kernels_on_disk.py")
+    variables = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    found = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=variables, check=False)
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout.split())
+    assert found == [["0", "5"], ["5", "0"]]
 
 
 SOME = """
