@@ -7,12 +7,13 @@ import functools
 from typing import NamedTuple
 
 from .._cuts import Sizes
+from ._cuda_machine import SIMULATED
 
 _NARROW = 16  # inner sizes below are walked by columns, if there are rows enough ...
 _ROWS = 64  # ... so many
 _BLOCKS = 1024  # that shall be there at least, if there is work for them: a large GPU runs about so many at a time
-_SHARE = 8192  # values of a part of a channel at least, if it is cut
-_SHARE_ROWS = 256  # rows of a part of a column at least
+# Values of a part of a channel, and rows of a part of a column, at least, if it is cut. The simulator has small arrays.
+_SHARE, _SHARE_ROWS = (128, 32) if SIMULATED else (8192, 256)
 _EACH = 8  # values of a thread at least, if its channel has so many, and two of what it has under way at once
 _WHOLE = 16  # a part has a multiple of so many values: groups of neighbours are not cut
 
