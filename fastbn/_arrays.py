@@ -113,6 +113,12 @@ def plain_array(value: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name}: got no rectangular array ({error})") from None
 
 
+def refuse_device(value: Any, name: str, reason: str) -> None:
+    """Refuse an array on a device, which would be copied from there, or read where it is not."""
+    if on_device(value, name) is not None:
+        raise TypeError(f"{name}: got {type(value).__name__} on a device; wants an array on the host, {reason}")
+
+
 def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
     array = plain_array(x, name)
@@ -241,11 +247,11 @@ def _output(out: Any, source: np.ndarray) -> np.ndarray:
 def beside(name: str, value: Any, source: np.ndarray) -> np.ndarray:
     """As `same_device`; but numbers and lists that somebody wrote out are short, and go to the device."""
     if isinstance(source, OnDevice) and isinstance(value, bool | int | float | list | tuple):
-        return upload(np.asarray(value), source)
+        return upload(plain_array(value, name), source)
     return same_device(name, value, source)
 
 
-def same_device(name: str, value: Any, source: np.ndarray) -> np.ndarray:
+def same_device(name: str, value: Any, source: np.ndarray | None) -> np.ndarray:
     """An argument on the device, or the host, where the data are: nothing of full size is copied unasked."""
     array = plain_array(value, name)
     if isinstance(source, OnDevice):
@@ -275,8 +281,10 @@ def _same_for_all(channels: int, value: float) -> np.ndarray:
     return np.full(channels, value)
 
 
-def channel_vector(value: Any, name: str, shape: tuple[int, ...], default: float) -> np.ndarray:
-    """A per-channel argument as a flat float64 vector, which nobody writes to."""
+def channel_vector(
+    value: Any, name: str, shape: tuple[int, ...], default: float, data: np.ndarray | None = None
+) -> np.ndarray:
+    """A per-channel argument as a flat float64 vector, which nobody writes to; on a device only beside data there."""
     if value is None:
         size = 1
         for n in shape:
@@ -289,5 +297,6 @@ def channel_vector(value: Any, name: str, shape: tuple[int, ...], default: float
     if array.shape != shape:
         raise ValueError(f"{name}: got shape {array.shape}; wants {shape}, one number per channel")
     if isinstance(array, OnDevice):
+        same_device(name, value, data)
         return array.view(np.uint8) if array.dtype.kind == "b" else array
     return np.array(array, dtype=np.float64).reshape(-1)  # a copy: it may be a view of what is written to

@@ -66,9 +66,11 @@ class OnDevice(np.ndarray):
 class _Memory:
     """What NumPy asks of somebody who has memory."""
 
-    def __init__(self, address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(
+        self, data: tuple[int, bool], shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype
+    ) -> None:
         self.__array_interface__ = {
-            "data": (address, False),
+            "data": data,  # address, and whether it is only to be read
             "shape": shape,
             "strides": strides,
             "typestr": dtype.str,
@@ -119,8 +121,7 @@ class Library:
 
     def seen(self, x: Any, name: str) -> OnDevice:
         """An argument as this package sees it."""
-        address, shape, strides, dtype = self._memory(x, name)
-        return self._placed(np.asarray(_Memory(address, shape, strides, dtype)), x)
+        return self._placed(np.asarray(_Memory(*self._memory(x, name))), x)
 
     def empty(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, beside: Place) -> Any:
         """A new array of theirs, with strides in bytes that leave no gaps."""
@@ -131,13 +132,16 @@ class Library:
 
     def host(self, seen: OnDevice) -> np.ndarray:
         """A copy, on the host, of a whole array: waits until what was asked of its stream is done."""
+        owner = seen.place.owner
         with _cuda().gpus[seen.place.device]:
-            return np.asarray(seen.place.owner.copy_to_host(stream=_numba_stream(seen.place)))
+            array = owner if hasattr(owner, "copy_to_host") else _cuda().as_cuda_array(owner, sync=False)
+            return np.asarray(array.copy_to_host(stream=_numba_stream(seen.place)))
 
     def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
         """A copy of a small array on the device, without waiting."""
+        made = self.empty(array.shape, dense(array.shape, array.dtype), array.dtype, beside)
         with _cuda().gpus[beside.device]:
-            made = _cuda().to_device(array, stream=_numba_stream(beside))
+            made.copy_to_device(array, stream=_numba_stream(beside))
         return self.beside_of(made, beside)
 
     def beside_of(self, made: Any, beside: Place) -> OnDevice:
@@ -151,17 +155,25 @@ class Library:
         view.place = Place(self, self._device(x), self._stream(x), x)
         return view
 
-    def _memory(self, x: Any, name: str) -> tuple[int, tuple[int, ...], tuple[int, ...], np.dtype]:  # noqa: ARG002
+    def _memory(self, x: Any, name: str) -> tuple[tuple[int, bool], tuple[int, ...], tuple[int, ...], np.dtype]:
         interface = x.__cuda_array_interface__
+        if interface.get("mask") is not None:
+            raise TypeError(f"{name}: got an array with a mask; wants a plain one, and what counts as where=")
         shape, dtype = tuple(interface["shape"]), np.dtype(interface["typestr"])
         strides = interface.get("strides")
-        return interface["data"][0], shape, dense(shape, dtype) if strides is None else tuple(strides), dtype
+        return interface["data"], shape, dense(shape, dtype) if strides is None else tuple(strides), dtype
 
     def _device(self, x: Any) -> int:  # noqa: ARG002
         return int(_cuda().get_current_device().id)
 
     def _stream(self, x: Any) -> int:
         return int(x.__cuda_array_interface__.get("stream") or 0)
+
+    def _finish(self, seen: OnDevice) -> None:
+        """Wait for an array whose stream is not the current one: for all streams, for it may be gone by now."""
+        if self._stream(seen.place.owner) != seen.place.stream:
+            with _cuda().gpus[seen.place.device]:
+                _cuda().synchronize()
 
 
 class _Numba(Library):
@@ -191,6 +203,7 @@ class _CuPy(Library):
         return cupy.ndarray(shape, dtype, memory.data, strides)
 
     def host(self, seen: OnDevice) -> np.ndarray:
+        self._finish(seen)
         return np.asarray(seen.place.owner.get())
 
     def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
@@ -217,20 +230,21 @@ class _Torch(Library):
         return torch.empty_strided(shape, steps, dtype=getattr(torch, dtype.name), device=beside.owner.device)
 
     def host(self, seen: OnDevice) -> np.ndarray:
-        return np.asarray(seen.place.owner.cpu().numpy())
+        self._finish(seen)
+        return np.asarray(seen.place.owner.detach().cpu().numpy())
 
     def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
         torch = importlib.import_module("torch")
         return self.beside_of(torch.from_numpy(array).to(beside.owner.device, non_blocking=True), beside)
 
-    def _memory(self, x: Any, name: str) -> tuple[int, tuple[int, ...], tuple[int, ...], np.dtype]:
+    def _memory(self, x: Any, name: str) -> tuple[tuple[int, bool], tuple[int, ...], tuple[int, ...], np.dtype]:
         try:
             dtype = np.dtype(str(x.dtype).removeprefix("torch."))
         except TypeError:
             raise TypeError(
                 f"{name}: got dtype {x.dtype}; wants float16/32/64, bool or an integer: convert it with x.float()"
             ) from None
-        return x.data_ptr(), tuple(x.shape), tuple(n * dtype.itemsize for n in x.stride()), dtype
+        return (x.data_ptr(), False), tuple(x.shape), tuple(n * dtype.itemsize for n in x.stride()), dtype
 
     def _device(self, x: Any) -> int:
         return int(x.device.index)
@@ -257,7 +271,8 @@ def on_device(x: Any, name: str) -> OnDevice | None:
     """An argument, if it is an array on a device."""
     if isinstance(x, OnDevice):
         return x
-    library = _LIBRARIES.get(type(x).__module__.partition(".")[0], _ANYBODY)
+    kinds = (kind.__module__.partition(".")[0] for kind in type(x).__mro__)  # subclasses may be of anybody
+    library = next((_LIBRARIES[kind] for kind in kinds if kind in _LIBRARIES), _ANYBODY)
     return library.seen(x, name) if library.holds(x) else None
 
 

@@ -31,7 +31,7 @@ class Incoming(NamedTuple):
 def open_gradient(dy: Any, x: Any, operand: Operand, out: Any) -> Incoming:
     """Check ``dy`` and ``out`` against the input ``x``, which ``operand`` describes."""
     gradient = as_operand(dy, "dy")
-    same_device("dy", gradient.stored, operand.stored)
+    same_device("dy", dy, operand.stored)
     if gradient.original.kind != "f":
         raise TypeError(f"dy: got dtype {gradient.original}; wants float16, float32 or float64")
     if gradient.stored.shape != operand.stored.shape:

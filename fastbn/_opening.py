@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Operand, as_operand, beside, plain_array
+from ._arrays import Operand, as_operand, beside, on_host, plain_array, same_device
 from ._backends import current
 from ._devices import OnDevice
 from ._layout import Axes, ChannelAxis, split_axes
@@ -105,6 +105,8 @@ def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:
     """In the dtype of the data: the float32 nearest to 0.1 is what "0.1" means in float32 data."""
     dtype = operand.original
     array = plain_array(nodata, "nodata")
+    if isinstance(array, OnDevice):
+        nodata = array = on_host(same_device("nodata", nodata, operand.stored))
     if not isinstance(nodata, np.ndarray | np.generic):  # lists with large integers would have become floats
         array = np.array(nodata, dtype=object)
     if array.shape not in ((), axes.shape):

@@ -108,7 +108,8 @@ def batch_norm(
     check_method(method)
     operand, axes = open_data(x, channel_axis, nan_policy, where)
     rules = check_convention(convention, momentum, eps)
-    scale, shift = channel_vector(gamma, "gamma", axes.shape, 1.0), channel_vector(beta, "beta", axes.shape, 0.0)
+    scale = channel_vector(gamma, "gamma", axes.shape, 1.0, operand.stored)
+    shift = channel_vector(beta, "beta", axes.shape, 0.0, operand.stored)
     given = {"running_mean": running_mean, "running_var": running_var}
     running = open_running(given, axes, training, operand.stored)
     mean, var = running.values()
@@ -212,7 +213,7 @@ def batch_norm_backward(
     operand, axes = open_data(x, channel_axis, where=where)
     check_stats(stats, axes)
     eps = check_eps(eps)
-    scale = channel_vector(gamma, "gamma", axes.shape, 1.0)
+    scale = channel_vector(gamma, "gamma", axes.shape, 1.0, operand.stored)
     incoming = open_gradient(dy, x, operand, out)
     if not operand.stored.size:
         return nothing(incoming, axes.shape)

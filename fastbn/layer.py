@@ -6,7 +6,7 @@ from typing import Any, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import number_dtype
+from ._arrays import number_dtype, refuse_device
 from ._channel_stats import ChannelStats
 from ._layout import split_axes
 from ._running import Default, check_convention
@@ -139,6 +139,7 @@ class BatchNorm:
         ValueError, TypeError
             As in `batch_norm`; nothing is changed then.
         """
+        refuse_device(x, "x", "where the parameters are")
         x = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
         by_batch = self.training or not self.track_running_stats
         channels = split_axes(x.shape, self.channel_axis).shape

@@ -217,8 +217,8 @@ def _open(x: Any, gamma: Any, beta: Any, axis: Any, eps: Any) -> _Case:
         normalized = split_axes(shape, axis)
     except (TypeError, ValueError) as error:  # the user knows the argument by another name
         raise type(error)(str(error).replace("channel_axis", "axis")) from None
-    scale = channel_vector(gamma, "gamma", normalized.shape, 1.0)
-    shift = channel_vector(beta, "beta", normalized.shape, 0.0)
+    scale = channel_vector(gamma, "gamma", normalized.shape, 1.0, operand.stored)
+    shift = channel_vector(beta, "beta", normalized.shape, 0.0, operand.stored)
     return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._apply import refuse_channels
-from ._arrays import Operand
+from ._arrays import Operand, refuse_device
 from ._channel_quantiles import ChannelQuantiles, counted
 from ._histogram import has_histogram, histogram_of
 from ._layout import Axes, ChannelAxis
@@ -79,6 +79,7 @@ def channel_quantiles(
     array([ 2.5, 17.5])
     """
     wanted = check_quantiles(q)
+    refuse_device(x, "x", "where quantiles are computed")
     operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
     return _quantiles(operand, axes, wanted, nan_policy)
 

@@ -245,7 +245,8 @@ def _open(x: Any, num_groups: int | None, gamma: Any, beta: Any, eps: Any, chann
     groups = channels if num_groups is None else num_groups
     if groups and channels % groups:
         raise ValueError(f"num_groups: got {num_groups} for {channels} channels; wants a divisor of that")
-    scale, shift = channel_vector(gamma, "gamma", (channels,), 1.0), channel_vector(beta, "beta", (channels,), 0.0)
+    scale = channel_vector(gamma, "gamma", (channels,), 1.0, operand.stored)
+    shift = channel_vector(beta, "beta", (channels,), 0.0, operand.stored)
     eps = check_eps(eps)
     samples = shape[0] if axis else 1
     if operand.stored.size == samples * groups and operand.stored.size:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import fastbn
+import stand_ins
 from devices import on_device
 from fastbn._backends import HOSTS
 
@@ -53,3 +54,9 @@ def backend(request):
         pytest.skip(f"backend {info.name}: {info.reason}")
     with on_device() if info.name == "cuda" else fastbn.use_backend(info.name):
         yield info.name
+
+
+@pytest.fixture
+def libraries(monkeypatch):
+    """Stand-ins for libraries with arrays on devices."""
+    stand_ins.install(monkeypatch)

@@ -181,11 +181,8 @@ def _availability(row: _Row) -> tuple[bool, str]:
     for module in row.requires:
         if importlib.util.find_spec(module) is None:
             return False, f"{module} is not installed: {row.install}"
-    if row.start is None:
-        from ._cuda_machine import lacking  # asks for a driver, so only when somebody wants to know
-
-        if (lack := lacking()) is not None:
-            return False, f"{lack}: {row.install}"
+    if row.start is None and (lack := _lacking()) is not None:
+        return False, f"{' '.join(lack.split())}: {row.install}"
     return True, "available"
 
 
@@ -194,6 +191,16 @@ def _for_host(name: str) -> str:
     if name == "cuda":
         raise BackendUnavailable("backend 'cuda' takes arrays on a device, and all of them: there is nothing to choose")
     return _checked(name)
+
+
+def _lacking() -> str | None:
+    """What CUDA lacks here, if it does: asks for a driver, so only when somebody wants to know."""
+    try:
+        from ._cuda_machine import lacking
+
+        return lacking()
+    except Exception as error:  # noqa: BLE001 - whatever Numba, a driver or a compiler says is the reason
+        return f"CUDA cannot be used ({error})"
 
 
 _process_choice: list[str] = []  # at most one name, from set_backend
