@@ -174,17 +174,19 @@ def test_junit():
 
 
 def test_only_what_asks_for_a_backend_is_selected(tmp_path):
-    (tmp_path / "conftest.py").write_text("import pytest\n@pytest.fixture\ndef backend():\n    return 'cuda'\n")
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture\ndef backend():\n    return 'cuda'\n@pytest.fixture\ndef cuda():\n    pass\n"
+    )
     (tmp_path / "test_some.py").write_text(
         "import pytest\ndef test_no():\n    assert False\ndef test_yes(backend):\n    assert backend == 'cuda'\n"
-        "@pytest.mark.usefixtures('backend')\ndef test_quietly():\n    pass\n"
+        "@pytest.mark.usefixtures('backend')\ndef test_quietly():\n    pass\ndef test_of_cuda(cuda):\n    pass\n"
     )
     report_path = tmp_path / "junit.xml"
     command = [sys.executable, "-m", "pytest", "-p", "gpu.only_backends", f"--junit-xml={report_path}", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, env=paths.variables(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     found = conformance.parse_junit(report_path.read_text())
-    assert (found["passed"], found["failing"]) == (2, {})
+    assert (found["passed"], found["failing"]) == (3, {})
 
 
 CLEAN = "========= COMPUTE-SANITIZER\n249 calls\n========= ERROR SUMMARY: 0 errors\n"

@@ -1,4 +1,4 @@
-"""The conformance suite on the GPU: every test that asks for a backend, in a process without the simulator."""
+"""The conformance suite on the GPU, without the simulator: every test that asks for a backend or a device."""
 
 from __future__ import annotations
 
