@@ -3,7 +3,7 @@
 import os
 
 KINDS = ("auto", "float64", "float32")
-_SLOW = 4  # times as fast at float32: a data-centre GPU is 2 times, others are 32 and 64 times
+_SLOW = 4  # times as fast at float32: A100 and H100 are 2 times, most others 32 or 64 times
 
 _settings: dict[str, str] = {}
 
@@ -18,8 +18,8 @@ def set_accumulators(kind: str) -> None:
     """Set in which arithmetic GPUs sum float16 and float32 data.
 
     In float64, with the rounding error of every addition, results are right to the last bit or two. GPUs that are slow
-    at float64 (all but those for data centres) take the sums in three words of float32, which are added to float64 ones
-    after every 64 values: as exact, unless values of very different sizes cancel each other (see the notes).
+    at float64 (most; not A100, H100 and their kin) take the sums in three words of float32, which are added to float64
+    ones after every 64 values: as exact, unless values of very different sizes cancel each other (see the notes).
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ _OUT_OF_MEMORY = 2  # as the driver numbers errors
 
 
 @contextlib.contextmanager
-def memory_errors() -> Iterator[None]:
+def memory_errors(said: str = "the device has no memory left") -> Iterator[None]:
     """Let what a driver or a library says of memory that is not there be Python's own error."""
     try:
         yield
@@ -108,7 +108,7 @@ def memory_errors() -> Iterator[None]:
         raise
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError" or getattr(error, "code", None) == _OUT_OF_MEMORY:
-            raise MemoryError(f"the device has no memory left ({error})") from error
+            raise MemoryError(f"{said} ({error})") from error
         raise
 
 
@@ -127,7 +127,7 @@ class Library:
         """A new array of theirs, with strides in bytes that leave no gaps."""
         # It names the stream it is made on, if that has a name (0 has none), so that other calls follow there.
         with _cuda().gpus[beside.device]:
-            stream = _numba_stream(beside) if beside.stream else 0
+            stream = numba_stream(beside) if beside.stream else 0
             return _cuda().device_array(shape, dtype, strides=strides, stream=stream)
 
     def host(self, seen: OnDevice) -> np.ndarray:
@@ -135,13 +135,13 @@ class Library:
         owner = seen.place.owner
         with _cuda().gpus[seen.place.device]:
             array = owner if hasattr(owner, "copy_to_host") else _cuda().as_cuda_array(owner, sync=False)
-            return np.asarray(array.copy_to_host(stream=_numba_stream(seen.place)))
+            return np.asarray(array.copy_to_host(stream=numba_stream(seen.place)))
 
     def upload(self, array: np.ndarray, beside: Place) -> OnDevice:
         """A copy of a small array on the device, without waiting."""
         made = self.empty(array.shape, dense(array.shape, array.dtype), array.dtype, beside)
         with _cuda().gpus[beside.device]:
-            made.copy_to_device(array, stream=_numba_stream(beside))
+            made.copy_to_device(array, stream=numba_stream(beside))
         return self.beside_of(made, beside)
 
     def beside_of(self, made: Any, beside: Place) -> OnDevice:
@@ -261,7 +261,8 @@ def _cuda() -> Any:
     return sys.modules.get("numba.cuda") or importlib.import_module("numba.cuda")
 
 
-def _numba_stream(place: Place) -> Any:
+def numba_stream(place: Place) -> Any:
+    """The stream of a place, as Numba has it."""
     if place.stream:
         return _cuda().external_stream(place.stream)
     return getattr(_cuda(), "default_stream", int)()  # its simulator has none, and takes 0

@@ -174,7 +174,7 @@ def test_numba_for_cuda_that_cannot_be_imported(monkeypatch):
     ("found", "said"),
     [
         ({"is_available": lambda: True, "implementation": "Built-in"}, "numba-cuda is not installed: pip install"),
-        ({"is_available": lambda: False, "cuda_error": lambda: "too\n old"}, "no GPU can be used (too old): pip"),
+        ({"is_available": lambda: False, "cuda_error": lambda: "\ntoo\n old\n"}, "no GPU can be used (too old): pip"),
         ({"is_available": lambda: False, "cuda_error": lambda: None}, "no GPU can be used (no device is there): pip"),
         ({"is_available": lambda: 1 // 0}, "CUDA cannot be used (integer division or modulo by zero): pip install"),
     ],

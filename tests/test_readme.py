@@ -11,7 +11,8 @@ import pytest
 import fastbn
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md", "docs/index.md", "CONTRIBUTING.md"]
+RUN = ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md"]
+DOCUMENTS = [*RUN, "docs/gpu.md", "docs/index.md", "CONTRIBUTING.md"]
 SNIPPET = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\s*^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE
 )
@@ -22,7 +23,7 @@ def read(document):
     return (ROOT / document).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md"])
+@pytest.mark.parametrize("document", RUN)
 def test_snippets_print_what_is_shown(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = read(document)

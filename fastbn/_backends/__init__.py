@@ -200,7 +200,7 @@ def _lacking() -> str | None:
 
         return lacking()
     except Exception as error:  # noqa: BLE001 - whatever Numba, a driver or a compiler says is the reason
-        return f"CUDA cannot be used ({error})"
+        return f"CUDA cannot be used ({str(error).strip()})"
 
 
 _process_choice: list[str] = []  # at most one name, from set_backend

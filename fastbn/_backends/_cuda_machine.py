@@ -39,7 +39,7 @@ def lacking() -> str | None:
     if SIMULATED:
         return None
     if not cuda.is_available():
-        return f"no GPU can be used ({cuda.cuda_error() or 'no device is there'})"
+        return f"no GPU can be used ({str(cuda.cuda_error() or 'no device is there').strip()})"
     if cuda.implementation != "NVIDIA":  # that of Numba itself is frozen, and good for its simulator
         return "numba-cuda is not installed"
     Kernel(_nothing, (int,))(1, 1, Place(None, cuda.get_current_device().id, 0, None), 0)  # type: ignore[arg-type]

@@ -12,19 +12,16 @@ none of, would turn such work into a race. This package itself puts nothing on t
 In Numba's simulator all is host memory, and is done at once.
 """
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
-from numba.cuda.cudadrv.driver import CudaAPIError
 
-from .._devices import OnDevice
+from .._devices import OnDevice, memory_errors, numba_stream
 from ._cuda_machine import SIMULATED
 
-_OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
+_NO_ROOM = "no room for a part in {}: a smaller part_bytes may help"
 _BYTE = np.dtype(np.uint8)
 
 
@@ -61,13 +58,13 @@ class Transfers:
 
     def pinned(self, size: int) -> np.ndarray:
         """Bytes of the host that the device can copy while the host does something else."""
-        with _memory_errors("page-locked memory"):
+        with memory_errors(_NO_ROOM.format("page-locked memory")):
             array: np.ndarray = cuda.pinned_array(size, _BYTE)
         return array
 
     def memory(self, size: int) -> Any:
         """Bytes of the device."""
-        with _memory_errors("the device"):
+        with memory_errors(_NO_ROOM.format("the device")):
             return cuda.device_array(size, _BYTE)
 
     def array(self, memory: Any, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -86,8 +83,7 @@ class Transfers:
             flat = np.lib.stride_tricks.as_strided(result.view(np.ndarray), (result.size,), (result.itemsize,))
             memory[: result.nbytes].copy_to_device(flat.view(_BYTE))
             return self.compute
-        number = result.place.stream
-        stream = cuda.external_stream(number) if number else cuda.default_stream()
+        stream = numba_stream(result.place)
         address, size = result.__array_interface__["data"][0], (result.nbytes,)
         memory[: result.nbytes].copy_to_device(
             _imported(address, size, (1,), _BYTE, result.place.owner, None), stream=stream
@@ -122,13 +118,3 @@ def _checked(device: int) -> int:
     if not 0 <= device < count:
         raise ValueError(f"device: got {device}; wants a number in [0, {count})")
     return device
-
-
-@contextlib.contextmanager
-def _memory_errors(where: str) -> Iterator[None]:
-    try:
-        yield
-    except CudaAPIError as error:
-        if getattr(error, "code", None) != _OUT_OF_MEMORY:  # the simulator's has none
-            raise
-        raise MemoryError(f"no room for a part in {where}: a smaller part_bytes may help") from error
