@@ -214,8 +214,10 @@ class _CuPy(Library):
     def _device(self, x: Any) -> int:
         return int(x.device.id)
 
-    def _stream(self, x: Any) -> int:  # noqa: ARG002
-        return int(importlib.import_module("cupy").cuda.get_current_stream().ptr)
+    def _stream(self, x: Any) -> int:
+        cuda = importlib.import_module("cupy").cuda
+        with cuda.Device(x.device.id):  # each has one of its own
+            return int(cuda.get_current_stream().ptr)
 
 
 class _Torch(Library):
@@ -294,4 +296,4 @@ def upload(array: np.ndarray, beside: OnDevice | Place) -> OnDevice:
     """A copy of a small array beside another, without waiting."""
     place = beside.place if isinstance(beside, OnDevice) else beside
     with memory_errors():
-        return place.library.upload(np.ascontiguousarray(array).reshape(array.shape), place)
+        return place.library.upload(np.array(array, order="C"), place)  # PyTorch warns of what cannot be written to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -57,7 +58,9 @@ def install(monkeypatch: Any) -> None:
     torch.cuda = SimpleNamespace(current_stream=lambda device: SimpleNamespace(cuda_stream=70 + device.index))
     torch.float32 = "torch.float32"
     torch.empty_strided = lambda size, stride, dtype, device: Tensor(size, stride, dtype)
-    cupy.cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(ptr=55))
+    cupy.cuda = SimpleNamespace(
+        get_current_stream=lambda: SimpleNamespace(ptr=55), Device=lambda number: contextlib.nullcontext()
+    )
     numba_cuda.get_current_device = lambda: SimpleNamespace(id=1)
     for module in (torch, cupy, numba_cuda):
         monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -131,6 +131,17 @@ def test_uploads_name_no_stream_that_has_no_name(driver, stream, named):
     assert driver == [f"array on {named}", f"copy on {named if stream else 'default stream'}"]
 
 
+def test_uploads_for_tensors_can_be_written_to(driver, monkeypatch):
+    """PyTorch warns of others."""
+
+    def from_numpy(array):
+        assert array.flags.writeable
+        return SimpleNamespace(to=lambda device, non_blocking: Tensor(array.shape, (1,), "torch.float64"))
+
+    monkeypatch.setattr(sys.modules["torch"], "from_numpy", from_numpy, raising=False)
+    assert upload(np.broadcast_to(np.ones(3), (3,)), on_device(Tensor((6, 3), (3, 1)), "x")).shape == (3,)
+
+
 def test_arrays_of_streams_that_are_no_longer_current_are_waited_for(driver, monkeypatch):
     x = CuPyArray((3,))
     x.get = lambda: driver.append("copy")
