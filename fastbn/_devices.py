@@ -240,6 +240,8 @@ class _Torch(Library):
         return self.beside_of(torch.from_numpy(array).to(beside.owner.device, non_blocking=True), beside)
 
     def _memory(self, x: Any, name: str) -> tuple[tuple[int, bool], tuple[int, ...], tuple[int, ...], np.dtype]:
+        if getattr(x, "is_neg", bool)():
+            raise TypeError(f"{name}: got a tensor whose sign is still to be turned; wants one from x.resolve_neg()")
         try:
             dtype = np.dtype(str(x.dtype).removeprefix("torch."))
         except TypeError:
@@ -274,6 +276,8 @@ def on_device(x: Any, name: str) -> OnDevice | None:
     """An argument, if it is an array on a device."""
     if isinstance(x, OnDevice):
         return x
+    if type(x) is np.ndarray:
+        return None
     kinds = (kind.__module__.partition(".")[0] for kind in type(x).__mro__)  # subclasses may be of anybody
     library = next((_LIBRARIES[kind] for kind in kinds if kind in _LIBRARIES), _ANYBODY)
     return library.seen(x, name) if library.holds(x) else None

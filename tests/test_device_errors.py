@@ -200,3 +200,13 @@ def test_reasons(monkeypatch, found, said):
     available, reason = availability()
     assert not available
     assert reason.startswith(said)
+
+
+@there
+def test_a_tensor_whose_sign_is_pending():
+    tensor = Tensor((6, 3), (3, 1))
+    tensor.is_neg = lambda: True
+    with pytest.raises(TypeError, match=r"x: got a tensor whose sign is still to be turned; wants .*resolve_neg"):
+        on_device(tensor, "x")
+    tensor.is_neg = lambda: False
+    assert on_device(tensor, "x").shape == (6, 3)

@@ -10,7 +10,7 @@ from numpy import int64
 
 from ..machine import load, store
 from .groups import keep, near, nothing, pick, placed
-from .lines import advance
+from .lines import advance, place_in_columns
 
 KERNELS = ("map_rows", "map_columns")
 
@@ -101,13 +101,11 @@ def map_columns(
 ):
     """Each block: ``share`` rows of ``width`` columns."""
     thread = int64(cuda.threadIdx.x)
-    height = THREADS // width
-    member = thread // width
-    tiles = (channels * inner + width - 1) // width
-    column = int64(cuda.blockIdx.x) % tiles * width + thread % width
-    if column < channels * inner and member < height:
+    columns = channels * inner
+    column, split, member, height = place_in_columns(int64(cuda.blockIdx.x), thread, width, columns)
+    if column < columns and member < height:
         channel, place = column // inner, column % inner
-        begin = int64(cuda.blockIdx.x) // tiles * share
+        begin = split * share
         end = min(begin + share, outer)
         knobs = knobs_of(coefficients, channels, channel)
         base, to = channel * jump + place, channel * out_jump + place

@@ -16,7 +16,7 @@ from numpy import float64, int32, int64
 
 from ..machine import greater, load, store, window
 from .groups import near, nothing, pick, placed
-from .lines import advance
+from .lines import advance, place_in_columns
 from .places import END_ROWS, GREATEST, GREATEST_TAIL, LEAST, LEAST_TAIL
 
 KERNELS = ("reduce_rows", "reduce_columns", "close")
@@ -190,14 +190,11 @@ def reduce_columns(
     words = cuda.shared.array(WORDS, WORD)
     ends = cuda.shared.array(ENDS, float64)
     thread = int64(cuda.threadIdx.x)
-    height = THREADS // width
-    member = thread // width
-    tiles = (channels * inner + width - 1) // width
-    column = int64(cuda.blockIdx.x) % tiles * width + thread % width
-    split = int64(cuda.blockIdx.x) // tiles
+    columns = channels * inner
+    column, split, member, height = place_in_columns(int64(cuda.blockIdx.x), thread, width, columns)
     begin = split * share
     end = min(begin + share, outer)
-    found = column < channels * inner and member < height
+    found = column < columns and member < height
     if not found:
         column, end = int64(0), begin
     channel, place = column // inner, column % inner
