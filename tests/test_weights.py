@@ -81,6 +81,16 @@ def test_stress_table(name, dtype, kind):
         check(fastbn.channel_stats(values[fit], 0, weights=weights[fit]), values[fit], weights[fit])
 
 
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("most", [1, 120, 5000, 2**40])
+def test_small_integers_whose_mean_has_a_fraction(dtype, most):
+    ends = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    rng = np.random.default_rng(most)
+    values = rng.integers(max(-most, int(ends[0])), min(most, int(ends[1])), (8, 20), endpoint=True).astype(dtype)
+    weights = np.ldexp(rng.random((8, 20)), rng.integers(-30, 1, (8, 20)))
+    check(fastbn.channel_stats(values, 0, weights=weights), values, weights)
+
+
 @given(
     values=st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=30),
     weights=st.lists(st.just(0.0) | st.floats(1e-60, 1e6), min_size=30, max_size=30),

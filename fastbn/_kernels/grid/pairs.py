@@ -28,7 +28,10 @@ def gradient(v, w, centre, tail, scale, sums):
 
 
 def weighted(v, w, centre, tail, scale, sums):
-    """(s, c, t) += w; (q, f, h) += w*d; (g, r, k) += w*d*d with d = scale v - centre, which two words hold exactly."""
+    """(s, c, t) += w; (q, f, h) += w*d; (g, r, k) += w*d*d with d = scale v - centre, which two words hold exactly.
+
+    Of values with a tail the centre is whole.
+    """
     s, c, t, q, f, h, g, r, k = sums
     w = float64(w)
     d, e = two_sum(head(v) * scale, -centre)

@@ -161,6 +161,12 @@ def centre_found(state, groups, group):
     return load(state, CENTRE * groups + group) * scale, load(state, CENTRE_TAIL * groups + group) * scale, scale
 
 
+def centre_whole(state, groups, group):
+    """The same of integers in two words, from the first of which a fraction would not be exact."""
+    centre, tail, scale = centre_found(state, groups, group)
+    return nearest(centre), tail, scale
+
+
 # Powers of two that keep squares in the range of float64
 
 

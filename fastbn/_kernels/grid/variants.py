@@ -160,7 +160,7 @@ def weighted_bindings(storage: np.dtype) -> tuple[str, Bindings]:
     bound = {
         "step": step,
         "conclude": close.conclude_weighted,
-        "centre_of": rules.centre_found,
+        "centre_of": rules.centre_found if READS[code]["tail_of"] is rules.tail_none else rules.centre_whole,
         "WEIGHTED": 1,
         "finite": rules.finite_value,
     }
