@@ -44,6 +44,8 @@ class OnDevice(np.ndarray):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func not in _LAYOUT:
             raise TypeError(f"{func.__name__}: got an array on a device, which NumPy cannot read")
+        if func is np.broadcast_to:  # which else returns a plain array, whose values NumPy would go and read
+            kwargs = kwargs | {"subok": True}
         return super().__array_function__(func, (OnDevice,), args, kwargs)
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:

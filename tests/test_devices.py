@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastbn
-from fastbn._arrays import as_operand, overlap
+from fastbn._arrays import as_operand, overlap, repeated
 from fastbn._devices import OnDevice, dense_like, on_device
 from stand_ins import ADDRESS, CuPyArray, Interface, Tensor
 
@@ -135,6 +135,9 @@ def test_views_and_overlap_are_numpy_s(libraries):
     assert overlap(seen, part)
     assert not overlap(seen[:2], seen[2:])
     assert seen.reshape(24).shape == (24,)
+    for wide in (np.broadcast_to(seen, (2, 6, 4)), repeated(seen[0], 3)):
+        assert type(wide) is OnDevice
+        assert wide.place is seen.place
     if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
         with pytest.raises(ValueError, match="copy"):
             part.reshape(12)

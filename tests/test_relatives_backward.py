@@ -205,6 +205,16 @@ def test_errors(call, change, error, says):
         call(**arguments)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int64", "float32"])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_channels_that_lie_in_another_order(dtype, groups):
+    rng = np.random.default_rng(5)
+    x, dy = rng.normal(40, 20, (6, 2, 5)).astype(dtype).transpose(1, 0, 2), rng.normal(size=(2, 6, 5))
+    found = fastbn.group_norm_backward(dy, x, groups)
+    expected = reference(grouped(dy, groups), grouped(x, groups), np.ones((groups, 6 // groups, 1)), (2, 3), (1, 2))
+    assert_close(found, expected, (6,))
+
+
 def test_integers_and_mixed_dtypes():
     rng = np.random.default_rng(4)
     x, dy = rng.integers(0, 200, (3, 6, 40)).astype(np.uint8), rng.normal(size=(3, 6, 40)).astype(np.float32)
