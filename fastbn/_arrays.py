@@ -123,11 +123,6 @@ def as_operand(x: Any, name: str = "x") -> Operand:
     """Read an argument as an array of a supported dtype."""
     array = plain_array(x, name)
     number, direct = _number(array.dtype, name)
-    if isinstance(array, OnDevice):
-        if not array.dtype.isnative:
-            raise TypeError(f"{name}: got dtype {array.dtype} on a device; wants the order of bytes of this machine")
-        if any(stride % array.itemsize for stride in array.strides):
-            raise ValueError(f"{name}: got strides {array.strides} on a device; wants multiples of {array.itemsize}")
     original = array.dtype.newbyteorder("=")
     if original.kind == "b":
         array = array.view(np.uint8)

@@ -282,7 +282,19 @@ def on_device(x: Any, name: str) -> OnDevice | None:
         return None
     kinds = (kind.__module__.partition(".")[0] for kind in type(x).__mro__)  # subclasses may be of anybody
     library = next((_LIBRARIES[kind] for kind in kinds if kind in _LIBRARIES), _ANYBODY)
-    return library.seen(x, name) if library.holds(x) else None
+    return _checked(library.seen(x, name), name) if library.holds(x) else None
+
+
+def _checked(seen: OnDevice, name: str) -> OnDevice:
+    """Refuse elements that a device could not load: it reads numbers in its own order, at multiples of their size."""
+    if not seen.dtype.isnative:
+        raise TypeError(f"{name}: got dtype {seen.dtype} on a device; wants the order of bytes of this machine")
+    if any(stride % seen.itemsize for stride in seen.strides):
+        raise ValueError(f"{name}: got strides {seen.strides} on a device; wants multiples of {seen.itemsize}")
+    address = seen.__array_interface__["data"][0]
+    if seen.size and address % seen.itemsize:
+        raise ValueError(f"{name}: got address {address:#x} on a device; wants a multiple of {seen.itemsize}")
+    return seen
 
 
 def empty_like(array: OnDevice, dtype: np.dtype) -> Any:

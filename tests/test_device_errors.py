@@ -14,7 +14,7 @@ from fastbn import _backends
 from fastbn._arrays import as_operand, on_host
 from fastbn._devices import on_device, upload
 from fastbn._opening import open_data
-from stand_ins import CuPyArray, Interface, Tensor
+from stand_ins import ADDRESS, CuPyArray, Interface, Tensor
 
 HOST = np.arange(18, dtype=np.float32).reshape(6, 3)
 CUBE = HOST.reshape(2, 3, 3)
@@ -210,3 +210,23 @@ def test_a_tensor_whose_sign_is_pending():
         on_device(tensor, "x")
     tensor.is_neg = lambda: False
     assert on_device(tensor, "x").shape == (6, 3)
+
+
+UNREADABLE = {
+    "order of bytes": (TypeError, {"dtype": ">f4"}),
+    "multiples of 4": (ValueError, {"strides": (18,)}),
+    "a multiple of 4": (ValueError, {"address": ADDRESS + 2}),
+}
+
+
+@there
+@pytest.mark.parametrize("wants", UNREADABLE)
+@pytest.mark.parametrize("name", ["x", "out", "gamma", "running_mean"])
+def test_what_a_device_cannot_load(name, wants):
+    error, odd = UNREADABLE[wants]
+    shape = (3, 4) if name in {"x", "out"} else (4,)
+    if "strides" in odd:
+        odd = {"strides": odd["strides"] * len(shape)}
+    arrays = {"x": Interface((3, 4)), "running_var": Interface((4,))} | {name: Interface(shape, **odd)}
+    with pytest.raises(error, match=f"^{name}: got .*{wants}"):
+        fastbn.batch_norm(**{"running_mean": Interface((4,), address=ADDRESS * 2)} | arrays)

@@ -220,7 +220,7 @@ class Grids:
     def without_means(self, moments: Found) -> DeviceMoments:
         """Moments of data of which the mean was subtracted."""
         state = self._state(moments)
-        centred = self._empty(*state.shape)
+        centred = self._stage.filled(self._empty(MOMENT_ROWS + END_ROWS, state.shape[1]), math.nan)
         self._of_channels("drop_means", state.shape[1], state, state.shape[1], centred)
         return DeviceMoments(centred, F8)
 
