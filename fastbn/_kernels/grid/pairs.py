@@ -1,7 +1,7 @@
 """What a pair of values does to the nine words of its thread, about a centre in two words; as in ``steps.py``.
 
 A variant binds ``head`` and ``tail_of`` (a value in two words). Additions in float64 per pair: gradient [42], weighted
-[81]. Values with a tail are integers, whose scale is 1.
+[70]. Values with a tail are integers, whose scale is 1.
 """
 
 from numpy import float64
