@@ -77,6 +77,7 @@ def mend_simulator() -> None:
 
 
 LARGEST = 2000  # values for the simulator, which takes some 50 us for each
+MOST = 300  # arrays in a test
 SPOILT = 77  # what is in shared memory before anything is written to it
 
 
@@ -87,10 +88,12 @@ class _Simulated:
         from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
         self._kind = FakeCUDAArray
+        self._count = 0
         mend_simulator()
 
     def put(self, array: np.ndarray) -> Any:
-        if array.size > LARGEST:
+        self._count += 1
+        if array.size > LARGEST or self._count > MOST:
             pytest.skip("too much for the simulator")
         return self._kind(array)
 
