@@ -76,7 +76,7 @@ def mend_simulator() -> None:
     sys.setswitchinterval(1e-5)
 
 
-LARGEST = 2000  # values for the simulator, which takes some 50 us for each
+LARGEST = 1000  # values for the simulator, which takes some 50 us for each
 MOST = 300  # arrays in a test
 SPOILT = 77  # what is in shared memory before anything is written to it
 
