@@ -31,7 +31,9 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """What tests may be marked as."""
-    config.addinivalue_line("markers", "host: about the memory or the processes of the host: not for arrays on devices")
+    config.addinivalue_line(
+        "markers", "host: about what the host does, its memory, processes, merges: not for arrays on devices"
+    )
 
 
 def pytest_generate_tests(metafunc):

@@ -140,6 +140,7 @@ def test_infinities_far_apart_do_not_hide_min_and_max():
     assert math.isnan(merged.mean.item())
 
 
+@pytest.mark.host
 @pytest.mark.parametrize(("offset", "rows"), [(0.0, 1000), (1e8, 10_000), (1e15, 1000)])
 def test_many_merges_do_not_drift(offset, rows):
     """One row after the other, a hundred channels at once; then the same states with one call."""
@@ -151,6 +152,7 @@ def test_many_merges_do_not_drift(offset, rows):
     assert_statistics(states[0].merge(*states[1:]).select(some), expected, x.dtype, merged=True)
 
 
+@pytest.mark.host
 def test_a_hundred_thousand_states_in_one_call():
     """A thousand different states of one value, a hundred times."""
     values = 1e8 + np.random.default_rng(6).normal(size=1000)
