@@ -72,7 +72,7 @@ def test_a_part_in_a_process_of_its_own(tmp_path, monkeypatch):
     assert found["ok"]
     assert [case["outcome"] for case in found["cases"]] == ["skipped"]
     assert found["quick"]
-    assert found["seconds"] > 0
+    assert {"date", "seconds"} <= set(found)
 
 
 def test_bytes():
