@@ -19,9 +19,8 @@ from ._scalars import check_ddof, check_method, check_nan_policy
 from .statistics import channel_stats
 
 with needed("dask"):
-    import dask
     import dask.array as da
-    from dask.base import DaskMethodsMixin, tokenize
+    from dask.base import DaskMethodsMixin, compute, tokenize
 
 
 class LazyChannelStats(DaskMethodsMixin):
@@ -128,7 +127,7 @@ class LazyChannelStats(DaskMethodsMixin):
         -------
         ChannelStats
         """
-        (stats,) = dask.compute(self, traverse=False, **options)
+        (stats,) = compute(self, traverse=False, **options)
         return stats  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
