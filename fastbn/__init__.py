@@ -11,6 +11,8 @@ array([[-1., -1.],
        [ 1.,  1.]], dtype=float32)
 """
 
+import importlib
+
 from ._accumulators import get_accumulators, set_accumulators
 from ._backends import BackendInfo, BackendUnavailable, backends, set_backend, use_backend
 from ._config import show_config
@@ -60,3 +62,18 @@ __all__ = [
     "use_backend",
     "zscore",
 ]
+
+#: Modules for other libraries, which importing this package does not import.
+_INTEGRATIONS = ("dask", "sklearn", "xarray")
+
+
+def __getattr__(name: str) -> object:
+    """Import the module for another library when somebody asks for it."""
+    if name in _INTEGRATIONS:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Public names, those of modules included that are imported on request."""
+    return sorted({*globals(), *_INTEGRATIONS})

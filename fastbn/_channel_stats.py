@@ -371,6 +371,54 @@ class ChannelStats(Value):
         state = _merging.union([np.concatenate([s, t[np.newaxis]]) for s, t in zip(states, tails, strict=True)])
         return ChannelStats(state[:-1].copy(), least, greatest, name, tally._replace(tail=state[-1].copy()))
 
+    @classmethod
+    def concatenate(cls, parts: Iterable["ChannelStats"]) -> "ChannelStats":
+        """Statistics of the channels of several data side by side.
+
+        Parameters
+        ----------
+        parts : iterable of ChannelStats
+            Of one channel axis, or of one channel; at least one of them. Counts may differ freely.
+
+        Returns
+        -------
+        ChannelStats
+            The channels of the first part, then those of the second, and so on; exact if all parts are. Names stay if
+            all parts have some. `min` and `max` have the common dtype that `merge` gives.
+
+        Raises
+        ------
+        ValueError
+            If there is no part, a part has several channel axes, a name comes twice, or neither int64 nor uint64 holds
+            all of the integers.
+        TypeError
+            If one of the parts is no ChannelStats.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> red, green = fastbn.channel_stats([1.0, 3.0], None), fastbn.channel_stats([4.0], None)
+        >>> fastbn.ChannelStats.concatenate([red, green]).mean
+        array([2., 4.])
+        """
+        given = list(parts)
+        for part in given:
+            if not isinstance(part, ChannelStats):
+                raise TypeError(f"parts: got {type(part).__name__}; wants ChannelStats")
+        if not given or any(len(part.shape) > 1 for part in given):
+            shapes = [part.shape for part in given]
+            raise ValueError(f"parts: got statistics of channel shapes {shapes}; wants some with one channel axis")
+        ends = [(part._counts.reshape(-1), part._least.reshape(-1), part._greatest.reshape(-1)) for part in given]
+        least, greatest = _merging.concatenated_extremes(ends)
+        tallies = zip(*(part._tallied.map(np.ravel) for part in given), strict=True)
+        tally = Tally(*(np.concatenate(vectors) for vectors in tallies))
+        names = _records.joined_names([part._names for part in given], least.shape)
+        exact = [part._exact for part in given if part._exact is not None]
+        if len(exact) == len(given):
+            return ChannelStats(ExactState.concatenated(exact), least, greatest, names, tally)
+        state = np.concatenate([part._state.reshape(5, -1) for part in given], axis=1)
+        return ChannelStats(state, least, greatest, names, tally)
+
     def __add__(self, other: object) -> "ChannelStats":
         if not isinstance(other, ChannelStats):
             return NotImplemented

@@ -222,8 +222,25 @@ class _CuPy(Library):
             return int(cuda.get_current_stream().ptr)
 
 
+def readable_tensor(x: Any, name: str) -> np.dtype:
+    """The dtype of a tensor of PyTorch whose memory holds what it says; its gradients could not be followed."""
+    if getattr(x, "requires_grad", False):
+        raise TypeError(
+            f"{name}: got a tensor that requires gradients, which fastbn does not follow; wants {name}.detach() "
+            "(gradients: batch_norm_backward and its relatives)"
+        )
+    if getattr(x, "is_neg", bool)():
+        raise TypeError(f"{name}: got a tensor whose sign is still to be turned; wants one from {name}.resolve_neg()")
+    try:
+        return np.dtype(str(x.dtype).removeprefix("torch."))
+    except TypeError:
+        raise TypeError(
+            f"{name}: got dtype {x.dtype}; wants float16/32/64, bool or an integer: convert it with {name}.float()"
+        ) from None
+
+
 class _Torch(Library):
-    """PyTorch's tensors, on its current stream; their gradients are not followed."""
+    """PyTorch's tensors, on its current stream."""
 
     def holds(self, x: Any) -> bool:
         return bool(getattr(x, "is_cuda", False))
@@ -242,14 +259,7 @@ class _Torch(Library):
         return self.beside_of(torch.from_numpy(array).to(beside.owner.device, non_blocking=True), beside)
 
     def _memory(self, x: Any, name: str) -> tuple[tuple[int, bool], tuple[int, ...], tuple[int, ...], np.dtype]:
-        if getattr(x, "is_neg", bool)():
-            raise TypeError(f"{name}: got a tensor whose sign is still to be turned; wants one from x.resolve_neg()")
-        try:
-            dtype = np.dtype(str(x.dtype).removeprefix("torch."))
-        except TypeError:
-            raise TypeError(
-                f"{name}: got dtype {x.dtype}; wants float16/32/64, bool or an integer: convert it with x.float()"
-            ) from None
+        dtype = readable_tensor(x, name)
         return (x.data_ptr(), False), tuple(x.shape), tuple(n * dtype.itemsize for n in x.stride()), dtype
 
     def _device(self, x: Any) -> int:

@@ -100,6 +100,19 @@ class Integers(NamedTuple):
             words[part.first - first : part.first - first + len(part.words)] += part.words
         return cls(first, words).carried()
 
+    @classmethod
+    def concatenated(cls, parts: list[Self]) -> Self:
+        """The channels of all parts side by side."""
+        first = min(part.first for part in parts)
+        last = max(part.first + len(part.words) for part in parts)
+        words = np.zeros((last - first + 1, sum(part.words.shape[1] for part in parts)), np.int64)
+        begin = 0
+        for part in parts:
+            end, low = begin + part.words.shape[1], part.first - first
+            words[low : low + len(part.words), begin:end] = part.words
+            begin = end
+        return cls(first, words).carried()
+
     def leading(self) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
         """Non-negative integers as two float64 words, right to 2^-100, times a power of two."""
         words = self.words
@@ -161,6 +174,13 @@ class ExactState:
                 integers = integers._replace(words=np.where(special, 0, integers.words)).trimmed()
             sums.append(integers)
         return cls(counts, *sums)
+
+    @classmethod
+    def concatenated(cls, states: Iterable["ExactState"]) -> Self:
+        """The channels of all states side by side."""
+        parts = list(states)
+        sums = (Integers.concatenated([getattr(part, name) for part in parts]) for name in ("total", "squares"))
+        return cls(np.concatenate([part.counts for part in parts], axis=1), *sums)
 
     def select(self, index: npt.NDArray[np.intp]) -> "ExactState":
         """Some of the channels."""

@@ -123,6 +123,18 @@ def union_of_extremes(parts: list[Ends]) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum.reduce(least), np.maximum.reduce(greatest)
 
 
+def concatenated_extremes(parts: list[Ends]) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum and maximum of the channels of all parts side by side, given what each of them counted."""
+    dtype = _common_dtype([part[end] for end in (1, 2) for part in parts], [part[0] > 0 for part in parts] * 2)
+    nothing = [end[()] for end in no_extremes((), dtype)]
+    filled = [
+        [np.where(part[0] > 0, np.where(part[0] > 0, part[end], 0).astype(dtype), nothing[end - 1]) for part in parts]
+        for end in (1, 2)
+    ]
+    least, greatest = (np.concatenate(ends) for ends in filled)
+    return least, greatest
+
+
 def union(parts: list[Floats]) -> Floats:
     """Merge states of the same shape in a balanced tree; a sixth row, if there is one, is the weights' second word."""
     states = np.stack(parts, axis=1)

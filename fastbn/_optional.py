@@ -1,13 +1,16 @@
-"""Packages that are not needed until an integration is asked for."""
+"""Libraries that some of the package needs and most of its users do not."""
 
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 
-@contextmanager
+@contextlib.contextmanager
 def needed(extra: str) -> Iterator[None]:
-    """Say how to install what an import in the block lacks."""
+    """Let the import of a missing library say which extra of this package installs it."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ImportError(f"{error.name} is not installed: pip install 'fastbn[{extra}]'") from error
+        raise ImportError(
+            f"fastbn.{extra} needs {error.name}, which is not installed: pip install 'fastbn[{extra}]'",
+            name=error.name,
+        ) from error

@@ -203,6 +203,13 @@ def common_names(all_names: Iterable[tuple[str, ...] | None]) -> tuple[str, ...]
     return names.pop() if names else None
 
 
+def joined_names(all_names: list[tuple[str, ...] | None], shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    """The names of channels side by side, if all of them have some."""
+    if any(part is None for part in all_names):
+        return None
+    return checked_names([name for part in all_names if part is not None for name in part], shape)
+
+
 def chosen_names(names: tuple[str, ...] | None, index: Any, shape: tuple[int, ...]) -> tuple[str, ...] | None:
     """The names of channels chosen by an index, which gives vectors of such a shape."""
     if names is None or len(shape) != 1:

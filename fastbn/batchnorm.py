@@ -11,6 +11,7 @@ from ._backends import current
 from ._channel_stats import ChannelStats
 from ._checks import check_stats
 from ._gradients import BatchNormGradients, nothing, open_gradient
+from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import as_masked, open_data
 from ._running import Default, check_apart, check_convention, open_running, weights
@@ -20,6 +21,7 @@ from ._selection import Kept
 __all__ = ["BatchNormGradients", "batch_norm", "batch_norm_backward"]
 
 
+@of_any_kind
 def batch_norm(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike | None = None,
@@ -145,6 +147,7 @@ def batch_norm(
     return y, stats
 
 
+@of_any_kind
 def batch_norm_backward(
     dy: npt.ArrayLike,
     x: npt.ArrayLike,

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ._arrays import number_dtype, refuse_device
 from ._channel_stats import ChannelStats
+from ._kinds import of_any_kind
 from ._layout import split_axes
 from ._running import Default, check_convention
 from ._scalars import check_count
@@ -122,6 +123,7 @@ class BatchNorm:
         """As `forward`."""
         return self.forward(x)
 
+    @of_any_kind
     def forward(self, x: npt.ArrayLike) -> np.ndarray:
         """Normalize a batch; in training, update the running statistics.
 
@@ -171,6 +173,7 @@ class BatchNorm:
         new = 1.0 / (self.num_batches_tracked + 1)
         return 1.0 - new if check_convention(self.convention, Default.CONVENTION, self.eps).of_old else new
 
+    @of_any_kind
     def backward(self, dy: npt.ArrayLike) -> np.ndarray:
         """Gradient with respect to the last batch; sets `grad_gamma` and `grad_beta`.
 

@@ -19,6 +19,7 @@ from ._backends import MOMENT_ROWS, Backend, Found, Moments, current
 from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._kernels.coefficients import SCALE
 from ._kernels.sums import COUNTED, M2
+from ._kinds import of_any_kind
 from ._layout import Axes, cut_kept, split_axes
 from ._scalars import check_eps
 
@@ -27,6 +28,7 @@ __all__ = ["layer_norm", "layer_norm_backward"]
 _SUMS = 1 << 17  # sums of slabs that wait to be added up
 
 
+@of_any_kind
 def layer_norm(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike | None = None,
@@ -99,6 +101,7 @@ def layer_norm(
     return y
 
 
+@of_any_kind
 def layer_norm_backward(
     dy: npt.ArrayLike,
     x: npt.ArrayLike,

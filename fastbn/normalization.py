@@ -12,6 +12,7 @@ from ._backends import current
 from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._checks import check_extremes, check_stats
+from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import as_masked, open_data, refuse_weights
 from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_method
@@ -22,6 +23,7 @@ __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore
 Array = np.ndarray
 
 
+@of_any_kind
 def zscore(
     x: npt.ArrayLike,
     channel_axis: ChannelAxis = 1,
@@ -114,6 +116,7 @@ def zscore(
     return (y, stats) if return_stats else y
 
 
+@of_any_kind
 def normalize(
     x: npt.ArrayLike,
     stats: ChannelStats,
@@ -169,6 +172,7 @@ def normalize(
     return as_masked(x, y, out)
 
 
+@of_any_kind
 def denormalize(
     y: npt.ArrayLike,
     stats: ChannelStats,
@@ -232,6 +236,7 @@ def denormalize(
     return as_masked(y, x, out)
 
 
+@of_any_kind
 def minmax_scale(
     x: npt.ArrayLike,
     channel_axis: ChannelAxis = 1,
@@ -321,6 +326,7 @@ def minmax_scale(
     return (y, stats) if return_stats else y
 
 
+@of_any_kind
 def minmax_unscale(
     y: npt.ArrayLike,
     stats: ChannelStats | ChannelQuantiles,

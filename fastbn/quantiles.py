@@ -9,6 +9,7 @@ from ._apply import refuse_channels
 from ._arrays import Operand, refuse_device
 from ._channel_quantiles import ChannelQuantiles, counted
 from ._histogram import has_histogram, histogram_of
+from ._kinds import of_any_kind
 from ._layout import Axes, ChannelAxis
 from ._opening import open_data
 from ._order import order, quantiles_of
@@ -18,6 +19,7 @@ from ._scalars import check_quantiles
 __all__ = ["ChannelQuantiles", "channel_quantiles"]
 
 
+@of_any_kind
 def channel_quantiles(
     x: npt.ArrayLike,
     q: float | Iterable[float],

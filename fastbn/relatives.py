@@ -12,6 +12,7 @@ from ._apply import fit_apply, reduce
 from ._arrays import Operand, as_operand, channel_vector, given_back, prepare_output, repeated
 from ._backends import current
 from ._gradients import BatchNormGradients, nothing, open_gradient
+from ._kinds import of_any_kind
 from ._layout import Axes, split_axes
 from ._scalars import check_count, check_eps
 
@@ -20,6 +21,7 @@ __all__ = ["group_norm", "group_norm_backward", "instance_norm", "instance_norm_
 _VECTORS = 1 << 16  # channels times samples at a time: about 200 bytes are held for each
 
 
+@of_any_kind
 def instance_norm(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike | None = None,
@@ -71,6 +73,7 @@ def instance_norm(
     return _forward(_open(x, None, gamma, beta, eps, channel_axis), x, out)
 
 
+@of_any_kind
 def instance_norm_backward(
     dy: npt.ArrayLike,
     x: npt.ArrayLike,
@@ -119,6 +122,7 @@ def instance_norm_backward(
     return _backward(_open(x, None, gamma, None, eps, channel_axis), dy, x, out)
 
 
+@of_any_kind
 def group_norm(
     x: npt.ArrayLike,
     num_groups: int,
@@ -164,6 +168,7 @@ def group_norm(
     return _forward(_open(x, check_count("num_groups", num_groups), gamma, beta, eps, channel_axis), x, out)
 
 
+@of_any_kind
 def group_norm_backward(
     dy: npt.ArrayLike,
     x: npt.ArrayLike,

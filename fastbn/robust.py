@@ -12,6 +12,7 @@ from ._backends import MOMENT_ROWS, Moments
 from ._channel_quantiles import ChannelQuantiles
 from ._checks import check_quantiles_of
 from ._kernels.sums import COUNTED, M2, M2_TAIL, MEAN
+from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import as_masked, open_data
 from ._scalars import check_choice, check_quantile_range
@@ -22,6 +23,7 @@ __all__ = ["robust_scale"]
 _MOST = 1000  # powers of two by which ranges are scaled, so that their squares are normal numbers
 
 
+@of_any_kind
 def robust_scale(
     x: npt.ArrayLike,
     channel_axis: ChannelAxis = 1,

@@ -4,6 +4,7 @@ import numpy.typing as npt
 
 from ._apply import fit
 from ._channel_stats import ChannelStats
+from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import open_data, refuse_weights
 from ._scalars import check_method
@@ -11,6 +12,7 @@ from ._scalars import check_method
 __all__ = ["ChannelStats", "channel_stats"]
 
 
+@of_any_kind
 def channel_stats(
     x: npt.ArrayLike,
     channel_axis: ChannelAxis = 1,
