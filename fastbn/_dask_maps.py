@@ -8,7 +8,7 @@ import numpy as np
 
 from . import normalization
 from ._channel_stats import ChannelStats
-from ._dask_arrays import KNOWN, NOTHING, Beside, Data, is_known, open_array, refuse_out
+from ._dask_arrays import KNOWN, NOTHING, Beside, Data, is_known, open_array, refuse_out, reread
 from ._dask_states import checked, in_chunks, pieces_of
 from ._dask_stats import LazyChannelStats, check_lazy, lazy_stats, nodata_of
 from ._layout import ChannelAxis
@@ -149,11 +149,8 @@ def _with_given(
     """A function of given statistics and per-channel vectors."""
     refuse_out(out)
     data = open_array(x, channel_axis, name)
-    known = {key: None if isinstance(value, da.Array) else value for key, value in vectors.items()}
-    likely = in_memory(stats)
-    if isinstance(stats, LazyChannelStats):
-        likely = ChannelStats.empty(data.stand_in()[0].shape[1:], stats.dtype)
-    result = tried(call, data, stats=likely, **known)
+    known = {key: plain(value) for key, value in vectors.items()}
+    result = tried(call, data, stats=likely(stats, data), **known)
     fitted = fit(data, stats, "propagate", "compensated", {}, refuse)
     return mapped(call, fitted, result, **{key: data.vector(value, key) for key, value in vectors.items()})
 
@@ -167,6 +164,19 @@ def tried(call: Callable[..., np.ndarray], data: Data, **arguments: Any) -> np.d
 def in_memory(stats: Any) -> Any:
     """Statistics to try a function with; lazy ones stay out of it."""
     return None if isinstance(stats, LazyChannelStats) else stats
+
+
+def likely(stats: Any, data: Data) -> Any:
+    """The same for a function that cannot do without."""
+    if not isinstance(stats, LazyChannelStats):
+        return stats
+    nothing, _ = data.stand_in()
+    return ChannelStats.empty(nothing.shape[1:], stats.dtype)
+
+
+def plain(vector: Any) -> Any:
+    """A per-channel argument to try a function with; a lazy one stays out of it."""
+    return None if isinstance(vector, da.Array) else vector
 
 
 def refusal(call: Callable[..., np.ndarray], on_constant: str) -> Callable[[ChannelStats], None] | None:
@@ -200,7 +210,8 @@ def fit(
             raise ValueError(f"x: got an unknown number of channels, and stats of {stats.shape}; {KNOWN}")
         states = pieces_of(stats, data.chunks)
     if own is not None:
-        data, needed = data.reread(), Beside(own._states, data.axes.kept)
+        (x,) = reread(data.x)
+        data, needed = data._replace(x=x), Beside(own._states, data.axes.kept)
     return Fitted(stats, states if refuse is None else checked(states, refuse), data, needed)
 
 

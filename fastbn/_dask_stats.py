@@ -9,7 +9,7 @@ import numpy as np
 from ._apply import refuse_nan
 from ._arrays import number_dtype
 from ._channel_stats import ChannelStats
-from ._dask_arrays import Beside, Data
+from ._dask_arrays import Beside, Data, may_be_same
 from ._dask_states import checked, in_tree, looked_up, union
 from ._joining import joined
 from ._layout import split_axes
@@ -182,10 +182,7 @@ def _rebuilt(graph: Any, rebuild: Any, arguments: Any, dtype: np.dtype, **rename
 
 def check_lazy(stats: Any, data: Data) -> None:
     """Refuse lazy statistics of other channels, as far as Dask knows how many there are."""
-    same = len(stats.shape) == len(data.axes.shape) and all(
-        n == m or n != n or m != m for n, m in zip(stats.shape, data.axes.shape, strict=True)
-    )
-    if not same:
+    if not may_be_same(stats.shape, data.axes.shape):
         raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {data.axes.shape}")
 
 

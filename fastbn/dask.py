@@ -14,7 +14,7 @@ array([5., 6.])
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import _dask_maps
+from . import _dask_batchnorm, _dask_maps
 from ._channel_stats import ChannelStats
 from ._dask_arrays import open_array
 from ._dask_stats import LazyChannelStats, lazy_stats
@@ -82,6 +82,8 @@ def _computed(x: Any, *args: Any, **kwargs: Any) -> ChannelStats:
 
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
+    "batch_norm": _dask_batchnorm.batch_norm,
+    "batch_norm_backward": _dask_batchnorm.batch_norm_backward,
     "channel_stats": _computed,
     "denormalize": _dask_maps.denormalize,
     "minmax_scale": _dask_maps.minmax_scale,
