@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Operand, as_operand, channel_vector
-from ._backends import current
-from ._backends.gradient_parts import Slopes, map_gradient, slopes_of, sums_of, total_of
-from ._backends.host import Host
+from ._arrays import as_operand, channel_vector
+from ._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
 from ._channel_stats import ChannelStats
 from ._dask_arrays import Beside, Data
-from ._dask_states import STATE, in_tree, meta_of
-from ._gradients import open_gradient
+from ._dask_states import STATE, in_tree, looked_up, meta_of
+from ._gradients import fold_rows, open_gradient
 from ._opening import open_data
 from ._optional import needed
 
@@ -45,23 +43,34 @@ def along_x(data: Data, states: Any, found: Any, dy: Beside, mask: Beside) -> An
     return data.map(function, Beside(states, kept), Beside(found, kept), dy, mask, dtype=dy.array.dtype)
 
 
-def _host(x: Operand) -> Host:
-    backend = current(x.stored)
-    if not isinstance(backend, Host):
-        raise TypeError("x: got a Dask array with chunks on a device; wants chunks on the host for gradients")
-    return backend
+def rounded_total(totals: Any, row: int) -> Any:
+    """Gradients of gamma (row 0) or of beta, from blocks of `words_of` and their totals."""
+    return looked_up(totals, functools.partial(_rounded, row=row), np.float64)
+
+
+def words_of(found: Slopes) -> np.ndarray:
+    """Sums of the gradients of gamma and beta over all but the last axis: (2 words, 2 sums, channels)."""
+    values = np.stack([found.dgamma, found.dbeta])
+    values = values.reshape(2, -1, values.shape[-1])
+    return np.stack(fold_rows(values)) if values.shape[1] else np.zeros((2, 2, values.shape[-1]))
+
+
+def _rounded(words: np.ndarray, row: int) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        values = words[0, row] + words[1, row]
+    return np.where(np.isnan(values), np.nan, values)  # one NaN for all: its sign is the machine's choice
 
 
 def _sums_of_chunk(x: np.ndarray, stats: ChannelStats, dy: np.ndarray, where: Any, kept: tuple[int, ...]) -> np.ndarray:
     operand, axes = open_data(x, kept, where=where)
-    return sums_of(_host(operand), operand, as_operand(dy, "dy"), axes, stats.moments(operand.stored))
+    return sums_of(host_of(operand.stored), operand, as_operand(dy, "dy"), axes, stats.moments(operand.stored))
 
 
 def _slopes_of_chunk(sums: np.ndarray, stats: ChannelStats, gamma: Any, eps: float) -> Slopes:
     nothing = as_operand(np.empty(0))
     every = None if gamma is None else np.broadcast_to(gamma, stats.shape)
     scale = channel_vector(every, "gamma", stats.shape, 1.0)
-    return slopes_of(_host(nothing), sums, stats.moments(nothing.stored), scale, eps, stats.shape)
+    return slopes_of(host_of(nothing.stored), sums, stats.moments(nothing.stored), scale, eps, stats.shape)
 
 
 def _along_x_of_chunk(
@@ -70,5 +79,5 @@ def _along_x_of_chunk(
     operand, axes = open_data(x, kept, where=where)
     incoming = open_gradient(dy, x, operand, None)
     moments = stats.moments(operand.stored)
-    map_gradient(_host(operand), operand, incoming.dy, axes, moments, found.knobs, incoming.target)
+    map_gradient(host_of(operand.stored), operand, incoming.dy, axes, moments, found.knobs, incoming.target)
     return incoming.dx

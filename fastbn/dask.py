@@ -14,7 +14,7 @@ array([5., 6.])
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import _dask_batchnorm, _dask_maps
+from . import _dask_batchnorm, _dask_maps, _dask_relatives
 from ._channel_stats import ChannelStats
 from ._dask_arrays import open_array
 from ._dask_stats import LazyChannelStats, lazy_stats
@@ -86,6 +86,10 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "batch_norm_backward": _dask_batchnorm.batch_norm_backward,
     "channel_stats": _computed,
     "denormalize": _dask_maps.denormalize,
+    "group_norm": _dask_relatives.group_norm,
+    "group_norm_backward": _dask_relatives.group_norm_backward,
+    "instance_norm": _dask_relatives.instance_norm,
+    "instance_norm_backward": _dask_relatives.instance_norm_backward,
     "minmax_scale": _dask_maps.minmax_scale,
     "minmax_unscale": _dask_maps.minmax_unscale,
     "normalize": _dask_maps.normalize,

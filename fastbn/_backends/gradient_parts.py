@@ -14,7 +14,7 @@ from .._kernels.sizes import KNOBS
 from .._kernels.sums import MEAN, MEAN_TAIL
 from .._layout import Axes
 from .._selection import Kept
-from . import Moments
+from . import Moments, current
 from .host import Host
 from .scratch import scratch
 from .sources import pair
@@ -28,31 +28,40 @@ class Slopes(NamedTuple):
 
     dgamma: np.ndarray  # of the shape of the channels
     dbeta: np.ndarray
-    knobs: np.ndarray  # (KNOBS, channels): coefficients of the map
+    knobs: np.ndarray  # (KNOBS, *channels): coefficients of the map
+
+
+def host_of(array: np.ndarray) -> Host:
+    """The backend of an array in the host's memory."""
+    backend = current(array)
+    if not isinstance(backend, Host):
+        raise TypeError("x: got chunks on a device; wants chunks in the host's memory, for gradients")
+    return backend
 
 
 def sums_of(backend: Host, x: Operand, dy: Operand, axes: Axes, moments: Moments) -> np.ndarray:
-    """Sums of ``dy`` and of ``dy (x - mean)`` over a part: (2 words, 2 sums, channels)."""
+    """Sums of ``dy`` and of ``dy (x - mean)`` over a part: (2 words, 2 sums, *channels)."""
     if x.stored.size == 0:
-        return np.zeros((2, 2, axes.channels))
+        return np.zeros((2, 2, *axes.shape))
     if x.arithmetic == "wide":
         x, moments = backend._centred(x, axes, moments)
     source = pair(x, dy, backend._copies)
     reduction = backend._reduction("gradients", source.arithmetic, source.storage)
     centre = moments.state[[MEAN, MEAN_TAIL]].copy()
-    states = reduction.whole(source, axes, centre).states.reshape(-1, axes.channels)
+    states = reduction.whole(source, axes, centre).states.reshape(-1, *axes.shape)
     return np.stack([states[list(_HEADS)], states[list(_TAILS)]])
 
 
 def total_of(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Sums of all parts, in two words, whatever ran over or is NaN."""
-    words = np.stack(parts, axis=2)  # (2 words, 2 sums, parts, channels)
+    """Sums of all parts, in two words; a sum that is not finite has no second one."""
+    words = np.stack([part.reshape(2, 2, -1) for part in parts], axis=2)
     with np.errstate(all="ignore"):
         heads, rest = fold_rows(words[0])
         tails, _ = fold_rows(words[1])
         head, tail = add(heads, rest, tails, 0.0)
         finite = np.isfinite(head)
-        return np.stack([np.where(finite, head, words[0].sum(axis=1)), np.where(finite, tail, 0.0)])
+        total = np.stack([np.where(finite, head, words[0].sum(axis=1)), np.where(finite, tail, 0.0)])
+    return total.reshape(parts[0].shape)
 
 
 def slopes_of(
@@ -61,7 +70,7 @@ def slopes_of(
     """Gradients of gamma and beta; moments may be those of groups of neighbouring channels."""
     groups, channels = moments.least.size, gamma.size
     rows = np.zeros((_ROWS, channels))
-    rows[list(_HEADS)], rows[list(_TAILS)] = sums
+    rows[list(_HEADS)], rows[list(_TAILS)] = sums.reshape(2, 2, channels)
     dgamma, dbeta, knobs = np.empty(channels), np.empty(channels), np.empty(KNOBS * channels)
     if channels:
         results = dgamma, dbeta, knobs
@@ -69,7 +78,7 @@ def slopes_of(
         backend._kernels.coefficients.differentiate(
             rows.reshape(-1), state, groups, channels // groups, gamma, eps, *results, 0, groups, scratch.lanes
         )
-    return Slopes(dgamma.reshape(shape), dbeta.reshape(shape), knobs.reshape(KNOBS, channels))
+    return Slopes(dgamma.reshape(shape), dbeta.reshape(shape), knobs.reshape(KNOBS, *shape))
 
 
 def map_gradient(
@@ -81,7 +90,7 @@ def map_gradient(
     if x.arithmetic == "wide":
         x, moments = backend._centred(x, axes, moments)
         knobs = knobs.copy()
-        knobs[[CENTRE, CENTRE_TAIL]] = moments.state[[MEAN, MEAN_TAIL]]
+        knobs[[CENTRE, CENTRE_TAIL]] = moments.state[[MEAN, MEAN_TAIL]].reshape(2, *axes.shape)
     source = pair(x, dy, backend._copies)
     kept = Kept(x.selection, np.zeros(axes.shape)) if x.selection else None
     mapping = backend._mapping("gradient", source.arithmetic, source.storage)
