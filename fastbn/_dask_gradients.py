@@ -43,14 +43,15 @@ def along_x(data: Data, states: Any, found: Any, dy: Beside, mask: Beside) -> An
     return data.map(function, Beside(states, kept), Beside(found, kept), dy, mask, dtype=dy.array.dtype)
 
 
-def rounded_total(totals: Any, row: int) -> Any:
-    """Gradients of gamma (row 0) or of beta, from blocks of `words_of` and their totals."""
-    return looked_up(totals, functools.partial(_rounded, row=row), np.float64)
+def rounded_total(totals: Any) -> tuple[Any, Any]:
+    """Gradients of gamma and beta, from blocks of sums as `sums_of` has them."""
+    dbeta, dgamma = (looked_up(totals, functools.partial(_rounded, row=row), np.float64) for row in (0, 1))
+    return dgamma, dbeta
 
 
 def words_of(found: Slopes) -> np.ndarray:
-    """Sums of the gradients of gamma and beta over all but the last axis: (2 words, 2 sums, channels)."""
-    values = np.stack([found.dgamma, found.dbeta])
+    """Sums of the gradients of beta and gamma over all but the last axis: (2 words, 2 sums, channels)."""
+    values = np.stack([found.dbeta, found.dgamma])
     values = values.reshape(2, -1, values.shape[-1])
     return np.stack(fold_rows(values)) if values.shape[1] else np.zeros((2, 2, values.shape[-1]))
 

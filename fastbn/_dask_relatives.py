@@ -152,7 +152,7 @@ def _backward(
     dx = along_x(case.in_samples._replace(x=again), states, knobs, incoming._replace(array=along), NOTHING)
     samples = tuple(range(found.ndim - 1))
     totals = in_tree(found.map_blocks(words_of, dtype=found.dtype, meta=found._meta), samples, total_of)
-    return BatchNormGradients(dx, *(rounded_total(totals, row) for row in (0, 1)))
+    return BatchNormGradients(dx, *rounded_total(totals))
 
 
 def _one_chunk(x: np.ndarray, gamma: Any, beta: Any, call: Callable[..., Any], channel_axis: int) -> np.ndarray:

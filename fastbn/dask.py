@@ -14,7 +14,7 @@ array([5., 6.])
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import _dask_batchnorm, _dask_maps, _dask_relatives
+from . import _dask_batchnorm, _dask_layernorm, _dask_maps, _dask_relatives
 from ._channel_stats import ChannelStats
 from ._dask_arrays import open_array
 from ._dask_stats import LazyChannelStats, lazy_stats
@@ -90,6 +90,8 @@ HANDLERS: Mapping[str, Callable[..., Any]] = {
     "group_norm_backward": _dask_relatives.group_norm_backward,
     "instance_norm": _dask_relatives.instance_norm,
     "instance_norm_backward": _dask_relatives.instance_norm_backward,
+    "layer_norm": _dask_layernorm.layer_norm,
+    "layer_norm_backward": _dask_layernorm.layer_norm_backward,
     "minmax_scale": _dask_maps.minmax_scale,
     "minmax_unscale": _dask_maps.minmax_unscale,
     "normalize": _dask_maps.normalize,
