@@ -50,7 +50,7 @@ def layer_norm(
     if all(len(sizes) == 1 for sizes in normalized.chunks):
         one = functools.partial(_one_chunk, call=call, axis=normalized.axes.kept)
         return normalized.map(one, *vectors.values(), dtype=dtype)
-    states = lazy_stats(places)._states
+    states = lazy_stats(places).states
     (again,) = reread(x)
     function = functools.partial(_normalized, axis=normalized.axes.kept, eps=eps, dtype=dtype)
     return mapped(function, Fitted(None, states, places._replace(x=again), NOTHING), dtype, **vectors)
@@ -71,7 +71,7 @@ def layer_norm_backward(
     _, gradient = open_pair(dy, x, normalized.axes.kept)
     (nothing, axes), (incoming, _) = normalized.stand_in(), gradient.stand_in()
     layernorm.layer_norm_backward(incoming, nothing, plain(gamma), axis=axes, eps=eps)
-    states, scale = lazy_stats(places)._states, normalized.vector(gamma, "gamma")
+    states, scale = lazy_stats(places).states, normalized.vector(gamma, "gamma")
     beside, of_x = places.beside(dy, "dy"), Beside(states, places.axes.kept)
     kept = places.axes.kept
     sums = functools.partial(_sums, kept=kept, along=kept, eps=eps)

@@ -10,7 +10,8 @@ from . import normalization
 from ._channel_stats import ChannelStats
 from ._dask_arrays import KNOWN, NOTHING, Beside, Data, is_known, open_array, refuse_out, reread
 from ._dask_states import checked, in_chunks, pieces_of
-from ._dask_stats import LazyChannelStats, check_lazy, lazy_stats, nodata_of
+from ._dask_stats import check_lazy, lazy_stats, nodata_of
+from ._dask_values import Lazy
 from ._layout import ChannelAxis
 from ._opening import refuse_weights
 from ._optional import needed
@@ -50,7 +51,7 @@ def zscore(
     data = open_array(x, channel_axis)
     options = {"ddof": ddof, "eps": eps, "on_constant": on_constant, "dtype": dtype}
     call = functools.partial(normalization.zscore, **options)
-    result = tried(call, data, stats=in_memory(stats), nodata=nodata, nan_policy=nan_policy, method=method)
+    result = tried(call, data, stats=likely(stats, data), nodata=nodata, nan_policy=nan_policy, method=method)
     refuse_weights(weights, method)
     selection = {"where": where, "weights": weights, "nodata": nodata}
     fitted = fit(data, stats, nan_policy, method, selection, refusal(call, on_constant))
@@ -79,7 +80,7 @@ def minmax_scale(
     data = open_array(x, channel_axis)
     options = {"feature_range": feature_range, "clip": clip, "on_constant": on_constant, "dtype": dtype}
     call = functools.partial(normalization.minmax_scale, **options)
-    result = tried(call, data, stats=in_memory(stats), nodata=nodata, nan_policy=nan_policy, method=method)
+    result = tried(call, data, stats=likely(stats, data), nodata=nodata, nan_policy=nan_policy, method=method)
     selection = {"where": where, "nodata": nodata}
     fitted = fit(data, stats, nan_policy, method, selection, refusal(call, on_constant))
     y = mapped(call, fitted, result, nodata=nodata_of(data, nodata))
@@ -161,17 +162,9 @@ def tried(call: Callable[..., np.ndarray], data: Data, **arguments: Any) -> np.d
     return call(nothing, channel_axis=axes, **arguments).dtype
 
 
-def in_memory(stats: Any) -> Any:
-    """Statistics to try a function with; lazy ones stay out of it."""
-    return None if isinstance(stats, LazyChannelStats) else stats
-
-
 def likely(stats: Any, data: Data) -> Any:
-    """The same for a function that cannot do without."""
-    if not isinstance(stats, LazyChannelStats):
-        return stats
-    nothing, _ = data.stand_in()
-    return ChannelStats.empty(nothing.shape[1:], stats.dtype)
+    """Statistics to try a function with: in place of lazy ones, those of no values."""
+    return stats.example(data.stand_in()[0].shape[1:]) if isinstance(stats, Lazy) else stats
 
 
 def plain(vector: Any) -> Any:
@@ -201,17 +194,17 @@ def fit(
     needed = NOTHING
     if stats is None:
         assert own is not None
-        stats, states = own, own._states
-    elif isinstance(stats, LazyChannelStats):
+        stats, states = own, own.states
+    elif isinstance(stats, Lazy):
         check_lazy(stats, data)
-        states = in_chunks(stats._states, data.chunks)
+        states = in_chunks(stats.states, data.chunks)
     else:
         if not is_known(data.chunks):
             raise ValueError(f"x: got an unknown number of channels, and stats of {stats.shape}; {KNOWN}")
         states = pieces_of(stats, data.chunks)
     if own is not None:
         (x,) = reread(data.x)
-        data, needed = data._replace(x=x), Beside(own._states, data.axes.kept)
+        data, needed = data._replace(x=x), Beside(own.states, data.axes.kept)
     return Fitted(stats, states if refuse is None else checked(states, refuse), data, needed)
 
 

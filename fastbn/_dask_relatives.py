@@ -88,7 +88,7 @@ class _Case:
 
     def grouped(self) -> tuple[Any, Any]:
         """Statistics of groups, for all groups of some samples; and the same for the channels of each chunk."""
-        states = lazy_stats(self.in_samples)._states
+        states = lazy_stats(self.in_samples).states
         groups = gathered(functools.partial(_of_groups, groups=self.groups), states)
         members = functools.partial(_of_members, members=self.channels // self.groups if self.groups else 1)
         return groups, spread(groups, self.data.chunks[-1], members)
@@ -167,7 +167,7 @@ def _normalized(x: np.ndarray, channel_axis: Any, stats: ChannelStats, eps: floa
 
 def _of_groups(nested: Any, groups: int) -> ChannelStats:
     """Statistics of neighbouring channels together: the last axis has groups then."""
-    stats = joined(nested)
+    stats: ChannelStats = joined(nested)
     channels = stats.shape[-1]
     if channels == groups:
         return stats
