@@ -88,7 +88,7 @@ def on_workers(folder: str, workers: str) -> dict[str, float]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        return {"seconds": timed(lambda: client.compute(lazy, sync=True, pure=False))}
+        return {"seconds": timed(lambda: client.compute(lazy, sync=True))}
 
 
 PARTS = {"threads": on_threads, "workers": on_workers}
