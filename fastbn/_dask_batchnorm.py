@@ -113,7 +113,7 @@ def batch_norm_backward(
     scale, mask = data.vector(gamma, "gamma"), mask_of(data, where)
     incoming = data.beside(dy, "dy")
     found = slopes(sums_in_tree(data, states, incoming, mask), states, scale, eps)
-    dgamma, dbeta = (looked_up(found, attrgetter(name), np.float64) for name in ("dgamma", "dbeta"))
+    dgamma, dbeta = (looked_up(found, attrgetter(name), np.float64, name) for name in ("dgamma", "dbeta"))
     if training:
         again = dict(zip(("x", "dy", "where"), reread(x, incoming.array, mask.array), strict=True))
         incoming, mask = incoming._replace(array=again["dy"]), mask._replace(array=again["where"])

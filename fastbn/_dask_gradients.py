@@ -45,7 +45,8 @@ def along_x(data: Data, states: Any, found: Any, dy: Beside, mask: Beside) -> An
 
 def rounded_total(totals: Any) -> tuple[Any, Any]:
     """Gradients of gamma and beta, from blocks of sums as `sums_of` has them."""
-    dbeta, dgamma = (looked_up(totals, functools.partial(_rounded, row=row), np.float64) for row in (0, 1))
+    rows = enumerate(("dbeta", "dgamma"))
+    dbeta, dgamma = (looked_up(totals, functools.partial(_rounded, row=row), np.float64, name) for row, name in rows)
     return dgamma, dbeta
 
 

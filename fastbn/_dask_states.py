@@ -117,9 +117,10 @@ def checked(states: Any, check: Callable[[ChannelStats], None]) -> Any:
     return in_chunks(passed, states.chunks)
 
 
-def looked_up(states: Any, look: Callable[[Any], np.ndarray], dtype: Any) -> Any:
-    """A per-channel vector of the states, as a plain Dask array."""
-    return states.map_blocks(look, dtype=dtype, meta=np.empty((0,) * states.ndim, dtype))
+def looked_up(states: Any, look: Callable[[Any], np.ndarray], dtype: Any, name: str) -> Any:
+    """A per-channel vector of the states, as a plain Dask array that says what it is."""
+    index = tuple(range(states.ndim))
+    return da.blockwise(look, index, states, index, token=name, dtype=dtype, meta=np.empty((0,) * len(index), dtype))
 
 
 def _combine(

@@ -33,7 +33,7 @@ class LazyChannelStats(Lazy[ChannelStats]):
     >>> import dask.array as da, fastbn.dask
     >>> stats = fastbn.dask.channel_stats(da.arange(6.0, chunks=4).reshape(3, 2))
     >>> stats.mean
-    dask.array<_mean, shape=(2,), dtype=float64, chunksize=(2,), chunktype=numpy.ndarray>
+    dask.array<mean, shape=(2,), dtype=float64, chunksize=(2,), chunktype=numpy.ndarray>
     >>> stats.compute().mean
     array([2., 3.])
     """
@@ -49,32 +49,32 @@ class LazyChannelStats(Lazy[ChannelStats]):
     @property
     def count(self) -> Any:
         """Values counted (Dask array of int64)."""
-        return looked_up(self.states, attrgetter("count"), np.int64)
+        return looked_up(self.states, attrgetter("count"), np.int64, "count")
 
     @property
     def n_missing(self) -> Any:
         """Values skipped (Dask array of int64)."""
-        return looked_up(self.states, attrgetter("n_missing"), np.int64)
+        return looked_up(self.states, attrgetter("n_missing"), np.int64, "n_missing")
 
     @property
     def weight(self) -> Any:
         """Sum of weights, else the count (Dask array of float64)."""
-        return looked_up(self.states, attrgetter("weight"), np.float64)
+        return looked_up(self.states, attrgetter("weight"), np.float64, "weight")
 
     @property
     def mean(self) -> Any:
         """Mean (Dask array of float64)."""
-        return looked_up(self.states, attrgetter("mean"), np.float64)
+        return looked_up(self.states, attrgetter("mean"), np.float64, "mean")
 
     @property
     def min(self) -> Any:
         """Smallest value (Dask array, in the dtype of the data)."""
-        return looked_up(self.states, attrgetter("min"), self.dtype)
+        return looked_up(self.states, attrgetter("min"), self.dtype, "min")
 
     @property
     def max(self) -> Any:
         """Largest value (Dask array, in the dtype of the data)."""
-        return looked_up(self.states, attrgetter("max"), self.dtype)
+        return looked_up(self.states, attrgetter("max"), self.dtype, "max")
 
     def var(self, ddof: int = 0) -> Any:
         """Variance (Dask array of float64).
@@ -88,7 +88,7 @@ class LazyChannelStats(Lazy[ChannelStats]):
         -------
         dask.array.Array
         """
-        return looked_up(self.states, methodcaller("var", check_ddof(ddof)), np.float64)
+        return looked_up(self.states, methodcaller("var", check_ddof(ddof)), np.float64, "var")
 
     def std(self, ddof: int = 0) -> Any:
         """Standard deviation (Dask array of float64).
@@ -102,7 +102,7 @@ class LazyChannelStats(Lazy[ChannelStats]):
         -------
         dask.array.Array
         """
-        return looked_up(self.states, methodcaller("std", check_ddof(ddof)), np.float64)
+        return looked_up(self.states, methodcaller("std", check_ddof(ddof)), np.float64, "std")
 
 
 def check_lazy(stats: Any, data: Data) -> None:
