@@ -31,15 +31,17 @@ def on_views(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         given = [*zip(names, args, strict=False), *kwargs.items()]
-        theirs = {id(value): (name, value) for name, value in reversed(given) if holds(value)}
-        views = {key: _view(value, name) for key, (name, value) in theirs.items()}  # `out is x` stays true
-        first = next(value for _, value in given if id(value) in views)
+        theirs = [(name, value) for name, value in given if holds(value)]
+        views: dict[int, np.ndarray] = {}
+        for name, value in theirs:
+            if id(value) not in views:  # one view of one array: `out is x` stays true
+                views[id(value)] = _view(value, name)
         result = function(
             *(views.get(id(value), value) for value in args),
             **{name: views.get(id(value), value) for name, value in kwargs.items()},
         )
-        known = {id(view): theirs[key][1] for key, view in views.items()}
-        return _given_back(result, first, known)
+        known = {id(views.get(id(value), value)): value for _, value in given}  # `out`, whosever it is
+        return _given_back(result, theirs[0][1], known)
 
     return call
 

@@ -10,6 +10,7 @@ import functools
 import math
 import operator
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -58,10 +59,19 @@ def _available() -> int:
     return max(1, count)
 
 
+def _unasked() -> int:
+    """Threads where nobody told this package a number: a process that is one of many is not given the machine."""
+    shared, _, _ = os.environ.get("OMP_NUM_THREADS", "").partition(",")  # joblib's workers have their share there
+    if shared.strip().isdecimal() and int(shared) > 0:
+        return min(int(shared), _available())
+    process = sys.modules.get("multiprocessing.process")  # a child of it has imported it
+    return 1 if process is not None and process.parent_process() is not None else _available()
+
+
 def _default() -> int:
     value = os.environ.get("FASTBN_NUM_THREADS")
     if not value:
-        return _available()
+        return _unasked()
     if not value.strip().isdecimal():
         raise ValueError(f"FASTBN_NUM_THREADS: got {value!r}; wants an int >= 1")
     return _count(int(value), "FASTBN_NUM_THREADS")
@@ -103,7 +113,8 @@ def get_num_threads() -> int:
     Returns
     -------
     int
-        What `set_num_threads` said, else ``FASTBN_NUM_THREADS``, else the cores this process may use; off the main
+        What `set_num_threads` said, else ``FASTBN_NUM_THREADS``, else the cores this process may use, at most
+        ``OMP_NUM_THREADS`` if that is set; without it, a process of a pool of ``multiprocessing`` uses 1. Off the main
         thread 1 unless set there.
     """
     if threading.current_thread() is threading.main_thread():

@@ -236,3 +236,37 @@ def test_integers_and_floats_merge_to_the_dtype_of_numpy():
     assert (of("int64", 3) + of("uint64", 4) + of("float32", 5)).max.dtype == np.float64
     assert (of("int8", 3) + of("float32", 5)).max.dtype == np.float32
     assert (of("int32", 3) + of("uint32", 5)).max.dtype == np.int64
+
+
+@given(st.data())
+def test_channels_side_by_side_are_those_of_one_array(data):
+    """A bit-for-bit inverse of `select`, by either method, with names and what is missing."""
+    widths = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+    method = data.draw(st.sampled_from(["compensated", "exact"]))
+    dtype = data.draw(st.sampled_from(["float32", "float64", "int64", "uint8"]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    scale = 2.0 ** rng.integers(-9, 7 if dtype == "uint8" else 40, sum(widths))
+    x = (rng.uniform(0, 2, (7, sum(widths))) * scale).astype(dtype)
+    where = rng.random(x.shape) < data.draw(st.sampled_from([0.0, 0.5, 1.0]))
+    whole = fastbn.channel_stats(x, where=where, method=method).with_names([f"c{i}" for i in range(x.shape[1])])
+    ends = np.cumsum(widths)
+    parts = [whole.select(slice(end - width, end)) for width, end in zip(widths, ends, strict=True)]
+    assert fastbn.ChannelStats.concatenate(parts) == whole
+
+
+def test_channels_side_by_side_take_what_fits():
+    one, two = fastbn.channel_stats([1, 2], None), fastbn.channel_stats([[0.5]])
+    both = fastbn.ChannelStats.concatenate([one, two, fastbn.ChannelStats.empty(0)])
+    assert both.count.tolist() == [2, 1]
+    assert both.max.tolist() == [2.0, 0.5]
+    assert both.names is None
+    mixed = fastbn.ChannelStats.concatenate([fastbn.channel_stats([[1.0]], method="exact"), two])
+    assert mixed.method == "compensated"
+    with pytest.raises(ValueError, match=r"parts: got statistics of channel shapes \[\]"):
+        fastbn.ChannelStats.concatenate([])
+    with pytest.raises(ValueError, match=r"shapes \[\(1, 1\)\]"):
+        fastbn.ChannelStats.concatenate([fastbn.channel_stats([[1.0]], (0, 1))])
+    with pytest.raises(TypeError, match="parts: got int"):
+        fastbn.ChannelStats.concatenate([1])
+    with pytest.raises(ValueError, match="wants different names"):
+        fastbn.ChannelStats.concatenate([two.with_names(["a"]), two.with_names(["a"])])
