@@ -122,6 +122,8 @@ def mapped(call: Call, x: Any, others: str = "raise", units: Any = None) -> Any:
     """What a map gives, labelled as its data: alone, or with statistics."""
     refuse_other_kinds(call.data, x)
     if isinstance(x, xr.DataArray):
+        if isinstance(units, Mapping):
+            raise TypeError(f"units: got {type(units).__name__} for a DataArray; wants a string")
         result, stats = _mapped(call, x, units)
     else:
         found = each(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-import xarray as xr
+import importlib.util
 
-BACKINGS = ("numpy", "dask")
+import numpy as np
+import pytest
+
+xr = pytest.importorskip("xarray")
+
+without_dask = pytest.mark.skipif(importlib.util.find_spec("dask") is None, reason="Dask is not installed")
+over_both = pytest.mark.parametrize("backing", ["numpy", pytest.param("dask", marks=without_dask)])
 
 
 def backed(x, backing):

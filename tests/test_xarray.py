@@ -11,20 +11,12 @@ from hypothesis import strategies as st
 
 import fastbn
 import oracle
+from labelled import backed, labels, over_both, scene
 
 xr = pytest.importorskip("xarray")
-
-import fastbn.xarray as fx
-from labelled import BACKINGS, backed, labels, scene
+fx = fastbn.xarray
 
 NAMES = ("time", "band", 0, ("x", 1), "lat")  # any hashable may name a dimension
-
-
-@pytest.fixture(params=BACKINGS)
-def backing(request):
-    if request.param == "dask":
-        pytest.importorskip("dask")
-    return request.param
 
 
 @st.composite
@@ -76,6 +68,7 @@ def test_maps_by_names_are_maps_by_positions(case, policy):
     np.testing.assert_array_equal(by_hand(back, kept)[0], fastbn.denormalize(expected, stats, axes))
 
 
+@over_both
 @pytest.mark.parametrize(
     ("name", "channel_dim", "arguments"),
     [
@@ -112,6 +105,7 @@ def test_every_map_keeps_the_labels_and_has_the_bits_of_the_plain_one(name, chan
     assert labels(x) == labels(before)
 
 
+@over_both
 def test_given_statistics_undone_and_units_given_back(backing):
     x = backed(scene(), backing)
     stats = fx.channel_stats(x, "band")
@@ -165,7 +159,9 @@ def test_labels_become_names(coordinate, names):
 def test_statistics_of_other_channels_are_refused():
     x = scene()
     stats = fx.channel_stats(x, "band")
-    with pytest.raises(ValueError, match=r"stats: got statistics of the channels red, green, nir; wants green, nir, red"):
+    with pytest.raises(
+        ValueError, match=r"stats: got statistics of the channels red, green, nir; wants green, nir, red"
+    ):
         fx.zscore(x.sel(band=["green", "nir", "red"]), "band", stats=stats)
     chosen = fx.zscore(x.sel(band=["nir"]), "band", stats=stats.select(["nir"]))
     assert chosen.identical(fx.zscore(x, "band").sel(band=["nir"]))
