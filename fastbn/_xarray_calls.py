@@ -78,8 +78,8 @@ def _variables(call: Call, x: xr.Dataset, others: str) -> Iterator[tuple[Hashabl
     refused = [f"{name!r} ({reason})" for name, reason in reasons.items() if reason]
     if refused and others == "raise":
         raise ValueError(
-            f"{call.data}: got variables without numbers for each of {dims}: {', '.join(refused)}; wants others, or "
-            "others='ignore'"
+            f"{call.data}: got variables without a dimension that is named, or without numbers: {', '.join(refused)}; "
+            "wants others, or others='ignore'"
         )
     for name, variable in x.data_vars.items():
         if not reasons[name]:

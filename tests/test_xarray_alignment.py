@@ -225,6 +225,7 @@ def test_dask_arrays_are_not_written_to():
         ({"where": xr.DataArray([True], dims="lat")}, ValueError, "where: got other coordinates or sizes"),
         ({"weights": xr.DataArray([1, 1], {"lon": [0, 1]}, ["lon"]).to_dataset(name="w")}, TypeError, "a Dataset"),
         ({"weights": xr.DataArray(np.ones(5), {"lat": range(5)}, ["lat"])}, ValueError, "weights: .* 'lat'"),
+        ({"weights": scene().lat[::-1] ** 2}, ValueError, "weights: .* 'lat'"),
         ({"weights": xr.Variable(["lat"], np.ones(4))}, ValueError, "weights"),
         ({"nodata": xr.DataArray(np.ones(5), dims="lat")}, ValueError, r"nodata: got dimensions \('lat',\)"),
         ({"where": xr.DataArray(np.ones(5), dims="lat")}, TypeError, "where: got dtype float64; wants bool"),

@@ -84,7 +84,7 @@ def test_arguments_for_all_variables_and_for_each(backing):
 def test_variables_without_the_dimension_or_numbers(backing):
     x = dataset(backing)
     message = (
-        r"x: got variables without numbers for each of \('band',\): 'label' \(dtype <U1\), 'orography' "
+        r"x: got variables without a dimension that is named, or without numbers: 'label' \(dtype <U1\), 'orography' "
         r"\(no dimension 'band'\); wants others, or others='ignore'"
     )
     with pytest.raises(ValueError, match=message):
