@@ -84,12 +84,17 @@ class Data(NamedTuple):
         pairs = [part for other in others for part in other]
         return da.blockwise(function, index, self.x, index, *pairs, dtype=meta.dtype, meta=meta, align_arrays=False)
 
-    def reread(self) -> "Data":
-        """The same data from tasks of their own.
 
-        Statistics and a map that share tasks would keep every chunk in memory until the last one is summed.
-        """
-        return self._replace(x=clone(self.x)) if _can_clone(self.x) else self
+def reread(*arrays: Any) -> list[Any]:
+    """The same arrays from tasks of their own.
+
+    Statistics and a map that share tasks would keep every chunk in memory until the last one is summed.
+    """
+    lazy = [array for array in arrays if isinstance(array, da.Array)]
+    if not all(map(_can_clone, lazy)):
+        return list(arrays)
+    copies = iter(clone([*lazy]))  # together, so that what they share stays shared
+    return [next(copies) if isinstance(array, da.Array) else array for array in arrays]
 
 
 def open_array(x: Any, channel_axis: ChannelAxis, name: str = "x") -> Data:
@@ -113,8 +118,13 @@ def is_known(chunks: Any) -> bool:
     return not any(math.isnan(n) for axis in chunks for n in axis)
 
 
+def may_be_same(shape: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two shapes are the same, or may be for all that Dask knows."""
+    return len(shape) == len(other) and all(n == m or math.isnan(n + m) for n, m in zip(shape, other, strict=True))
+
+
 def _fits(n: Any, of_data: Any) -> bool:
-    return bool(n in (1, of_data) or math.isnan(n) or math.isnan(of_data))
+    return bool(n in (1, of_data) or math.isnan(n + of_data))
 
 
 def _in_chunks(array: Any, chunks: Chunks) -> Any:

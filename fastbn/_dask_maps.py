@@ -8,9 +8,10 @@ import numpy as np
 
 from . import normalization
 from ._channel_stats import ChannelStats
-from ._dask_arrays import KNOWN, NOTHING, Beside, Data, is_known, open_array, refuse_out
+from ._dask_arrays import KNOWN, NOTHING, Beside, Data, is_known, open_array, refuse_out, reread
 from ._dask_states import checked, in_chunks, pieces_of
-from ._dask_stats import LazyChannelStats, check_lazy, lazy_stats, nodata_of
+from ._dask_stats import check_lazy, lazy_stats, nodata_of
+from ._dask_values import Lazy
 from ._layout import ChannelAxis
 from ._opening import refuse_weights
 from ._optional import needed
@@ -50,7 +51,7 @@ def zscore(
     data = open_array(x, channel_axis)
     options = {"ddof": ddof, "eps": eps, "on_constant": on_constant, "dtype": dtype}
     call = functools.partial(normalization.zscore, **options)
-    result = tried(call, data, stats=in_memory(stats), nodata=nodata, nan_policy=nan_policy, method=method)
+    result = tried(call, data, stats=likely(stats, data), nodata=nodata, nan_policy=nan_policy, method=method)
     refuse_weights(weights, method)
     selection = {"where": where, "weights": weights, "nodata": nodata}
     fitted = fit(data, stats, nan_policy, method, selection, refusal(call, on_constant))
@@ -79,7 +80,7 @@ def minmax_scale(
     data = open_array(x, channel_axis)
     options = {"feature_range": feature_range, "clip": clip, "on_constant": on_constant, "dtype": dtype}
     call = functools.partial(normalization.minmax_scale, **options)
-    result = tried(call, data, stats=in_memory(stats), nodata=nodata, nan_policy=nan_policy, method=method)
+    result = tried(call, data, stats=likely(stats, data), nodata=nodata, nan_policy=nan_policy, method=method)
     selection = {"where": where, "nodata": nodata}
     fitted = fit(data, stats, nan_policy, method, selection, refusal(call, on_constant))
     y = mapped(call, fitted, result, nodata=nodata_of(data, nodata))
@@ -149,11 +150,8 @@ def _with_given(
     """A function of given statistics and per-channel vectors."""
     refuse_out(out)
     data = open_array(x, channel_axis, name)
-    known = {key: None if isinstance(value, da.Array) else value for key, value in vectors.items()}
-    likely = in_memory(stats)
-    if isinstance(stats, LazyChannelStats):
-        likely = ChannelStats.empty(data.stand_in()[0].shape[1:], stats.dtype)
-    result = tried(call, data, stats=likely, **known)
+    known = {key: plain(value) for key, value in vectors.items()}
+    result = tried(call, data, stats=likely(stats, data), **known)
     fitted = fit(data, stats, "propagate", "compensated", {}, refuse)
     return mapped(call, fitted, result, **{key: data.vector(value, key) for key, value in vectors.items()})
 
@@ -164,9 +162,14 @@ def tried(call: Callable[..., np.ndarray], data: Data, **arguments: Any) -> np.d
     return call(nothing, channel_axis=axes, **arguments).dtype
 
 
-def in_memory(stats: Any) -> Any:
-    """Statistics to try a function with; lazy ones stay out of it."""
-    return None if isinstance(stats, LazyChannelStats) else stats
+def likely(stats: Any, data: Data) -> Any:
+    """Statistics to try a function with: in place of lazy ones, those of no values."""
+    return stats.example(data.stand_in()[0].shape[1:]) if isinstance(stats, Lazy) else stats
+
+
+def plain(vector: Any) -> Any:
+    """A per-channel argument to try a function with; a lazy one stays out of it."""
+    return None if isinstance(vector, da.Array) else vector
 
 
 def refusal(call: Callable[..., np.ndarray], on_constant: str) -> Callable[[ChannelStats], None] | None:
@@ -191,16 +194,17 @@ def fit(
     needed = NOTHING
     if stats is None:
         assert own is not None
-        stats, states = own, own._states
-    elif isinstance(stats, LazyChannelStats):
+        stats, states = own, own.states
+    elif isinstance(stats, Lazy):
         check_lazy(stats, data)
-        states = in_chunks(stats._states, data.chunks)
+        states = in_chunks(stats.states, data.chunks)
     else:
         if not is_known(data.chunks):
             raise ValueError(f"x: got an unknown number of channels, and stats of {stats.shape}; {KNOWN}")
         states = pieces_of(stats, data.chunks)
     if own is not None:
-        data, needed = data.reread(), Beside(own._states, data.axes.kept)
+        (x,) = reread(data.x)
+        data, needed = data._replace(x=x), Beside(own.states, data.axes.kept)
     return Fitted(stats, states if refuse is None else checked(states, refuse), data, needed)
 
 

@@ -78,6 +78,36 @@ def in_chunks(states: Any, chunks: Chunks) -> Any:
     )
 
 
+def gathered(function: Callable[..., Any], states: Any, *others: Any, beside: Any = None) -> Any:
+    """One block for all chunks along the last axis, from lists of states and of the others, and from what is beside."""
+    rank = states.ndim
+    index, out = tuple(range(rank)), (*range(rank - 1), rank)
+    pairs = [part for other in others for part in (other, None if other is None else (rank - 1,))]
+    last, new = ((), {rank: sum(states.chunks[-1])}) if beside is None else ((beside, out), None)
+    return da.blockwise(
+        function,
+        out,
+        states,
+        index,
+        *pairs,
+        *last,
+        new_axes=new,
+        concatenate=False,
+        dtype=STATE,
+        meta=meta_of(rank),
+        align_arrays=False,
+    )
+
+
+def spread(values: Any, sizes: tuple[int, ...], take: Callable[[Any, tuple[slice, ...]], Any]) -> Any:
+    """The opposite: what each chunk of such sizes takes of the one block along the last axis."""
+    index = tuple(range(values.ndim))
+    places = _blocks(_places((sizes,)), (sizes,))
+    return da.blockwise(
+        take, index, values, index, places, index[-1:], dtype=STATE, meta=meta_of(values.ndim), align_arrays=False
+    )
+
+
 def checked(states: Any, check: Callable[[ChannelStats], None]) -> Any:
     """The same states, of which none is used before all channels have passed a check."""
     known = is_known(states.chunks)

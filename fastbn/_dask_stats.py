@@ -9,9 +9,9 @@ import numpy as np
 from ._apply import refuse_nan
 from ._arrays import number_dtype
 from ._channel_stats import ChannelStats
-from ._dask_arrays import Beside, Data
+from ._dask_arrays import Beside, Data, may_be_same
 from ._dask_states import checked, in_tree, looked_up, union
-from ._joining import joined
+from ._dask_values import Lazy
 from ._layout import split_axes
 from ._opening import refuse_weights
 from ._optional import needed
@@ -20,14 +20,13 @@ from .statistics import channel_stats
 
 with needed("dask"):
     import dask.array as da
-    from dask.base import DaskMethodsMixin, compute, tokenize
 
 
-class LazyChannelStats(DaskMethodsMixin):
+class LazyChannelStats(Lazy[ChannelStats]):
     """Statistics of every channel of a Dask array, not computed yet; made by `channel_stats`.
 
     A Dask collection: ``compute()``, or ``dask.compute(stats, y)`` together with others, gives a `ChannelStats`. The
-    functions of fastbn take it as `stats`.
+    functions of fastbn take it as `stats`. Its vectors are lazy arrays in the chunks of the channels.
 
     Examples
     --------
@@ -41,51 +40,41 @@ class LazyChannelStats(DaskMethodsMixin):
 
     __module__ = "fastbn.dask"  # its public place
 
-    def __init__(self, states: Any, dtype: np.dtype) -> None:
-        self._states = states  # a Dask array in the chunks of the channels, whose blocks are ChannelStats
-        self._dtype = dtype
+    def with_states(self, states: Any) -> "LazyChannelStats":
+        return LazyChannelStats(states, self.dtype)
 
-    # What it will say
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of every per-channel vector; NaN where Dask does not know it."""
-        return tuple(self._states.shape)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the data, and of `min` and `max`."""
-        return self._dtype
+    def example(self, shape: tuple[int, ...]) -> ChannelStats:
+        return ChannelStats.empty(shape, self.dtype)
 
     @property
     def count(self) -> Any:
         """Values counted (Dask array of int64)."""
-        return looked_up(self._states, attrgetter("count"), np.int64)
+        return looked_up(self.states, attrgetter("count"), np.int64)
 
     @property
     def n_missing(self) -> Any:
         """Values skipped (Dask array of int64)."""
-        return looked_up(self._states, attrgetter("n_missing"), np.int64)
+        return looked_up(self.states, attrgetter("n_missing"), np.int64)
 
     @property
     def weight(self) -> Any:
         """Sum of weights, else the count (Dask array of float64)."""
-        return looked_up(self._states, attrgetter("weight"), np.float64)
+        return looked_up(self.states, attrgetter("weight"), np.float64)
 
     @property
     def mean(self) -> Any:
         """Mean (Dask array of float64)."""
-        return looked_up(self._states, attrgetter("mean"), np.float64)
+        return looked_up(self.states, attrgetter("mean"), np.float64)
 
     @property
     def min(self) -> Any:
         """Smallest value (Dask array, in the dtype of the data)."""
-        return looked_up(self._states, attrgetter("min"), self._dtype)
+        return looked_up(self.states, attrgetter("min"), self.dtype)
 
     @property
     def max(self) -> Any:
         """Largest value (Dask array, in the dtype of the data)."""
-        return looked_up(self._states, attrgetter("max"), self._dtype)
+        return looked_up(self.states, attrgetter("max"), self.dtype)
 
     def var(self, ddof: int = 0) -> Any:
         """Variance (Dask array of float64).
@@ -99,7 +88,7 @@ class LazyChannelStats(DaskMethodsMixin):
         -------
         dask.array.Array
         """
-        return looked_up(self._states, methodcaller("var", check_ddof(ddof)), np.float64)
+        return looked_up(self.states, methodcaller("var", check_ddof(ddof)), np.float64)
 
     def std(self, ddof: int = 0) -> Any:
         """Standard deviation (Dask array of float64).
@@ -113,79 +102,12 @@ class LazyChannelStats(DaskMethodsMixin):
         -------
         dask.array.Array
         """
-        return looked_up(self._states, methodcaller("std", check_ddof(ddof)), np.float64)
-
-    def compute(self, **options: Any) -> ChannelStats:
-        """Compute all of them.
-
-        Parameters
-        ----------
-        **options
-            As `dask.compute` takes them: ``scheduler="processes"``.
-
-        Returns
-        -------
-        ChannelStats
-        """
-        (stats,) = compute(self, traverse=False, **options)
-        return stats  # type: ignore[no-any-return]
-
-    def __repr__(self) -> str:
-        return f"<LazyChannelStats: shape {self.shape}, {self._dtype} data>"
-
-    # What Dask asks a collection for
-
-    __dask_optimize__ = staticmethod(da.Array.__dask_optimize__)
-    __dask_scheduler__ = staticmethod(da.Array.__dask_scheduler__)
-
-    def __dask_graph__(self) -> Any:
-        return self._states.__dask_graph__()
-
-    def __dask_keys__(self) -> Any:
-        return self._states.__dask_keys__()
-
-    def __dask_layers__(self) -> Any:
-        return self._states.__dask_layers__()
-
-    def __dask_tokenize__(self) -> Any:
-        return type(self).__name__, tokenize(self._states)
-
-    def __dask_postcompute__(self) -> Any:
-        return _finished, (self._states.ndim,)
-
-    def __dask_postpersist__(self) -> Any:
-        rebuild, arguments = self._states.__dask_postpersist__()
-        return _rebuilt, (rebuild, arguments, self._dtype)
-
-    def __dask_exprs__(self) -> Any:
-        """What Dask optimizes, where its arrays are expressions."""
-        expression = getattr(self._states, "expr", None)
-        return None if expression is None else (expression,)
-
-    def __dask_rebuild_from_exprs__(self, expressions: Any) -> "LazyChannelStats":
-        return LazyChannelStats(type(self._states)(*expressions), self._dtype)
-
-
-def _finished(results: Any, rank: int) -> ChannelStats:
-    """All channels, from blocks in a list for every axis, and perhaps in one more."""
-    depth, inner = 0, results
-    while isinstance(inner, list | tuple):
-        depth, inner = depth + 1, inner[0]
-    for _ in range(depth - rank):
-        results = results[0]
-    return joined(results)
-
-
-def _rebuilt(graph: Any, rebuild: Any, arguments: Any, dtype: np.dtype, **renamed: Any) -> LazyChannelStats:
-    return LazyChannelStats(rebuild(graph, *arguments, **renamed), dtype)
+        return looked_up(self.states, methodcaller("std", check_ddof(ddof)), np.float64)
 
 
 def check_lazy(stats: Any, data: Data) -> None:
     """Refuse lazy statistics of other channels, as far as Dask knows how many there are."""
-    same = len(stats.shape) == len(data.axes.shape) and all(
-        n == m or n != n or m != m for n, m in zip(stats.shape, data.axes.shape, strict=True)
-    )
-    if not same:
+    if not may_be_same(stats.shape, data.axes.shape):
         raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {data.axes.shape}")
 
 

@@ -1,15 +1,18 @@
-"""Statistics of some channels, side by side, as those of all."""
+"""Statistics, or quantiles, of some channels, side by side, as those of all."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._exact import ExactState, Integers
+from ._histogram import LEVELS, Histogram
 from ._merging import Tally
 
-Nested = Any  # ChannelStats, or lists of them: one level for every axis of the channels
+Nested = Any  # a value, or lists of them: one level for every axis of the channels
 
 
 def flat(nested: Nested) -> list[Any]:
@@ -17,11 +20,31 @@ def flat(nested: Nested) -> list[Any]:
     return [piece for part in nested for piece in flat(part)] if isinstance(nested, list) else [nested]
 
 
-def joined(nested: Nested) -> ChannelStats:
-    """Statistics of all channels from those of pieces, which cut every axis."""
-    pieces: list[ChannelStats] = flat(nested)
+def joined(nested: Nested) -> Any:
+    """The value of all channels from those of pieces, which cut every axis."""
+    pieces = flat(nested)
     if len(pieces) == 1:
         return pieces[0]
+    return (_joined_quantiles if isinstance(pieces[0], ChannelQuantiles) else _joined_stats)(nested, pieces)
+
+
+def _joined_quantiles(nested: Nested, pieces: list[ChannelQuantiles]) -> ChannelQuantiles:
+    """First one after the other, and then each channel in its place."""
+    parts = [piece._contents for piece in pieces]
+    first = dict(
+        zip(map(id, pieces), itertools.accumulate((part.counted.size for part in parts), initial=0), strict=False)
+    )
+    values, count, missing = (
+        np.concatenate([getattr(part, name).reshape(*rows, -1) for part in parts], axis=-1)
+        for name, rows in (("values", (len(parts[0].values),)), ("counted", ()), ("missing", ()))
+    )
+    histogram = _side_by_side([part.histogram for part in parts if part.histogram is not None])
+    whole = parts[0]._replace(values=values, counted=count, missing=missing, names=None, histogram=histogram)
+    index = _assembled(nested, lambda piece: first[id(piece)] + np.arange(piece.count.size).reshape(piece.shape))
+    return ChannelQuantiles(whole).select(index)
+
+
+def _joined_stats(nested: Nested, pieces: list[ChannelStats]) -> ChannelStats:
     least, greatest = _assembled(nested, lambda s: s._least), _assembled(nested, lambda s: s._greatest)
     tally = Tally(
         _assembled(nested, lambda s: s._tallied.counted),
@@ -33,6 +56,13 @@ def joined(nested: Nested) -> ChannelStats:
     counts = _assembled(nested, lambda s: _exact(s).counts.reshape(len(_exact(s).counts), *s.shape))
     total, squares = (_integers(nested, look) for look in (lambda s: _exact(s).total, lambda s: _exact(s).squares))
     return ChannelStats(ExactState(counts.reshape(len(counts), -1), total, squares), least, greatest, None, tally)
+
+
+def _side_by_side(parts: list[Histogram]) -> Histogram:
+    """Histograms of all channels, one part after the other."""
+    first = list(itertools.accumulate((part.channels for part in parts), initial=0))
+    keys = [part.keys + LEVELS * before for part, before in zip(parts, first, strict=False)]
+    return Histogram(parts[0].least, first[-1], np.concatenate(keys), np.concatenate([part.counts for part in parts]))
 
 
 def _exact(stats: ChannelStats) -> ExactState:
@@ -55,7 +85,7 @@ def _integers(nested: Nested, look: Callable[[ChannelStats], Integers]) -> Integ
     return Integers(first, _assembled(nested, placed).reshape(rows, -1)).carried()
 
 
-def _assembled(nested: Nested, look: Callable[[ChannelStats], np.ndarray]) -> np.ndarray:
+def _assembled(nested: Nested, look: Callable[[Any], np.ndarray]) -> np.ndarray:
     """Arrays of the pieces as one: their last axes are those of the channels."""
 
     def looked(part: Nested) -> Any:

@@ -15,7 +15,7 @@ import oracle
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 
-pytestmark = pytest.mark.usefixtures("backend")
+pytestmark = [pytest.mark.usefixtures("backend"), pytest.mark.host]
 
 COLUMNS = {
     "whole": np.array([3, 1, 2**60 + 1, 7], dtype=np.int64),

@@ -11,7 +11,7 @@ import pytest
 
 import fastbn
 
-pytestmark = pytest.mark.usefixtures("backend")
+pytestmark = [pytest.mark.usefixtures("backend"), pytest.mark.host]
 
 
 class Speaks:
