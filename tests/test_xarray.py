@@ -84,7 +84,7 @@ def test_maps_by_names_are_maps_by_positions(case, policy):
     ],
 )
 def test_every_map_keeps_the_labels_and_has_the_bits_of_the_plain_one(name, channel_dim, arguments, backing):
-    plain = scene()
+    plain = scene("int16" if name == "robust_scale" else "float64")  # whose histograms of chunks add up
     x = backed(plain, backing)
     before = x.copy(deep=True)
     parameter, position = ("dim", "axis") if name == "layer_norm" else ("channel_dim", "channel_axis")

@@ -81,6 +81,17 @@ def test_arguments_for_all_variables_and_for_each(backing):
 
 
 @over_both
+def test_quantiles_of_each_variable(backing):
+    x = xr.Dataset({"t": scene("int16"), "q": scene("uint8", 1)})
+    found = fx.channel_quantiles(backed(x, backing), [0.1, 0.5], "band")
+    for name in x:
+        assert found[name] == fx.channel_quantiles(x[name], [0.1, 0.5], "band")
+        np.testing.assert_array_equal(found[name].values, np.quantile(x[name], [0.1, 0.5], (0, 2, 3)))
+    y = fx.robust_scale(backed(x, backing), "band", stats=fx.channel_quantiles(x, [0.25, 0.5, 0.75], "band"))
+    np.testing.assert_array_equal(y["q"].values, fastbn.robust_scale(x["q"].values))
+
+
+@over_both
 def test_variables_without_the_dimension_or_numbers(backing):
     x = dataset(backing)
     message = (
