@@ -10,7 +10,7 @@ from ._channel_quantiles import ChannelQuantiles
 from ._channel_stats import ChannelStats
 from ._gradients import BatchNormGradients
 from ._scalars import check_choice
-from ._xarray_labels import PER_VARIABLE, Arranged, Names, aligned, among, arranged, channel_names
+from ._xarray_labels import PER_VARIABLE, Arranged, Names, aligned, among, arranged, channel_names, in_memory
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,6 +41,9 @@ class Call(NamedTuple):
     data: str = "x"  # what the user knows the data by
 
     def arranged(self, x: xr.DataArray) -> Arranged:
+        """The array as the function takes it."""
+        if self.arguments.get("out") is not None:
+            in_memory("out", self.arguments["out"])  # before there are views: it may be the data
         return arranged(x, self.names, self.argument, self.sample_dim)
 
     def __call__(self, x: Arranged) -> Any:

@@ -85,6 +85,15 @@ def channel_names(x: Arranged) -> tuple[str, ...] | None:
 # Arguments
 
 
+def in_memory(name: str, value: Any) -> xr.DataArray:
+    """Refuse to write to what is not NumPy's; what a file has is read, for what is written is kept with it then."""
+    if not isinstance(value, xr.DataArray):
+        raise TypeError(f"{name}: got {type(value).__name__}; wants a DataArray")
+    if not isinstance(value.data, np.ndarray):
+        raise TypeError(f"{name}: got a DataArray of {type(value.data).__name__}; wants one of NumPy data")
+    return value.load()
+
+
 def aligned(arguments: Mapping[str, Any], x: Arranged) -> dict[str, Any]:
     """Arguments as functions of arrays take them."""
     return {name: _ALIGN.get(name, _as_it_is)(name, value, x) for name, value in arguments.items()}
@@ -142,26 +151,17 @@ def _updated(name: str, value: Any, x: Arranged) -> Any:
         return value
     if set(labelled.dims) != set(x.dims):
         raise ValueError(f"{name}: got dimensions {labelled.dims}; wants {x.dims}")
-    return _in_memory(name, _matched(name, labelled, x, x.dims)).transpose(*x.dims).data
+    return in_memory(name, _matched(name, labelled, x, x.dims)).transpose(*x.dims).data
 
 
 def _written(name: str, value: Any, x: Arranged) -> Any:
     """The result's memory, in the order of the axes."""
     if value is None:
         return None
-    if not isinstance(value, xr.DataArray):
-        raise TypeError(f"{name}: got {type(value).__name__}; wants a DataArray")
     if set(value.dims) != set(x.array.dims):
         raise ValueError(f"{name}: got dimensions {value.dims}; wants {x.array.dims}")
-    out = _in_memory(name, _matched(name, value, x, x.array.dims))
+    out = _matched(name, value, x, x.array.dims)
     return x.array.data if out.data is x.given.data else out.transpose(*x.array.dims).data
-
-
-def _in_memory(name: str, value: xr.DataArray) -> xr.DataArray:
-    """Refuse to write to what is not NumPy's; what a file has is read, for what is written is kept with it then."""
-    if not isinstance(value.data, np.ndarray):
-        raise TypeError(f"{name}: got a DataArray of {type(value.data).__name__}; wants one of NumPy data")
-    return value.load()
 
 
 def _checked(name: str, value: Any, x: Arranged) -> Any:

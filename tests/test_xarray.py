@@ -131,6 +131,24 @@ def test_attributes_of_the_result_are_its_own():
     assert not x.coords["month"].attrs
 
 
+def test_attributes_that_describe_the_values_go():
+    gone = [
+        "units",
+        "scale_factor",
+        "add_offset",
+        "_FillValue",
+        "missing_value",
+        "_Unsigned",
+        "valid_min",
+        "valid_max",
+        "valid_range",
+        "actual_range",
+    ]
+    x = scene().assign_attrs(dict.fromkeys(gone, 1), note="stays")
+    for y in (fx.zscore(x, "band"), fx.denormalize(x, fx.channel_stats(x, "band"), "band")):
+        assert y.attrs == {"long_name": "temperature", "note": "stays"}
+
+
 # Names of channels
 
 

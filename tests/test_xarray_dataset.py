@@ -114,6 +114,13 @@ def test_variables_without_the_dimension_or_numbers(backing):
     assert fx.zscore(x.drop_vars("label"), None)["orography"].values.std() == pytest.approx(1.0)
 
 
+def test_numbers_that_no_kernel_takes_are_refused_and_ignored():
+    x = xr.Dataset({"t": scene(), "long": scene().astype(np.longdouble), "complex": scene() * 1j})
+    with pytest.raises(ValueError, match=r"'long' \(dtype .*\), 'complex' \(dtype complex128\)"):
+        fx.zscore(x, "band")
+    assert list(fx.channel_stats(x, "band", others="ignore")) == ["t"]
+
+
 def test_errors_name_the_variable():
     x = dataset()[["t", "orography"]]
     with pytest.raises(ValueError, match=r"weights: got dimensions \('band',\)") as caught:
@@ -225,7 +232,8 @@ def test_names_that_clash_are_refused():
 @over_both
 def test_a_packed_file_is_normalized_and_undone(tmp_path, backing):
     pytest.importorskip("scipy")
-    x = scene().drop_vars(["owner", "month"]).drop_attrs(deep=False).assign_attrs(units="K")
+    x = scene().drop_vars(["owner", "month"])
+    x.attrs = {"units": "K"}
     x.encoding = {"dtype": "int16", "scale_factor": 0.01, "add_offset": 273.15, "_FillValue": -1}
     x.to_dataset().to_netcdf(tmp_path / "packed.nc", engine="scipy")
     with xr.open_dataset(tmp_path / "packed.nc", engine="scipy", chunks=None if backing == "numpy" else {}) as packed:
@@ -241,3 +249,16 @@ def test_a_packed_file_is_normalized_and_undone(tmp_path, backing):
         back = fx.denormalize(normalized, stats, "band", units={"t": "K"})
     xr.testing.assert_allclose(back, packed, rtol=1e-15)
     assert back["t"].attrs == packed["t"].attrs == {"units": "K"}
+
+
+def test_data_of_a_file_are_read_and_then_overwritten_in_memory(tmp_path):
+    pytest.importorskip("scipy")
+    x = scene().drop_vars(["owner", "month"])
+    x.attrs, x.encoding = {}, {}
+    x.to_dataset().to_netcdf(tmp_path / "file.nc", engine="scipy")
+    for kept in ("band", ("lon", "band")):
+        with xr.open_dataset(tmp_path / "file.nc", engine="scipy") as opened:
+            assert fx.zscore(opened["t"], kept, out=opened["t"]).identical(fx.zscore(x, kept))
+            np.testing.assert_array_equal(opened["t"].values, fx.zscore(x, kept).values)
+        with xr.open_dataset(tmp_path / "file.nc", engine="scipy") as opened:
+            np.testing.assert_array_equal(opened["t"].values, x.values)
