@@ -66,6 +66,7 @@ class MinMaxScaler(ChannelScaler):
         "feature_range": [tuple, list],
         "clip": ["boolean"],
     }
+    _usual_types = ChannelScaler._usual_types | {"feature_range": tuple, "clip": bool}
 
     def __init__(
         self,

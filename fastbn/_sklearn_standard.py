@@ -68,6 +68,7 @@ class StandardScaler(ChannelScaler):
     __module__ = "fastbn.sklearn"  # its public place, for pickles and documentation
 
     _parameter_constraints = ChannelScaler._parameter_constraints | {"with_mean": ["boolean"], "with_std": ["boolean"]}
+    _usual_types = ChannelScaler._usual_types | {"with_mean": bool, "with_std": bool}
 
     def __init__(
         self, *, copy: bool = True, with_mean: bool = True, with_std: bool = True, channel_axis: ChannelAxis = 1
