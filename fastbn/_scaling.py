@@ -29,15 +29,17 @@ def standardizing(stats: ChannelStats, with_mean: bool, with_std: bool) -> Chann
 
 
 def rescaling(stats: ChannelStats) -> ChannelStats:
-    """With a range of 1 where it is 0, as far as there are numbers that say so: not for those beyond 2^53."""
+    """With a range of 1 where it is 0, but for numbers beyond 2^53, to which 1 cannot be added."""
     least, greatest = stats.min, stats.max
     constant = np.asarray(least == greatest)
     if not constant.any():
         return stats
     if least.dtype.kind == "f":
-        least = least.astype(np.float64)
-    elif least.dtype.itemsize < 8:
-        least = least.astype(np.int64)
-    below = constant if least.dtype.kind == "f" else constant & (least < np.iinfo(least.dtype).max)
-    greatest = np.where(below, least + least.dtype.type(1), greatest.astype(least.dtype))
-    return ChannelStats.from_moments(stats.count, 0.0, 0.0, min=least, max=greatest)
+        wide = least.astype(np.float64)
+        above = wide + 1.0
+    else:
+        whole = np.uint64 if least.dtype == np.uint64 else np.int64
+        wide = least.astype(whole)
+        above = np.minimum(wide, np.iinfo(whole).max - 1) + 1
+    greatest = np.where(constant & (above > wide), above, greatest.astype(wide.dtype))
+    return ChannelStats.from_moments(stats.count, 0.0, 0.0, min=wide, max=greatest)

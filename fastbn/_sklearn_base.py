@@ -1,6 +1,6 @@
 """What the scikit-learn estimators have in common: reading X, learning its statistics, names, and merging."""
 
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any, Self
 
 import numpy as np
@@ -186,18 +186,21 @@ def _weights_of_rows(sample_weight: Any, values: np.ndarray, axes: Axes) -> np.n
     """Weights along the first axis, as they broadcast to the data."""
     if 0 in axes.kept:
         raise ValueError(f"sample_weight: got weights of samples, but axis 0 of shape {values.shape} has the channels")
-    weights = check_array(sample_weight, ensure_2d=False, dtype="numeric", input_name="sample_weight")
-    if weights.shape not in ((), (len(values),)):
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(len(values), sample_weight)
+    weights: np.ndarray = check_array(sample_weight, ensure_2d=False, dtype="numeric", input_name="sample_weight")
+    if weights.shape != (len(values),):
         raise ValueError(f"sample_weight: got shape {weights.shape}; wants ({len(values)},), one weight per sample")
     if not weights.any():
         raise ValueError("sample_weight: got weights that are all zero; wants at least one non-zero weight")
-    rows: np.ndarray = np.broadcast_to(weights, len(values)).reshape(-1, *(1,) * (values.ndim - 1))
-    return rows
+    return weights.reshape(-1, *(1,) * (values.ndim - 1))
 
 
 def _refuse_infinite(stats: ChannelStats, dtype: np.dtype) -> None:
     """As scikit-learn does, in its words."""
-    if dtype.kind != "f" or np.isfinite(stats.mean).all():  # a mean of finite numbers is finite, of no numbers it is not
+    if (
+        dtype.kind != "f" or np.isfinite(stats.mean).all()
+    ):  # a mean of finite numbers is finite, of no numbers it is not
         return
     infinite = np.isinf(stats.min).any() or np.isinf(stats.max).any()
     if infinite and not get_config()["assume_finite"]:

@@ -101,7 +101,8 @@ class StandardScaler(ChannelScaler):
         """Values counted, or the sum of their weights."""
         count, weight = self.stats_.count, self.stats_.weight
         seen = count if np.array_equal(count, weight) else weight
-        return seen.reshape(-1)[0] if (seen == seen.reshape(-1)[0]).all() else seen
+        first = seen.reshape(-1)[0]
+        return first if (seen == first).all() else seen
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the statistics of X, and forget others.
