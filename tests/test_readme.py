@@ -11,7 +11,7 @@ import pytest
 import fastbn
 
 ROOT = Path(__file__).parents[1]
-RUN = ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md"]
+RUN = ["README.md", "docs/guide.md", "docs/exact.md", "docs/batches.md", "docs/scikit-learn.md"]
 DOCUMENTS = [*RUN, "docs/gpu.md", "docs/index.md", "CONTRIBUTING.md"]
 SNIPPET = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\s*^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE
