@@ -10,6 +10,8 @@ import fastbn
 
 pytest.importorskip("sklearn")
 
+from sklearn.preprocessing import StandardScaler as TheirStandardScaler
+
 from fastbn.sklearn import MinMaxScaler, StandardScaler
 
 pytestmark = pytest.mark.host
@@ -25,28 +27,36 @@ def frames(request):
     return pytest.importorskip(request.param)
 
 
+@pytest.fixture
+def named_frames(frames):
+    """Those whose names scikit-learn reads: polars has no interchange protocol any more, which it used before 1.9."""
+    if not hasattr(TheirStandardScaler().fit(frames.DataFrame(COLUMNS)), "feature_names_in_"):
+        pytest.skip("this scikit-learn does not read the names of these frames")
+    return frames
+
+
 def numbers(frame):
     """The values of a frame; what is missing is NaN."""
     return np.asarray(frame, dtype=np.float64)
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_frames_are_tables(frames, cls):
-    scaler, expected = cls().fit(frames.DataFrame(COLUMNS)), cls().fit(NUMBERS)
+def test_frames_are_tables(named_frames, cls):
+    scaler, expected = cls().fit(named_frames.DataFrame(COLUMNS)), cls().fit(NUMBERS)
     assert scaler.feature_names_in_.tolist() == scaler.get_feature_names_out().tolist() == ["a", "b", "c"]
     assert scaler.stats_ == expected.stats_.with_names(["a", "b", "c"])
     for method in ("fit_transform", "transform", "inverse_transform"):
-        y = getattr(scaler, method)(frames.DataFrame(COLUMNS))
+        y = getattr(scaler, method)(named_frames.DataFrame(COLUMNS))
         assert type(y) is np.ndarray
         assert np.array_equal(y, getattr(expected, method)(NUMBERS), equal_nan=True)
 
 
 @pytest.mark.parametrize("cls", BOTH)
 @pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_frames_come_back(frames, cls, container):
+def test_frames_come_back(named_frames, cls, container):
     made = pytest.importorskip(container)
     scaler = cls().set_output(transform=container)
-    for y in (scaler.fit_transform(frames.DataFrame(COLUMNS)), scaler.transform(frames.DataFrame(COLUMNS))):
+    for y in (scaler.fit_transform(named_frames.DataFrame(COLUMNS)), scaler.transform(named_frames.DataFrame(COLUMNS))):
         assert type(y) is made.DataFrame
         assert list(y.columns) == ["a", "b", "c"]
         assert np.array_equal(numbers(y), cls().fit_transform(NUMBERS), equal_nan=True)
@@ -90,28 +100,28 @@ def test_words_are_no_numbers(frames, cls):
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_names_are_compared(frames, cls):
-    frame = frames.DataFrame(COLUMNS)
+def test_names_are_compared(named_frames, cls):
+    frame = named_frames.DataFrame(COLUMNS)
     scaler = cls().fit(frame)
     others = {"z": COLUMNS["a"], "b": COLUMNS["b"], "c": COLUMNS["c"]}
     stats = scaler.stats_
     for wrong in (others, {name: COLUMNS[name] for name in ("b", "a", "c")}):
         for method in (scaler.transform, scaler.partial_fit):
             with pytest.raises(ValueError, match="The feature names should match"):
-                method(frames.DataFrame(wrong))
+                method(named_frames.DataFrame(wrong))
     assert scaler.stats_ == stats
     with pytest.raises(
         ValueError, match=re.escape("merge: got the feature names ['z', 'b', 'c']; wants ['a', 'b', 'c']")
     ):
-        scaler.merge(cls().fit(frames.DataFrame(others)))
+        scaler.merge(cls().fit(named_frames.DataFrame(others)))
     assert scaler.merge(cls().fit(frame)).feature_names_in_.tolist() == ["a", "b", "c"]
     with pytest.raises(ValueError, match="merge: got the feature names"):
         scaler.merge(cls().fit(NUMBERS))
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_missing_names_are_a_warning(frames, cls):
-    frame = frames.DataFrame(COLUMNS)
+def test_missing_names_are_a_warning(named_frames, cls):
+    frame = named_frames.DataFrame(COLUMNS)
     named, nameless = cls().fit(frame), cls().fit(NUMBERS)
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         named.transform(NUMBERS)

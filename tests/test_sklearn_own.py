@@ -100,4 +100,6 @@ def test_both_classes_are_tested_by_many():
 
 @pytest.mark.parametrize("pattern", EXCEPTIONS)
 def test_exceptions_are_of_functions_that_are_there(pattern):
+    if EXCEPTIONS[pattern][0] == CALLBACKS and not hasattr(preprocessing.StandardScaler, "set_callbacks"):
+        pytest.skip("scikit-learn before 1.9")
     assert any(re.match(pattern.split(r"\[")[0] + "$", name) for name in FUNCTIONS)
