@@ -212,17 +212,22 @@ class _Slab(NamedTuple):
 def _open(x: Any, gamma: Any, beta: Any, axis: Any, eps: Any) -> _Case:
     operand = as_operand(x)
     shape = operand.stored.shape
+    normalized = split_normalized(shape, axis)
+    scale = channel_vector(gamma, "gamma", normalized.shape, 1.0, operand.stored)
+    shift = channel_vector(beta, "beta", normalized.shape, 0.0, operand.stored)
+    return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
+
+
+def split_normalized(shape: tuple[int, ...], axis: Any) -> Axes:
+    """Check ``axis`` against a shape: the axes to normalize over are the kept ones."""
     if axis is None:
         raise TypeError("axis: got None; wants an int or a tuple of ints")
     if axis == ():
         raise ValueError("axis: got (); wants at least one axis to normalize over")
     try:
-        normalized = split_axes(shape, axis)
+        return split_axes(shape, axis)
     except (TypeError, ValueError) as error:  # the user knows the argument by another name
         raise type(error)(str(error).replace("channel_axis", "axis")) from None
-    scale = channel_vector(gamma, "gamma", normalized.shape, 1.0, operand.stored)
-    shift = channel_vector(beta, "beta", normalized.shape, 0.0, operand.stored)
-    return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
 
 
 def _slabs(case: _Case, backend: Backend) -> list[_Slab]:

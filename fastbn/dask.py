@@ -1,0 +1,153 @@
+"""Dask arrays: statistics of more data than a machine holds, in one pass, and lazy normalization.
+
+Importing this module needs Dask. All functions of fastbn take Dask arrays; this module has the lazy form of their
+statistics:
+
+>>> import dask.array as da, fastbn.dask
+>>> x = da.arange(12.0, chunks=5).reshape(6, 2)
+>>> stats = fastbn.dask.channel_stats(x)
+>>> y = fastbn.zscore(x, stats=stats)
+>>> stats.compute().mean
+array([5., 6.])
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from . import _dask_batchnorm, _dask_layernorm, _dask_maps, _dask_quantiles, _dask_relatives
+from ._channel_quantiles import ChannelQuantiles
+from ._channel_stats import ChannelStats
+from ._dask_arrays import open_array
+from ._dask_quantiles import LazyChannelQuantiles, lazy_quantiles
+from ._dask_stats import LazyChannelStats, lazy_stats
+from ._layout import ChannelAxis
+
+__all__ = ["LazyChannelQuantiles", "LazyChannelStats", "channel_quantiles", "channel_stats"]
+
+
+def channel_stats(
+    x: Any,
+    channel_axis: ChannelAxis = 1,
+    *,
+    nan_policy: str = "propagate",
+    where: Any = None,
+    weights: Any = None,
+    nodata: Any = None,
+    method: str = "compensated",
+) -> LazyChannelStats:
+    """Statistics of every channel of a Dask array, lazy, in one pass.
+
+    Parameters
+    ----------
+    x : dask.array.Array
+        In chunks of any sizes, also unknown ones, along any axis.
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is *kept*.
+    nan_policy, method
+        As in `fastbn.channel_stats`. With ``nan_policy="raise"`` the ValueError comes when the statistics are computed.
+    where, weights : array_like or dask.array.Array, optional
+        As in `fastbn.channel_stats`. An array of the shape of `x` is taken to the chunks of `x`; along axes of length
+        1 nothing is repeated in memory.
+    nodata : scalar or array_like, optional
+        As in `fastbn.channel_stats`.
+
+    Returns
+    -------
+    LazyChannelStats
+        A Dask collection that computes to a `ChannelStats`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `fastbn.channel_stats`, as far as it can be told without the data.
+
+    Notes
+    -----
+    Every chunk is reduced to a state of some 70 bytes per channel (``method="exact"``: 150 to 1800), and states are
+    merged in a tree, at most 16 at a time; nothing of the size of the data is made, moved or kept. Chunks alone decide
+    in which order states are merged: the bits do not depend on the scheduler, the number of workers or which of them
+    fails. With ``method="exact"`` they do not depend on the chunks either.
+
+    Examples
+    --------
+    >>> import dask.array as da, fastbn.dask
+    >>> fastbn.dask.channel_stats(da.ones((4, 3), chunks=2)).compute().count
+    array([4, 4, 4])
+    """
+    data = open_array(x, channel_axis)
+    return lazy_stats(data, nan_policy, where, weights, nodata, method)
+
+
+def channel_quantiles(
+    x: Any,
+    q: float | Iterable[float],
+    channel_axis: ChannelAxis = 1,
+    *,
+    nan_policy: str = "propagate",
+    where: Any = None,
+    nodata: Any = None,
+) -> LazyChannelQuantiles:
+    """Quantiles of every channel of a Dask array of bool, 8- or 16-bit integers, lazy and exact, in one pass.
+
+    Parameters
+    ----------
+    x : dask.array.Array
+        As in `channel_stats`.
+    q : float or sequence of float
+        Quantiles in [0, 1].
+    channel_axis, nan_policy, where, nodata
+        As in `channel_stats`.
+
+    Returns
+    -------
+    LazyChannelQuantiles
+        A Dask collection that computes to a `ChannelQuantiles`: the same as of the whole array in memory.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `fastbn.channel_quantiles`, and if `x` has another dtype: there is no exact quantile of such data in one
+        pass.
+
+    Notes
+    -----
+    A state is the histogram of a chunk: up to 4 KiB per channel for 8 and 1 MiB for 16 bits.
+
+    Examples
+    --------
+    >>> import dask.array as da, fastbn.dask
+    >>> x = da.arange(101, dtype="int16", chunks=10)
+    >>> fastbn.dask.channel_quantiles(x, [0.02, 0.98], None).compute().values
+    array([ 2., 98.])
+    """
+    return lazy_quantiles(open_array(x, channel_axis), q, nan_policy, where, nodata)
+
+
+def _stats_now(x: Any, *args: Any, **kwargs: Any) -> ChannelStats:
+    """`fastbn.channel_stats` of a Dask array."""
+    return channel_stats(x, *args, **kwargs).compute()
+
+
+def _quantiles_now(x: Any, *args: Any, **kwargs: Any) -> ChannelQuantiles:
+    """`fastbn.channel_quantiles` of a Dask array."""
+    return channel_quantiles(x, *args, **kwargs).compute()
+
+
+HANDLERS: Mapping[str, Callable[..., Any]] = {
+    "batch_norm": _dask_batchnorm.batch_norm,
+    "batch_norm_backward": _dask_batchnorm.batch_norm_backward,
+    "channel_quantiles": _quantiles_now,
+    "channel_stats": _stats_now,
+    "denormalize": _dask_maps.denormalize,
+    "group_norm": _dask_relatives.group_norm,
+    "group_norm_backward": _dask_relatives.group_norm_backward,
+    "instance_norm": _dask_relatives.instance_norm,
+    "instance_norm_backward": _dask_relatives.instance_norm_backward,
+    "layer_norm": _dask_layernorm.layer_norm,
+    "layer_norm_backward": _dask_layernorm.layer_norm_backward,
+    "minmax_scale": _dask_maps.minmax_scale,
+    "minmax_unscale": _dask_maps.minmax_unscale,
+    "normalize": _dask_maps.normalize,
+    "robust_scale": _dask_quantiles.robust_scale,
+    "zscore": _dask_maps.zscore,
+}
