@@ -17,7 +17,7 @@ with needed("dask"):
     from dask.highlevelgraph import HighLevelGraph
 
 Chunks = tuple[tuple[int, ...], ...]
-KNOWN = "call compute_chunk_sizes() on it first"
+KNOWN = "call x.compute_chunk_sizes() first"
 
 
 class Beside(NamedTuple):
@@ -46,13 +46,17 @@ class Data(NamedTuple):
         shape = tuple(0 if math.isnan(n) else n for n in self.axes.shape)
         return np.empty((0, *shape), self.x.dtype if dtype is None else dtype), tuple(range(1, len(shape) + 1))
 
+    def check_known(self, name: str) -> None:
+        """Refuse an argument of so many channels beside channels of unknown number."""
+        if not is_known(self.chunks):
+            raise ValueError(f"{name}: got one value per channel for an unknown number of channels of x; {KNOWN}")
+
     def vector(self, value: Any, name: str) -> Beside:
         """A per-channel argument, in the chunks of the channels."""
         if value is None:
             return NOTHING
         array = value if isinstance(value, da.Array) else np.asarray(value)
-        if not is_known(self.chunks):
-            raise ValueError(f"{name}: got one number per channel for an unknown number of channels; {KNOWN}")
+        self.check_known(name)
         if array.shape != self.axes.shape:
             raise ValueError(f"{name}: got shape {array.shape}; wants {self.axes.shape}, one number per channel")
         return Beside(_in_chunks(array, self.chunks), self.axes.kept)
@@ -65,10 +69,11 @@ class Data(NamedTuple):
         x, first = self.x, self.x.ndim - array.ndim
         if first < 0 or not all(map(_fits, array.shape, x.shape[first:])):
             raise ValueError(f"{name}: got shape {array.shape}; wants one that broadcasts to {x.shape}")
-        chunks = tuple((1,) if n == 1 else c for n, c in zip(array.shape, x.chunks[first:], strict=True))
+        along = zip(array.shape, x.shape[first:], x.chunks[first:], strict=True)
+        chunks = tuple((1,) if n == 1 and m != 1 else sizes for n, m, sizes in along)
         known = is_known(chunks) and is_known(getattr(array, "chunks", ()))
         if not known and getattr(array, "numblocks", None) != tuple(map(len, chunks)):
-            raise ValueError(f"{name}: got an array that does not have the chunks of x, of unknown sizes; {KNOWN}")
+            raise ValueError(f"{name}: got an array with other chunks than x, whose sizes are unknown; {KNOWN}")
         return Beside(_in_chunks(array, chunks) if known else array, tuple(range(first, x.ndim)))
 
     def map(self, function: Callable[..., np.ndarray], *others: Beside, dtype: Any) -> Any:

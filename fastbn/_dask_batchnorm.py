@@ -46,6 +46,9 @@ def batch_norm(
     data = open_array(x, channel_axis)
     rules = check_convention(convention, momentum, eps)
     running: dict[str, Any] = {"running_mean": running_mean, "running_var": running_var}
+    vectors = {"gamma": data.vector(gamma, "gamma"), "beta": data.vector(beta, "beta")}
+    if running_mean is not None:
+        data.check_known("running_mean")
     nothing, axes = data.stand_in()
     sample, stats = batchnorm.batch_norm(
         nothing,
@@ -59,7 +62,6 @@ def batch_norm(
         method=method,
         return_stats=True,
     )
-    vectors = {"gamma": data.vector(gamma, "gamma"), "beta": data.vector(beta, "beta")}
     if training:
         if data.axes.values == 1 and data.axes.channels:
             raise ValueError(f"x: got shape {x.shape}, one value per channel; wants more in training")

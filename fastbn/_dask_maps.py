@@ -8,7 +8,7 @@ import numpy as np
 
 from . import normalization
 from ._channel_stats import ChannelStats
-from ._dask_arrays import KNOWN, NOTHING, Beside, Data, is_known, open_array, refuse_out, reread
+from ._dask_arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
 from ._dask_states import checked, in_chunks, pieces_of
 from ._dask_stats import check_lazy, lazy_stats, nodata_of
 from ._dask_values import Lazy
@@ -150,10 +150,10 @@ def _with_given(
     """A function of given statistics and per-channel vectors."""
     refuse_out(out)
     data = open_array(x, channel_axis, name)
-    known = {key: plain(value) for key, value in vectors.items()}
-    result = tried(call, data, stats=likely(stats, data), **known)
+    lying = {key: data.vector(value, key) for key, value in vectors.items()}
+    result = tried(call, data, stats=likely(stats, data), **{key: plain(value) for key, value in vectors.items()})
     fitted = fit(data, stats, "propagate", "compensated", {}, refuse)
-    return mapped(call, fitted, result, **{key: data.vector(value, key) for key, value in vectors.items()})
+    return mapped(call, fitted, result, **lying)
 
 
 def tried(call: Callable[..., np.ndarray], data: Data, **arguments: Any) -> np.dtype:
@@ -164,7 +164,11 @@ def tried(call: Callable[..., np.ndarray], data: Data, **arguments: Any) -> np.d
 
 def likely(stats: Any, data: Data) -> Any:
     """Statistics to try a function with: in place of lazy ones, those of no values."""
-    return stats.example(data.stand_in()[0].shape[1:]) if isinstance(stats, Lazy) else stats
+    if isinstance(stats, Lazy):
+        return stats.example(data.stand_in()[0].shape[1:])
+    if stats is not None:
+        data.check_known("stats")
+    return stats
 
 
 def plain(vector: Any) -> Any:
@@ -199,8 +203,6 @@ def fit(
         check_lazy(stats, data)
         states = in_chunks(stats.states, data.chunks)
     else:
-        if not is_known(data.chunks):
-            raise ValueError(f"x: got an unknown number of channels, and stats of {stats.shape}; {KNOWN}")
         states = pieces_of(stats, data.chunks)
     if own is not None:
         (x,) = reread(data.x)

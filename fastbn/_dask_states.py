@@ -58,7 +58,7 @@ def pieces_of(stats: Any, chunks: Chunks) -> Any:
 
 def whole(states: Any) -> Any:
     """All channels in one block."""
-    if states.npartitions == 1:
+    if max(states.numblocks, default=1) == 1:
         return states
     index = tuple(range(states.ndim))
     new = {states.ndim + i: sum(sizes) for i, sizes in enumerate(states.chunks)}
