@@ -5,11 +5,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ._layout import ChannelAxis
-from ._scalars import check_feature_range
-from ._scaling import rescaling
-from ._sklearn_base import ChannelScaler, output_dtype, room
-from .normalization import minmax_scale, minmax_unscale
+from .._layout import ChannelAxis
+from .._scalars import check_feature_range
+from .._scaling import rescaling
+from ..normalization import minmax_scale, minmax_unscale
+from ._base import ChannelScaler, output_dtype, room
 
 Floats = npt.NDArray[np.float64]
 

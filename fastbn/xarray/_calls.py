@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import xarray as xr
 
-from ._channel_quantiles import ChannelQuantiles
-from ._channel_stats import ChannelStats
-from ._gradients import BatchNormGradients
-from ._scalars import check_choice
-from ._xarray_labels import PER_VARIABLE, Arranged, Names, aligned, among, arranged, channel_names, in_memory
+from .._channel_quantiles import ChannelQuantiles
+from .._channel_stats import ChannelStats
+from .._gradients import BatchNormGradients
+from .._scalars import check_choice
+from ._labels import PER_VARIABLE, Arranged, Names, aligned, among, arranged, channel_names, in_memory
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import xarray as xr
 
-from ._layout import split_axes
-from ._xarray_calls import Call, gradients, mapped, statistics
-from .batchnorm import batch_norm, batch_norm_backward
-from .layernorm import layer_norm, layer_norm_backward
-from .normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
-from .quantiles import channel_quantiles
-from .relatives import group_norm, group_norm_backward, instance_norm, instance_norm_backward
-from .robust import robust_scale
-from .statistics import channel_stats
+from .._layout import split_axes
+from ..batchnorm import batch_norm, batch_norm_backward
+from ..layernorm import layer_norm, layer_norm_backward
+from ..normalization import denormalize, minmax_scale, minmax_unscale, normalize, zscore
+from ..quantiles import channel_quantiles
+from ..relatives import group_norm, group_norm_backward, instance_norm, instance_norm_backward
+from ..robust import robust_scale
+from ..statistics import channel_stats
+from ._calls import Call, gradients, mapped, statistics
 
 _MAPS = (
     zscore, minmax_scale, robust_scale, normalize, denormalize, minmax_unscale,

@@ -9,29 +9,29 @@ themselves (``units``, valid ranges, fill values) and how a file holds them (`en
 >>> t.fastbn.zscore("site").attrs
 {'long_name': 'air'}
 
-Long for its documentation: what is done, `_xarray_calls` does.
+Long for its documentation: what is done, `_calls` does.
 """
 
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ._optional import needed
+from .._optional import needed
 
 with needed("xarray"):
     import xarray as xr
 
-from ._xarray_calls import Call, mapped
-from ._xarray_handlers import HANDLERS  # noqa: F401 - which the functions of `fastbn` look up here
-from ._xarray_labels import Names
-from ._xarray_layers import batch_norm, group_norm, instance_norm, layer_norm
-from ._xarray_statistics import channel_quantiles, channel_stats, stats_dataset
-from .normalization import denormalize as denormalize_array
-from .normalization import minmax_scale as minmax_scale_array
-from .normalization import minmax_unscale as minmax_unscale_array
-from .normalization import normalize as normalize_array
-from .normalization import zscore as zscore_array
-from .robust import robust_scale as robust_scale_array
+from ..normalization import denormalize as denormalize_array
+from ..normalization import minmax_scale as minmax_scale_array
+from ..normalization import minmax_unscale as minmax_unscale_array
+from ..normalization import normalize as normalize_array
+from ..normalization import zscore as zscore_array
+from ..robust import robust_scale as robust_scale_array
+from ._calls import Call, mapped
+from ._handlers import HANDLERS  # noqa: F401 - which the functions of `fastbn` look up here
+from ._labels import Names
+from ._layers import batch_norm, group_norm, instance_norm, layer_norm
+from ._statistics import channel_quantiles, channel_stats, stats_dataset
 
 __all__ = [
     "batch_norm",

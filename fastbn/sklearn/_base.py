@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ._channel_stats import ChannelStats
-from ._layout import Axes, split_axes
-from ._optional import needed
-from .statistics import channel_stats
+from .._channel_stats import ChannelStats
+from .._layout import Axes, split_axes
+from .._optional import needed
+from ..statistics import channel_stats
 
 with needed("sklearn"):
     from sklearn import get_config

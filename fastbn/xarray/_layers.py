@@ -3,13 +3,13 @@
 from collections.abc import Hashable
 from typing import Any
 
-from ._running import Default
-from ._xarray_calls import Call, mapped, public
-from ._xarray_labels import Names, single
-from .batchnorm import batch_norm as batch_norm_of_array
-from .layernorm import layer_norm as layer_norm_of_array
-from .relatives import group_norm as group_norm_of_array
-from .relatives import instance_norm as instance_norm_of_array
+from .._running import Default
+from ..batchnorm import batch_norm as batch_norm_of_array
+from ..layernorm import layer_norm as layer_norm_of_array
+from ..relatives import group_norm as group_norm_of_array
+from ..relatives import instance_norm as instance_norm_of_array
+from ._calls import Call, mapped, public
+from ._labels import Names, single
 
 
 @public

@@ -5,7 +5,7 @@ one pass over the data, one new array, and the accuracy of `channel_stats`, `nor
 these are.
 """
 
-from ._sklearn_minmax import MinMaxScaler
-from ._sklearn_standard import StandardScaler
+from ._minmax import MinMaxScaler
+from ._standard import StandardScaler
 
 __all__ = ["MinMaxScaler", "StandardScaler"]

@@ -5,10 +5,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ._layout import ChannelAxis
-from ._scaling import standardizing
-from ._sklearn_base import ChannelScaler, output_dtype, room, unchanged
-from .normalization import denormalize, normalize
+from .._layout import ChannelAxis
+from .._scaling import standardizing
+from ..normalization import denormalize, normalize
+from ._base import ChannelScaler, output_dtype, room, unchanged
 
 Floats = npt.NDArray[np.float64]
 

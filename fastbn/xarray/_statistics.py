@@ -5,13 +5,13 @@ from typing import Any
 
 import xarray as xr
 
-from ._channel_stats import ChannelStats
-from ._checks import check_stats
-from ._layout import ChannelAxis, split_axes
-from ._xarray_calls import Call, coordinates, described, each, lazily, public, refuse_other_kinds, statistics
-from ._xarray_labels import Names, among
-from .quantiles import channel_quantiles as quantiles_of_array
-from .statistics import channel_stats as stats_of_array
+from .._channel_stats import ChannelStats
+from .._checks import check_stats
+from .._layout import ChannelAxis, split_axes
+from ..quantiles import channel_quantiles as quantiles_of_array
+from ..statistics import channel_stats as stats_of_array
+from ._calls import Call, coordinates, described, each, lazily, public, refuse_other_kinds, statistics
+from ._labels import Names, among
 
 
 @public
