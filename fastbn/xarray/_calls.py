@@ -202,7 +202,7 @@ def lazily(call: Call, case: Arranged) -> Any:
     """The same of Dask arrays, when it is asked for; of others at once."""
     if type(case.array.data).__module__.partition(".")[0] != "dask":
         return call(case)
-    of_dask = importlib.import_module(".dask", __package__)
+    of_dask = importlib.import_module("fastbn.dask")
     return call._replace(function=getattr(of_dask, call.function.__name__, call.function))(case)
 
 
