@@ -46,20 +46,28 @@ class Frame(NamedTuple):
 
 def opened(frame: Any, name: str) -> Frame:
     """The columns of a frame, an argument of that name, as NumPy sees them: copied where something is missing."""
-    polars = sys.modules.get("polars")
-    if polars is not None and isinstance(frame, polars.DataFrame):
-        names = list(frame.columns)
-        columns = [_of_polars(series, name) for series in frame.get_columns()]
-        return Frame(names, columns, len(frame), lambda _: np.asarray(frame.to_numpy()), _like_polars(names))
     names = list(frame.columns)
-    columns = [_of_pandas(frame.iloc[:, i], column, name) for i, column in enumerate(names)]  # names may come twice
+    if _is_of_polars(frame, "DataFrame"):
+        columns = [values_of(series, series.name, name) for series in frame.get_columns()]
+        return Frame(names, columns, len(frame), lambda _: np.asarray(frame.to_numpy()), _like_polars(names))
+    columns = [values_of(frame.iloc[:, i], column, name) for i, column in enumerate(names)]  # names may come twice
     return Frame(names, columns, len(frame), frame.to_numpy, _like_pandas(frame.index, frame.columns))
 
 
-def _of_polars(series: Any, argument: str) -> np.ndarray:
+def _is_of_polars(x: Any, kind: str) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(x, getattr(polars, kind))
+
+
+def values_of(series: Any, column: Any, argument: str) -> np.ndarray:
+    """A column of an argument as NumPy sees it: masked, and a copy, where something is missing."""
+    return (_of_polars if _is_of_polars(series, "Series") else _of_pandas)(series, column, argument)
+
+
+def _of_polars(series: Any, name: Any, argument: str) -> np.ndarray:
     dtype = str(series.dtype)
     if dtype not in _POLARS_NUMBERS:
-        raise TypeError(_refusal(argument, series.name, dtype))
+        raise TypeError(_refusal(argument, name, dtype))
     if not series.null_count():
         return np.asarray(series.to_numpy())
     values = series.fill_null(False if dtype == "Boolean" else 0)
@@ -208,16 +216,22 @@ def _through_table(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _framed(y: np.ndarray, frame: Frame) -> Any:
     """Numbers as a frame; NaN where something was missing."""
+    return frame.like(filled(y, "a frame"))
+
+
+def filled(y: np.ndarray, what: str) -> np.ndarray:
+    """A new result without a mask: NaN where something was missing."""
     if not isinstance(y, np.ma.MaskedArray):
-        return frame.like(y)
+        return y
     if y.dtype.kind != "f":
-        raise TypeError(f"dtype: got {y.dtype} for a frame with missing values; wants one that holds NaN")
+        raise TypeError(f"dtype: got {y.dtype} for {what} with missing values; wants one that holds NaN")
     values = np.ma.getdata(y)
     values[np.ma.getmask(y)] = np.nan  # nobody else has them yet
-    return frame.like(values)
+    return values
 
 
-_FUNCTIONS = (
+#: Functions of one argument of data that frames and series are good for.
+FUNCTIONS = (
     zscore,
     normalize,
     denormalize,
@@ -228,5 +242,5 @@ _FUNCTIONS = (
 )
 #: What is done for frames, by the names of functions of this package.
 HANDLERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"channel_stats": _by_column} | {function.__name__: _through_table(function) for function in _FUNCTIONS}
+    {"channel_stats": _by_column} | {function.__name__: _through_table(function) for function in FUNCTIONS}
 )

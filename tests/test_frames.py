@@ -302,3 +302,52 @@ def test_other_axes_are_those_of_the_table(frame, channel_axis):
     assert numbers(y).tobytes() == fastbn.zscore(x, channel_axis).tobytes()
     assert stats == wanted
     assert fastbn.channel_quantiles(made, 0.5, channel_axis) == fastbn.channel_quantiles(x, 0.5, channel_axis)
+
+
+# Series
+
+
+@pytest.fixture(params=["pandas", "polars"])
+def series(request):
+    """Make a series with a name from numbers, None among them."""
+    if request.param == "polars":
+        return lambda values, dtype: pl.Series("a", values, dtype=getattr(pl, dtype))
+    return lambda values, dtype: pd.Series(pd.array(values, dtype=dtype), name="a")
+
+
+def test_a_series_is_one_channel(series):
+    made = series([1, None, 2**60 + 1], "Int64")
+    stats = fastbn.channel_stats(made, None)
+    assert (stats.count, stats.n_missing, stats.max.dtype) == (2, 1, np.int64)
+    assert stats.max == 2**60 + 1
+    assert stats.mean == oracle.rounded(Fraction(2**60 + 2, 2))
+    assert fastbn.channel_quantiles(made, 0.0, None).values == 1.0
+
+
+def test_series_come_out(series):
+    made = series([1.0, 3.0, None], "Float64")
+    y, stats = fastbn.zscore(made, None, return_stats=True)
+    assert type(y) is type(made)
+    assert y.name == "a"
+    assert y.to_numpy()[:2].tolist() == [-1.0, 1.0]
+    assert np.isnan(y.to_numpy()[2])
+    assert fastbn.denormalize(y=y, stats=stats, channel_axis=None).to_numpy()[:2].tolist() == [1.0, 3.0]
+    assert made.to_list()[:2] == [1.0, 3.0]  # as it was
+
+
+def test_the_index_of_a_series_stays():
+    made = pd.Series([1.0, 3.0], index=["x", "y"], name="a")
+    y = fastbn.minmax_scale(made, None)
+    assert (list(y.index), y.tolist()) == (["x", "y"], [0.0, 1.0])
+    assert fastbn.channel_stats(made, 0).mean.tolist() == [1.0, 3.0]
+
+
+def test_series_that_are_refused(series):
+    made = series([1.0, 2.0], "Float64")
+    with pytest.raises(ValueError, match=r"channel_axis: got 1 for an array of shape \(2,\)"):
+        fastbn.zscore(made)
+    with pytest.raises(TypeError, match="out: got some for a series"):
+        fastbn.zscore(made, None, out=np.empty(2))
+    for bad in (pd.Series(["x"], name="a"), pl.Series("a", ["x"])):
+        with pytest.raises(TypeError, match="x: got column 'a' of type"):
+            fastbn.zscore(bad, None)
