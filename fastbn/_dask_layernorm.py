@@ -23,7 +23,7 @@ from ._dask_states import STATE, in_tree, meta_of
 from ._dask_stats import lazy_stats
 from ._gradients import BatchNormGradients
 from ._kernels.coefficients import SCALE
-from ._layout import split_axes
+from ._layout import split_axes, split_normalized
 from ._optional import needed
 from .normalization import normalize
 
@@ -101,7 +101,7 @@ def layer_norm_backward(
 def _open(x: Any, axis: Any) -> tuple[Data, Data]:
     """The data in two views: with the axes to normalize over kept, and with the others."""
     whole = open_array(x, None)
-    axes = layernorm.split_normalized(x.shape, axis)
+    axes = split_normalized(x.shape, axis)
     return whole._replace(axes=axes), whole._replace(axes=split_axes(x.shape, axes.reduced))
 
 

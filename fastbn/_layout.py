@@ -65,6 +65,18 @@ def _axis_index(axis: Any) -> int:
         ) from None
 
 
+def split_normalized(shape: tuple[int, ...], axis: Any) -> Axes:
+    """Check ``axis`` against a shape: the axes to normalize over are the kept ones."""
+    if axis is None:
+        raise TypeError("axis: got None; wants an int or a tuple of ints")
+    if axis == ():
+        raise ValueError("axis: got (); wants at least one axis to normalize over")
+    try:
+        return split_axes(shape, axis)
+    except (TypeError, ValueError) as error:  # the user knows the argument by another name
+        raise type(error)(str(error).replace("channel_axis", "axis")) from None
+
+
 def as_numbers(flat: np.ndarray) -> np.ndarray:
     """Flat memory as kernels take it: float16 is its bits."""
     return flat.view(np.int16) if flat.dtype.char == "e" else flat

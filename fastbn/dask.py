@@ -63,7 +63,7 @@ def channel_stats(
 
     Notes
     -----
-    Every chunk is reduced to a state of some 70 bytes per channel (``method="exact"``: 150 to 1800), and states are
+    Every chunk is reduced to a state of some 50 bytes per channel (``method="exact"``: 50 to 1700), and states are
     merged in a tree, at most 16 at a time; nothing of the size of the data is made, moved or kept. Chunks alone decide
     in which order states are merged: the bits do not depend on the scheduler, the number of workers or which of them
     fails. With ``method="exact"`` they do not depend on the chunks either.

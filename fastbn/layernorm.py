@@ -20,7 +20,7 @@ from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._kernels.coefficients import SCALE
 from ._kernels.sums import COUNTED, M2
 from ._kinds import of_any_kind
-from ._layout import Axes, cut_kept, split_axes
+from ._layout import Axes, cut_kept, split_axes, split_normalized
 from ._scalars import check_eps
 
 __all__ = ["layer_norm", "layer_norm_backward"]
@@ -216,18 +216,6 @@ def _open(x: Any, gamma: Any, beta: Any, axis: Any, eps: Any) -> _Case:
     scale = channel_vector(gamma, "gamma", normalized.shape, 1.0, operand.stored)
     shift = channel_vector(beta, "beta", normalized.shape, 0.0, operand.stored)
     return _Case(operand, normalized, split_axes(shape, normalized.reduced), scale, shift, check_eps(eps))
-
-
-def split_normalized(shape: tuple[int, ...], axis: Any) -> Axes:
-    """Check ``axis`` against a shape: the axes to normalize over are the kept ones."""
-    if axis is None:
-        raise TypeError("axis: got None; wants an int or a tuple of ints")
-    if axis == ():
-        raise ValueError("axis: got (); wants at least one axis to normalize over")
-    try:
-        return split_axes(shape, axis)
-    except (TypeError, ValueError) as error:  # the user knows the argument by another name
-        raise type(error)(str(error).replace("channel_axis", "axis")) from None
 
 
 def _slabs(case: _Case, backend: Backend) -> list[_Slab]:
