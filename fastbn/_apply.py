@@ -82,7 +82,9 @@ def wrap(moments: Found, axes: Axes, operand: Operand) -> ChannelStats:
         bare = operand._replace(stored=np.empty(0), selection=selection)
         return ChannelStats.pending(axes.shape, moments, lambda: wrap(moments.fetched(), axes, bare))
     state = moments.state.reshape(5, *axes.shape)
-    if operand.selection is None:
+    # Where nothing was left out there is nothing to say about it, which takes half the time of a small call.
+    complete = moments.tally is None and bool((moments.state[0] == axes.values).all()) and axes.values > 0
+    if operand.selection is None or complete:
         return ChannelStats(state, *_extremes(moments.least, moments.greatest, None, axes, operand))
     count, tail = (moments.state[0], None) if moments.tally is None else moments.tally
     count = count.reshape(axes.shape)

@@ -107,10 +107,16 @@ def plain_array(value: Any, name: str) -> np.ndarray:
         return seen
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: got a masked array; wants a plain one: fill it, for example with {name}.filled(0)")
+    return _read(value, name)
+
+
+def _read(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name}: got no rectangular array ({error})") from None
+    except (RuntimeError, TypeError) as error:  # PyTorch's for what requires gradients, JAX's for what it traces
+        raise TypeError(f"{name}: got {type(value).__name__}, which NumPy cannot read ({error})") from error
 
 
 def refuse_device(value: Any, name: str, reason: str) -> None:
@@ -286,7 +292,7 @@ def channel_vector(
             size *= n
         return _same_for_all(size, default) if size <= _FEW else np.full(size, default)
     there = on_device(value, name)
-    array = np.asarray(value) if there is None else there
+    array = _read(value, name) if there is None else there
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
     if array.shape != shape:

@@ -231,12 +231,21 @@ def readable_tensor(x: Any, name: str) -> np.dtype:
         )
     if getattr(x, "is_neg", bool)():
         raise TypeError(f"{name}: got a tensor whose sign is still to be turned; wants one from {name}.resolve_neg()")
-    try:
-        return np.dtype(str(x.dtype).removeprefix("torch."))
-    except TypeError:
+    dtype = _dtype_of_numpy(str(x.dtype).removeprefix("torch."))
+    if dtype is None:
         raise TypeError(
             f"{name}: got dtype {x.dtype}; wants float16/32/64, bool or an integer: convert it with {name}.float()"
-        ) from None
+        )
+    return dtype
+
+
+def _dtype_of_numpy(name: str) -> np.dtype | None:
+    """What NumPy itself has by that name: JAX brings it a bfloat16, which PyTorch cannot give it."""
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        return None
+    return dtype if dtype.isbuiltin == 1 else None
 
 
 class _Torch(Library):

@@ -14,9 +14,11 @@ _CPU = 1  # as DLPack numbers kinds of devices
 
 def holds(x: Any) -> bool:
     """Whether this is an array of another library in the memory of the host."""
-    if isinstance(x, np.ndarray | np.generic) or hasattr(x, "__cuda_array_interface__") or getattr(x, "is_cuda", False):
+    if isinstance(x, np.ndarray | np.generic):
         return False
-    return _is_tensor(x) or hasattr(x, "__dlpack_device__")
+    if _is_tensor(x):
+        return not x.is_cuda
+    return hasattr(x, "__dlpack_device__") and not hasattr(x, "__cuda_array_interface__")
 
 
 def _is_tensor(x: Any) -> bool:
@@ -51,8 +53,12 @@ def _view(x: Any, name: str) -> np.ndarray:
     if _is_tensor(x):
         readable_tensor(x, name)
         if str(x.device) != "cpu" or str(x.layout) != "torch.strided":
-            raise TypeError(f"{name}: got a tensor of {x.layout} on {x.device}; wants a dense one: x.to_dense().cpu()")
-        return np.asarray(x.numpy())
+            wants = f"wants a dense one: {name}.to_dense().cpu()"
+            raise TypeError(f"{name}: got a tensor of {x.layout} on {x.device}; {wants}")
+        try:
+            return np.asarray(x.numpy())
+        except RuntimeError as error:  # of tensors without memory, as those of torch.vmap and torch.compile are
+            raise TypeError(f"{name}: got a tensor that NumPy cannot see ({error}); wants a plain one") from None
     kind, _ = x.__dlpack_device__()
     if int(kind) != _CPU:
         raise TypeError(
@@ -87,4 +93,4 @@ def _theirs(array: np.ndarray, like: Any) -> Any:
 
 
 def _library(x: Any) -> Any:
-    return sys.modules[type(x).__module__.partition(".")[0]]
+    return sys.modules.get(type(x).__module__.partition(".")[0])

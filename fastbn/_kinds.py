@@ -24,7 +24,9 @@ _KINDS = {
     ("xarray", "DataArray"): "xarray",
     ("xarray", "Dataset"): "xarray",
     ("pandas", "DataFrame"): "_frames",
+    ("pandas", "Series"): "_series",
     ("polars", "DataFrame"): "_frames",
+    ("polars", "Series"): "_series",
 }
 #: What NumPy would read in full, or not at all, and what to do instead.
 _REMEDIES = {

@@ -60,7 +60,8 @@ def as_masked(x: Any, y: np.ndarray, out: Any) -> np.ndarray:
     return np.ma.MaskedArray(y, mask=np.array(x.mask), copy=False, hard_mask=x.hardmask)
 
 
-def _broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def broadcast(name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An argument in the shape of the data, without a copy."""
     try:
         return np.broadcast_to(array, shape)
     except ValueError:
@@ -73,7 +74,7 @@ def _as_where(where: Any, x: Operand) -> np.ndarray | None:
     array = beside("where", where, x.stored)
     if array.dtype != np.bool_:
         raise TypeError(f"where: got dtype {array.dtype}; wants bool")
-    full = _broadcast("where", array, x.stored.shape)
+    full = broadcast("where", array, x.stored.shape)
     if isinstance(array, OnDevice):
         return full
     return None if array.all() else full  # most masks of most data hide nothing
@@ -90,7 +91,7 @@ def _as_weights(weights: Any, x: Operand) -> tuple[np.ndarray, float]:
             raise ValueError(f"weights: got {bad}; wants finite numbers >= 0 (integers up to 2^53)")
     largest = float(ends[1])
     exponent = min(1000, -math.frexp(largest)[1]) if 0.0 < largest < math.inf else 0
-    return _broadcast("weights", array, x.stored.shape), math.ldexp(1.0, exponent)
+    return broadcast("weights", array, x.stored.shape), math.ldexp(1.0, exponent)
 
 
 def _ends_of(array: np.ndarray) -> tuple[Any, Any]:

@@ -88,6 +88,15 @@ def test_a_dtype_that_numpy_has_not(libraries):
         on_device(Tensor((2,), (1,), "torch.bfloat16"), "x")
 
 
+def test_a_dtype_that_somebody_brought_to_numpy(libraries, monkeypatch):
+    """As JAX brings a bfloat16 of its own: PyTorch's is none of NumPy's for that."""
+    brought = pytest.importorskip("numpy._core._rational_tests").rational
+    monkeypatch.setitem(np.sctypeDict, "bfloat16", brought)
+    assert np.dtype("bfloat16").type is brought
+    with pytest.raises(TypeError, match=r"^x: got dtype torch\.bfloat16; wants .*x\.float\(\)"):
+        on_device(Tensor((2,), (1,), "torch.bfloat16"), "x")
+
+
 def test_an_array_of_cupy(libraries):
     seen = on_device(CuPyArray((4,)), "x")
     assert (seen.place.device, seen.place.stream) == (2, 55)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import fastbn
 import oracle
+from fastbn import _frames
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -95,8 +96,21 @@ def test_nan_follows_the_policy(frame):
     assert np.isnan(fastbn.channel_stats(made).mean).tolist() == [True, False]
     stats = fastbn.channel_stats(made, nan_policy="omit")
     assert (stats.mean.tolist(), stats.n_missing.tolist()) == ([2.0, 2.0], [1, 0])
-    with pytest.raises(ValueError, match="NaN"):
-        fastbn.channel_stats(made, nan_policy="raise")
+    last = made[["b", "a"]]
+    for call in (fastbn.channel_stats, fastbn.zscore):
+        with pytest.raises(ValueError, match=r"x: channel \(1,\) has a NaN"):
+            call(last, nan_policy="raise")
+    assert fastbn.channel_stats(last[:1], nan_policy="raise").names == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    "series",
+    [lambda values: pd.Series(values, index=["q", "p"]), lambda values: pd.Series(values, index=[1, 0]), pl.Series],
+    ids=["labels", "numbers", "polars"],
+)
+def test_nodata_of_columns_go_by_position(frame, series):
+    stats = fastbn.channel_stats(frame({"p": [1.0, 2.0], "q": [5.0, 2.0]}), nodata=series([1.0, 5.0]))
+    assert stats.count.tolist() == [1, 1]
 
 
 def test_what_counts_is_said_as_for_arrays(frame):
@@ -108,8 +122,11 @@ def test_what_counts_is_said_as_for_arrays(frame):
         assert found.count.tolist() == wanted.count.tolist()
         assert found.weight.tolist() == wanted.weight.tolist()
         np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-15)
-    with pytest.raises(ValueError, match=r"wants one that broadcasts to \(4, 3\)"):
-        fastbn.channel_stats(made, where=np.ones((3, 3), bool))
+    for name, said in (("where", np.ones((3, 3), bool)), ("weights", np.ones(4))):
+        with pytest.raises(ValueError, match=rf"^{name}: got shape .*; wants one that broadcasts to \(4, 3\)"):
+            fastbn.channel_stats(made, **{name: said})
+    with pytest.raises(TypeError, match=r"^where: got a masked array"):
+        fastbn.channel_stats(made, where=np.ma.MaskedArray(where, where))
     with pytest.raises(ValueError, match=r"nodata: got shape \(2,\)"):
         fastbn.channel_stats(made, nodata=[1.0, 2.0])
 
@@ -134,6 +151,47 @@ def test_frames_come_out(frame, call):
     assert list(y.columns) == ["q", "p"]
     assert numbers(y).tobytes() == call(x).tobytes()
     assert numbers(made).tobytes() == x.tobytes()  # as it was
+
+
+def test_frames_of_one_dtype_are_not_copied(frame):
+    made = frame(np.arange(12.0).reshape(4, 3, order="F"))
+    assert np.shares_memory(_frames._table(_frames.opened(made, "x")), made.to_numpy())
+
+
+@pytest.mark.parametrize("channel_axis", [-1, (1,), (-1,)])
+def test_columns_by_any_name_of_their_axis(frame, channel_axis):
+    made = frame(COLUMNS)
+    assert fastbn.channel_stats(made, channel_axis) == fastbn.channel_stats(made)
+    assert fastbn.zscore(made, channel_axis, return_stats=True)[1].names == tuple(COLUMNS)
+
+
+def test_statistics_of_other_columns_are_refused(frame):
+    """Silently, one column would be scaled as another."""
+    made = frame({"a": [1.0, 3.0], "b": [10.0, 50.0]})
+    swapped = made[["b", "a"]]
+    stats, quantiles = fastbn.channel_stats(made), fastbn.channel_quantiles(made, [0.0, 1.0])
+    calls = [
+        fastbn.normalize,
+        lambda x, stats: fastbn.denormalize(x, stats=stats),
+        lambda x, stats: fastbn.zscore(x, stats=stats),
+        lambda x, stats: fastbn.minmax_scale(x, stats=stats),
+        fastbn.minmax_unscale,
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"stats: got channel 'a' for column 'b'; wants .*stats\.select"):
+            call(swapped, stats)
+        right = call(swapped, stats.select(list(swapped.columns)))
+        assert numbers(right).tobytes() == numbers(call(made, stats)[["b", "a"]]).tobytes()
+        assert numbers(call(swapped, stats.with_names(None)))[0, 0] != numbers(right)[0, 0]
+    with pytest.raises(ValueError, match="stats: got channel 'a' for column 'b'"):
+        fastbn.minmax_scale(swapped, stats=quantiles)
+
+
+def test_data_by_keyword_and_its_name_in_errors(frame):
+    made, stats = frame({"a": [1.0, 3.0]}), fastbn.ChannelStats.from_moments(2, [1.0], [4.0])
+    assert numbers(fastbn.denormalize(y=made, stats=stats)).tolist() == [[3.0], [7.0]]
+    with pytest.raises(TypeError, match=r"^y: got column 'bad'"):
+        fastbn.denormalize(frame({"bad": ["x"]}), stats)
 
 
 def test_the_index_stays():
@@ -169,9 +227,39 @@ def test_columns_that_are_no_numbers_are_named(frame, values):
 
 def test_dates_and_categories_are_no_numbers():
     times = pd.to_datetime(["2026-01-01", "2026-01-02"])
-    for column in (times, times - times[0], pd.Categorical(["a", "b"]), np.array([1j, 2j])):
+    for column in (
+        times,
+        times - times[0],
+        pd.Categorical(["a", "b"]),
+        np.array([1j, 2j]),
+        pd.arrays.SparseArray([0.0]),
+    ):
         with pytest.raises(TypeError, match="column 'bad'"):
             fastbn.channel_stats(pd.DataFrame({"bad": column}))
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="long double is double")
+def test_long_doubles_are_named():
+    with pytest.raises(TypeError, match="column 'bad' of type"):
+        fastbn.channel_stats(pd.DataFrame({"bad": np.ones(2, np.longdouble)}))
+
+
+@pytest.mark.parametrize("dtype", ["Int128", "UInt128", "Decimal", "Date", "Duration", "Categorical", "Null"])
+def test_types_of_polars_that_are_no_numbers(dtype):
+    kind = getattr(pl, dtype, None)
+    if kind is None:
+        pytest.skip("not in this version of polars")
+    bad = pl.DataFrame({"bad": pl.Series([None], dtype=kind)})
+    with pytest.raises(TypeError, match=f"column 'bad' of type {dtype}"):
+        fastbn.channel_stats(bad)
+
+
+@pytest.mark.parametrize("base", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_frames_of_subclasses_are_frames(base):
+    kind = type("Mine", (base,), {})
+    y = fastbn.zscore(kind({"a": [1.0, 3.0]}))
+    assert isinstance(y, base)
+    assert numbers(y).tolist() == [[-1.0], [1.0]]
 
 
 def test_frames_are_not_written_to(frame):
@@ -197,6 +285,12 @@ def test_an_empty_frame(frame):
     assert stats.names == ("a", "b")
 
 
+def test_rows_without_columns():
+    made = pd.DataFrame(index=[1, 2, 3])
+    assert fastbn.channel_stats(made).shape == (0,)
+    assert fastbn.zscore(made).shape == (3, 0)
+
+
 @pytest.mark.parametrize("channel_axis", [None, 0, (0, 1)])
 def test_other_axes_are_those_of_the_table(frame, channel_axis):
     x = np.arange(6.0).reshape(3, 2)
@@ -204,3 +298,56 @@ def test_other_axes_are_those_of_the_table(frame, channel_axis):
     found, wanted = fastbn.channel_stats(made, channel_axis), fastbn.channel_stats(x, channel_axis)
     assert found.mean.tolist() == wanted.mean.tolist()
     assert found.names is None
+    y, stats = fastbn.zscore(made, channel_axis, return_stats=True)
+    assert numbers(y).tobytes() == fastbn.zscore(x, channel_axis).tobytes()
+    assert stats == wanted
+    assert fastbn.channel_quantiles(made, 0.5, channel_axis) == fastbn.channel_quantiles(x, 0.5, channel_axis)
+
+
+# Series
+
+
+@pytest.fixture(params=["pandas", "polars"])
+def series(request):
+    """Make a series with a name from numbers, None among them."""
+    if request.param == "polars":
+        return lambda values, dtype: pl.Series("a", values, dtype=getattr(pl, dtype))
+    return lambda values, dtype: pd.Series(pd.array(values, dtype=dtype), name="a")
+
+
+def test_a_series_is_one_channel(series):
+    made = series([1, None, 2**60 + 1], "Int64")
+    stats = fastbn.channel_stats(made, None)
+    assert (stats.count, stats.n_missing, stats.max.dtype) == (2, 1, np.int64)
+    assert stats.max == 2**60 + 1
+    assert stats.mean == oracle.rounded(Fraction(2**60 + 2, 2))
+    assert fastbn.channel_quantiles(made, 0.0, None).values == 1.0
+
+
+def test_series_come_out(series):
+    made = series([1.0, 3.0, None], "Float64")
+    y, stats = fastbn.zscore(made, None, return_stats=True)
+    assert type(y) is type(made)
+    assert y.name == "a"
+    assert y.to_numpy()[:2].tolist() == [-1.0, 1.0]
+    assert np.isnan(y.to_numpy()[2])
+    assert fastbn.denormalize(y=y, stats=stats, channel_axis=None).to_numpy()[:2].tolist() == [1.0, 3.0]
+    assert made.to_list()[:2] == [1.0, 3.0]  # as it was
+
+
+def test_the_index_of_a_series_stays():
+    made = pd.Series([1.0, 3.0], index=["x", "y"], name="a")
+    y = fastbn.minmax_scale(made, None)
+    assert (list(y.index), y.tolist()) == (["x", "y"], [0.0, 1.0])
+    assert fastbn.channel_stats(made, 0).mean.tolist() == [1.0, 3.0]
+
+
+def test_series_that_are_refused(series):
+    made = series([1.0, 2.0], "Float64")
+    with pytest.raises(ValueError, match=r"channel_axis: got 1 for an array of shape \(2,\)"):
+        fastbn.zscore(made)
+    with pytest.raises(TypeError, match="out: got some for a series"):
+        fastbn.zscore(made, None, out=np.empty(2))
+    for bad in (pd.Series(["x"], name="a"), pl.Series("a", ["x"])):
+        with pytest.raises(TypeError, match="x: got column 'a' of type"):
+            fastbn.zscore(bad, None)

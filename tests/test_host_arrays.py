@@ -202,6 +202,26 @@ def test_dtypes_that_numpy_has_not():
         fastbn.zscore(Quarter(np.eye(2)))
 
 
+@pytest.mark.parametrize("error", [RuntimeError, TypeError])
+def test_what_numpy_cannot_read_is_named(error):
+    class Traced:
+        def __array__(self, dtype=None, copy=None):
+            raise error("no values yet")
+
+    for name, call in (
+        ("x", lambda: fastbn.zscore(Traced())),
+        ("where", lambda: fastbn.zscore(batch(), where=Traced())),
+        ("gamma", lambda: fastbn.batch_norm(batch(), Traced())),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name}: got Traced, which NumPy cannot read \(no values yet\)"):
+            call()
+
+
+def test_a_library_that_is_no_module():
+    kind = type("Array", (Speaks,), {"__module__": "nowhere"})
+    assert type(fastbn.zscore(kind(np.eye(2)))) is np.ndarray
+
+
 def test_a_library_without_from_dlpack(monkeypatch):
     """Nothing can be made of theirs: NumPy's comes back."""
     module = ModuleType("elsewhere")
@@ -220,11 +240,13 @@ def test_a_library_without_from_dlpack(monkeypatch):
         (lambda torch: torch.nn.Parameter(torch.ones(3, 2)), r"requires gradients.*x\.detach\(\)"),
         (lambda torch: torch.ones(3, 2).bfloat16(), r"x: got dtype torch.bfloat16; .*x\.float\(\)"),
         (lambda torch: torch.ones(3, 2, dtype=torch.complex64), r"x: got dtype complex64"),
-        (lambda torch: torch.ones(3, 2).to_sparse(), r"x: got a tensor of torch.sparse_coo .*to_dense\(\)"),
+        (lambda torch: torch.ones(3, 2).to_sparse(), r"x: got a tensor of torch.sparse_coo .*x\.to_dense\(\)"),
+        (lambda torch: torch.ones(3, 2).to_mkldnn(), r"x: got a tensor of torch._mkldnn .*x\.to_dense\(\)"),
+        (lambda torch: torch._efficientzerotensor((3, 2)), r"x: got a tensor that NumPy cannot see"),
         (lambda torch: torch.empty(3, 2, device="meta"), r"on meta; wants"),
         (lambda torch: torch.ones(3, 2, dtype=torch.complex64).conj().imag, r"x\.resolve_neg\(\)"),
     ],
-    ids=["leaf", "parameter", "bfloat16", "complex", "sparse", "meta", "negative"],
+    ids=["leaf", "parameter", "bfloat16", "complex", "sparse", "mkldnn", "zeros", "meta", "negative"],
 )
 def test_tensors_that_are_refused(make, says):
     torch = pytest.importorskip("torch")
@@ -239,6 +261,17 @@ def test_parameters_are_refused_by_name():
     with pytest.raises(TypeError, match=r"gamma: got a tensor that requires gradients.*gamma\.detach\(\)"):
         fastbn.batch_norm(x, module.weight, module.bias, running_mean=mean, running_var=torch.ones(3))
     assert not mean.any()
+    with pytest.raises(TypeError, match=r"beta: got a tensor of .*beta\.to_dense\(\)"):
+        fastbn.batch_norm(x, torch.ones(3), torch.ones(3).to_sparse())
+
+
+def test_parameters_beside_an_array_of_numpy_are_refused_by_name():
+    torch = pytest.importorskip("torch")
+    x, parameter = batch(), torch.nn.Parameter(torch.ones(3))
+    with pytest.raises(TypeError, match=r"gamma: got Parameter, which NumPy cannot read .*detach"):
+        fastbn.batch_norm(x, parameter)
+    with pytest.raises(TypeError, match=r"weights: got Parameter, which NumPy cannot read .*detach"):
+        fastbn.zscore(x, weights=parameter)
 
 
 def test_channels_last_stays_channels_last():
@@ -259,6 +292,25 @@ def test_batch_norm_is_pytorch_s():
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(mean, module.running_mean)
     torch.testing.assert_close(var, module.running_var)
+
+
+# What only JAX has
+
+
+def test_arrays_of_jax_come_back_as_such():
+    """Read where they are; never written to, which JAX does not expect."""
+    jnp = pytest.importorskip("jax.numpy")
+    x = batch()
+    theirs = jnp.asarray(x)
+    y = fastbn.zscore(theirs)
+    assert type(y) is type(theirs)
+    assert np.asarray(y).tobytes() == fastbn.zscore(x).tobytes()
+    with pytest.raises(ValueError, match="out: got a read-only array"):
+        fastbn.zscore(theirs, out=theirs)
+    with pytest.raises(ValueError, match="running_mean: got a read-only array"):
+        fastbn.batch_norm(theirs, running_mean=jnp.zeros(3), running_var=jnp.ones(3))
+    with pytest.raises(TypeError, match=r"x: got ArrayImpl of dtype bfloat16, which NumPy cannot see"):
+        fastbn.zscore(theirs.astype("bfloat16"))
 
 
 # NumPy's own relatives

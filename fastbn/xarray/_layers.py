@@ -1,0 +1,232 @@
+"""Layers of networks on labelled arrays."""
+
+from collections.abc import Hashable
+from typing import Any
+
+from .._running import Default
+from ..batchnorm import batch_norm as batch_norm_of_array
+from ..layernorm import layer_norm as layer_norm_of_array
+from ..relatives import group_norm as group_norm_of_array
+from ..relatives import instance_norm as instance_norm_of_array
+from ._calls import Call, mapped, public
+from ._labels import Names, single
+
+
+@public
+def batch_norm(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    *,
+    running_mean: Any = None,
+    running_var: Any = None,
+    training: bool = True,
+    momentum: float | Default = Default.CONVENTION,
+    eps: float | Default = Default.CONVENTION,
+    channel_dim: Names,
+    convention: str = "torch",
+    nan_policy: str = "propagate",
+    where: Any = None,
+    method: str = "compensated",
+    return_stats: bool = False,
+    out: Any = None,
+    others: str = "raise",
+) -> Any:
+    """Batch normalization: ``(x - mean) / sqrt(var + eps) * gamma + beta`` per channel.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        The batch.
+    gamma, beta : DataArray or array_like, optional
+        Scale and shift. Labelled ones are aligned by name, and may lack some of the kept dimensions; plain ones have
+        the axes of `channel_dim` in its order.
+    running_mean, running_var : DataArray or ndarray, optional
+        Running statistics, of NumPy data: in training they are updated in place.
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
+    training, momentum, eps, convention, nan_policy, method
+        As in `fastbn.batch_norm`.
+    where, return_stats, out, others
+        As in `zscore`.
+
+    Returns
+    -------
+    DataArray or Dataset, or (it, statistics)
+        Labelled as `x`, without `units`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore` and `fastbn.batch_norm`.
+
+    Examples
+    --------
+    >>> import xarray as xr, fastbn.xarray
+    >>> batch = xr.DataArray([[1.0], [3.0]], dims=["sample", "feature"])
+    >>> fastbn.xarray.batch_norm(batch, beta=[10.0], channel_dim="feature", eps=0.0).values
+    array([[ 9.],
+           [11.]])
+    """
+    arguments = {
+        "gamma": gamma,
+        "beta": beta,
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "training": training,
+        "momentum": momentum,
+        "eps": eps,
+        "convention": convention,
+        "nan_policy": nan_policy,
+        "where": where,
+        "method": method,
+        "return_stats": return_stats,
+        "out": out,
+    }
+    return mapped(Call(batch_norm_of_array, channel_dim, arguments), x, others)
+
+
+@public
+def instance_norm(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    *,
+    eps: float = 1e-5,
+    channel_dim: Hashable,
+    sample_dim: Hashable | None = None,
+    out: Any = None,
+    others: str = "raise",
+) -> Any:
+    """Normalize each channel of each sample by its own mean and biased variance.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        The samples.
+    gamma, beta : DataArray or array_like, optional
+        Scale and shift, one number per channel.
+    eps : float, default 1e-5
+        Added to the variance.
+    channel_dim : name
+        The dimension that counts channels.
+    sample_dim : name, optional
+        The dimension that counts samples; the first one if not given. If that is `channel_dim`, there is one sample.
+    out, others
+        As in `zscore`.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Labelled as `x`, without `units`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore` and `fastbn.instance_norm`.
+
+    Examples
+    --------
+    >>> import xarray as xr, fastbn.xarray
+    >>> x = xr.DataArray([[[1.0, 3.0], [5.0, 5.0]]], dims=["sample", "channel", "place"])
+    >>> fastbn.xarray.instance_norm(x, channel_dim="channel").values.round(3)
+    array([[[-1.,  1.],
+            [ 0.,  0.]]])
+    """
+    arguments = {"gamma": gamma, "beta": beta, "eps": eps, "out": out}
+    call = Call(instance_norm_of_array, single(channel_dim), arguments, sample_dim=sample_dim)
+    return mapped(call, x, others)
+
+
+@public
+def group_norm(
+    x: Any,
+    num_groups: int,
+    gamma: Any = None,
+    beta: Any = None,
+    *,
+    eps: float = 1e-5,
+    channel_dim: Hashable,
+    sample_dim: Hashable | None = None,
+    out: Any = None,
+    others: str = "raise",
+) -> Any:
+    """Normalize groups of neighbouring channels of each sample by their common mean and biased variance.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        The samples.
+    num_groups : int
+        Groups; a divisor of the number of channels.
+    gamma, beta, eps, channel_dim, sample_dim, out, others
+        As in `instance_norm`.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Labelled as `x`, without `units`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore` and `fastbn.group_norm`.
+
+    Examples
+    --------
+    >>> import xarray as xr, fastbn.xarray
+    >>> x = xr.DataArray([[1.0, 3.0, 10.0, 30.0]], dims=["sample", "channel"])
+    >>> fastbn.xarray.group_norm(x, 2, channel_dim="channel").values.round(3)
+    array([[-1.,  1., -1.,  1.]])
+    """
+    arguments = {"num_groups": num_groups, "gamma": gamma, "beta": beta, "eps": eps, "out": out}
+    call = Call(group_norm_of_array, single(channel_dim), arguments, sample_dim=sample_dim)
+    return mapped(call, x, others)
+
+
+@public
+def layer_norm(
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    *,
+    dim: Names,
+    eps: float = 1e-5,
+    out: Any = None,
+    others: str = "raise",
+) -> Any:
+    """Normalize over some dimensions, by the mean and biased variance at each place of the others.
+
+    Parameters
+    ----------
+    x : DataArray or Dataset
+        Of any dimensions.
+    gamma, beta : DataArray or array_like, optional
+        Scale and shift, over the normalized dimensions; plain ones have axes in the order of `dim`.
+    dim : name or sequence of names
+        The dimensions to normalize over.
+    eps, out, others
+        As in `instance_norm`.
+
+    Returns
+    -------
+    DataArray or Dataset
+        Labelled as `x`, without `units`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `zscore` and `fastbn.layer_norm`.
+
+    Examples
+    --------
+    >>> import xarray as xr, fastbn.xarray
+    >>> x = xr.DataArray([[1.0, 3.0], [10.0, 30.0]], dims=["sample", "feature"])
+    >>> fastbn.xarray.layer_norm(x, dim="feature").values.round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    """
+    if dim is None:
+        raise TypeError("dim: got None; wants a name or several")
+    arguments = {"gamma": gamma, "beta": beta, "eps": eps, "out": out}
+    return mapped(Call(layer_norm_of_array, dim, arguments, argument="dim", keyword="axis"), x, others)
