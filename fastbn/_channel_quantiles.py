@@ -313,7 +313,7 @@ def from_histogram(histogram: _histogram.Histogram, count: np.ndarray, q: tuple[
     """Quantiles (quantiles, *channels) of histograms."""
     wanted, flat = np.array(q), count.reshape(-1)
     ranks = _order.places(wanted, flat)
-    around = [histogram.ranked(rank) for rank in (ranks.previous, ranks.following)]
+    around = [histogram.located(rank)[0] for rank in (ranks.previous, ranks.following)]
     ordered = _order.Ordered(flat, around[0], around[1], np.zeros(flat.shape, np.bool_))
     return _order.quantiles_of(ordered, wanted).reshape(len(q), *count.shape)
 

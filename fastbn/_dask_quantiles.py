@@ -1,4 +1,4 @@
-"""Quantiles of Dask arrays, where histograms give them: those of bool, 8- and 16-bit integers."""
+"""Quantiles of Dask arrays: from histograms where these are small, else by selection in several passes."""
 
 import functools
 from typing import Any
@@ -8,8 +8,9 @@ import numpy as np
 from . import robust
 from ._arrays import number_dtype
 from ._channel_quantiles import ChannelQuantiles
-from ._dask_arrays import Data, open_array, refuse_out
+from ._dask_arrays import Data, open_array, refuse_out, reread
 from ._dask_maps import fit, likely, mapped, refusal, tried
+from ._dask_selection import selected
 from ._dask_states import in_tree, union
 from ._dask_stats import mask_of, nodata_of
 from ._dask_values import Lazy
@@ -48,14 +49,13 @@ def lazy_quantiles(data: Data, q: Any, nan_policy: str, where: Any, nodata: Any)
     wanted = check_quantiles(q)
     check_nan_policy(nan_policy)
     dtype = number_dtype(data.x.dtype, "x")
-    if not has_histogram(dtype):
-        raise TypeError(
-            f"x: got a Dask array of {dtype}; wants bool, 8- or 16-bit integers, whose histograms add up: convert it, "
-            "for example with (x * 100).round().astype('int16'), or take x.compute() if it fits into memory"
-        )
-    count = functools.partial(_quantiles_of_chunk, q=wanted, channel_axis=data.axes.kept)
-    parts = data.states(count, mask_of(data, where), nodata_of(data, nodata))
-    return LazyChannelQuantiles(in_tree(parts, data.axes.reduced, union), dtype, wanted)
+    beside = mask_of(data, where), nodata_of(data, nodata)
+    if has_histogram(dtype):
+        count = functools.partial(_quantiles_of_chunk, q=wanted, channel_axis=data.axes.kept)
+        states = in_tree(data.states(count, *beside), data.axes.reduced, union)
+    else:
+        states = selected(data, dtype, wanted, nan_policy, *beside)
+    return LazyChannelQuantiles(states, dtype, wanted)
 
 
 def robust_scale(
@@ -78,10 +78,12 @@ def robust_scale(
     data = open_array(x, channel_axis)
     call = functools.partial(robust.robust_scale, quantile_range=quantile_range, on_constant=on_constant, dtype=dtype)
     result = tried(call, data, stats=likely(stats, data), nodata=nodata, nan_policy=nan_policy)
-    own = lazy_quantiles(data, (lo, 0.5, hi), nan_policy, where, nodata) if stats is None else None
-    fitted = fit(
-        data, own or stats, nan_policy, "compensated", {"where": where, "nodata": nodata}, refusal(call, on_constant)
-    )
+    if stats is None:
+        stats = lazy_quantiles(data, (lo, 0.5, hi), nan_policy, where, nodata)
+        (again,) = reread(data.x)
+        data, nan_policy = data._replace(x=again), "propagate"  # quantiles have seen to it
+    selection = {"where": where, "nodata": nodata}
+    fitted = fit(data, stats, nan_policy, "compensated", selection, refusal(call, on_constant))
     y = mapped(call, fitted, result, nodata=nodata_of(data, nodata))
     return (y, fitted.stats) if return_stats else y
 

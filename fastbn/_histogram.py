@@ -47,13 +47,17 @@ class Histogram(NamedTuple):
         """How many values come before each key, and how many there are."""
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
 
-    def ranked(self, ranks: np.ndarray) -> np.ndarray:
-        """Values (quantiles, channels) of such ranks, as float64; any number in a channel without values."""
+    def located(self, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (quantiles, channels) of such ranks, as float64, and their ranks among the values equal to them.
+
+        Any numbers in a channel without values.
+        """
         if not self.keys.size:
-            return np.zeros(ranks.shape)
+            return np.zeros(ranks.shape), np.zeros(ranks.shape, np.int64)
         before = self._before()
-        found = np.searchsorted(before[1:], before[self.starts[:-1]] + ranks, side="right")
-        return np.asarray(self.values[np.minimum(found, self.keys.size - 1)], np.float64)
+        places = before[self.starts[:-1]] + ranks
+        found = np.minimum(np.searchsorted(before[1:], places, side="right"), self.keys.size - 1)
+        return np.asarray(self.values[found], np.float64), places - before[found]
 
     def select(self, channels: np.ndarray) -> "Histogram":
         """Some of the channels, in this order."""

@@ -38,7 +38,8 @@ def _joined_quantiles(nested: Nested, pieces: list[ChannelQuantiles]) -> Channel
         np.concatenate([getattr(part, name).reshape(*rows, -1) for part in parts], axis=-1)
         for name, rows in (("values", (len(parts[0].values),)), ("counted", ()), ("missing", ()))
     )
-    histogram = _side_by_side([part.histogram for part in parts if part.histogram is not None])
+    histograms = [part.histogram for part in parts if part.histogram is not None]
+    histogram = _side_by_side(histograms) if histograms else None
     whole = parts[0]._replace(values=values, counted=count, missing=missing, names=None, histogram=histogram)
     index = _assembled(nested, lambda piece: first[id(piece)] + np.arange(piece.count.size).reshape(piece.shape))
     return ChannelQuantiles(whole).select(index)

@@ -106,12 +106,18 @@ def channel_quantiles(
     Raises
     ------
     ValueError, TypeError
-        As in `fastbn.channel_quantiles`, and if `x` has another dtype: there is no exact quantile of such data in one
-        pass.
+        As in `fastbn.channel_quantiles`, as far as it can be told without the data.
 
     Notes
     -----
-    A state is the histogram of a chunk: up to 4 KiB per channel for 8 and 1 MiB for 16 bits.
+    bool, 8- and 16-bit integers take one pass. A state is the histogram of a chunk: up to 4 KiB per channel for 8 and
+    1 MiB for 16 bits.
+
+    Other data take one pass for every 16 bits of a value: float16 one, 32-bit dtypes two, 64-bit dtypes four. A pass
+    counts the 16 bits that follow those already known of the wanted order statistics (radix selection), and its states
+    are as large as the histograms of 16-bit integers, one for each of the different beginnings that a channel's wanted
+    values have: at most two for each number in `q`. A task takes up to four times its chunk beside it; no chunk is kept
+    from pass to pass: `x` is read again, from tasks of its own where Dask can copy them.
 
     Examples
     --------
@@ -119,6 +125,8 @@ def channel_quantiles(
     >>> x = da.arange(101, dtype="int16", chunks=10)
     >>> fastbn.dask.channel_quantiles(x, [0.02, 0.98], None).compute().values
     array([ 2., 98.])
+    >>> fastbn.dask.channel_quantiles(x / 8, 0.5, None).compute().values
+    array(6.25)
     """
     return lazy_quantiles(open_array(x, channel_axis), q, nan_policy, where, nodata)
 

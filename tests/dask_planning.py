@@ -23,6 +23,9 @@ def main(planned: bool) -> None:
     x = da.from_array(b, chunks=(7, 4, 3))
     assert fastbn.channel_quantiles(x, 0.5) == fastbn.channel_quantiles(b, 0.5)
     assert (fastbn.robust_scale(x).compute() == fastbn.robust_scale(b)).all()
+    x = da.from_array(a, chunks=(7, 4, 3))
+    assert fastbn.channel_quantiles(x, 0.5, where=x > 280) == fastbn.channel_quantiles(a, 0.5, where=a > 280)
+    assert (fastbn.robust_scale(x).compute() == fastbn.robust_scale(a)).all()
     for value, options in ((np.nan, {"nan_policy": "raise"}), (3.0, {"on_constant": "raise"})):
         bad = a.copy()
         bad[:, 5] = value

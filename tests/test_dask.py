@@ -291,9 +291,7 @@ def test_quantiles_are_those_of_the_whole(case):
     assert same(stretched.compute(), fastbn.minmax_scale(x, kept, stats=whole, clip=True))
 
 
-def test_quantiles_of_other_data_are_refused_with_a_remedy():
-    with pytest.raises(TypeError, match=r"float64; wants bool, 8- or 16-bit integers.*int16.*compute\(\)"):
-        fastbn.channel_quantiles(chunked(numbers()), 0.5)
+def test_given_quantiles():
     x = chunked(numbers("float32"))
     stats = fastbn.channel_quantiles(x.compute(), [0.25, 0.5, 0.75])
     assert same(fastbn.robust_scale(x, stats=stats).compute(), fastbn.robust_scale(x.compute(), stats=stats))

@@ -41,7 +41,7 @@ def made_by(function, count=CHUNKS):
 
 def calls(x):
     """Every function of a Dask array that is lazy, as a function of nothing."""
-    stats, quantiles = fastbn.dask.channel_stats(x), fastbn.dask.channel_quantiles(x.astype("u1"), [0.25, 0.5, 0.75])
+    stats = fastbn.dask.channel_stats(x)
     samples = x[..., np.newaxis]
     return {
         "zscore": lambda: fastbn.zscore(x),
@@ -49,7 +49,7 @@ def calls(x):
         "normalize": lambda: fastbn.normalize(x, stats),
         "denormalize": lambda: fastbn.denormalize(x, stats),
         "minmax_unscale": lambda: fastbn.minmax_unscale(x, stats),
-        "robust_scale": lambda: fastbn.robust_scale(x, stats=quantiles),
+        "robust_scale": lambda: fastbn.robust_scale(x),
         "batch_norm": lambda: fastbn.batch_norm(x),
         "batch_norm_backward": lambda: fastbn.batch_norm_backward(x, x, stats),
         "instance_norm": lambda: fastbn.instance_norm(samples, channel_axis=0),
@@ -133,6 +133,10 @@ READS = {  # what is computed, and how often it reads the data
     "z-score": (lambda x: sampled(fastbn.zscore(x)), 2),
     "z-score of what is computed": (lambda x: sampled(fastbn.zscore(x + 1)), 2),
     "min-max": (lambda x: sampled(fastbn.minmax_scale(x, nan_policy="raise")), 2),
+    "quantiles": (lambda x: fastbn.dask.channel_quantiles(x, 0.5), 4),
+    "quantiles of float32": (lambda x: fastbn.dask.channel_quantiles(x.astype("float32"), [0.1, 0.5]), 2),
+    "robust scaling": (lambda x: sampled(fastbn.robust_scale(x, nan_policy="raise")), 5),
+    "robust scaling of integers": (lambda x: sampled(fastbn.robust_scale(x.astype("int16"))), 2),
     "given statistics": (lambda x: sampled(given_statistics(x)), 1),
     "gradients": (lambda x: sampled(gradient(x)), 3),
     "layers": (lambda x: sampled(fastbn.layer_norm(x)), 1),
@@ -204,6 +208,7 @@ def test_memory_of_a_chunk_not_of_the_data():
         lambda: fastbn.dask.channel_stats(x),
         lambda: fastbn.dask.channel_stats(x, method="exact"),
         lambda: fastbn.dask.channel_stats(x, where=where, weights=weights),
+        lambda: fastbn.dask.channel_quantiles(x, [0.25, 0.5, 0.75]),
         lambda: fastbn.zscore(x).map_blocks(first_value, chunks=((1,) * count, (1,)), dtype=float).sum(),
     ):
         make().compute(scheduler="synchronous")  # what is kept for later is there
@@ -256,6 +261,7 @@ def test_dask_makes_no_layer_that_moves_data():
     for made in (
         fastbn.zscore(x, where=where, weights=np.ones(8)),
         fastbn.minmax_scale(x, (0, 2)),
+        fastbn.robust_scale(x, where=where),
         fastbn.group_norm(x, 3),
         fastbn.layer_norm(x, axis=(0, 1)),
         fastbn.batch_norm_backward(x, x, fastbn.dask.channel_stats(x)).dx,
