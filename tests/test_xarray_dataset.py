@@ -11,6 +11,7 @@ from labelled import backed, labels, over_both, scene
 
 xr = pytest.importorskip("xarray")
 fx = fastbn.xarray
+indexing = xr.core.indexing
 
 
 def dataset(backing="numpy"):
@@ -224,9 +225,37 @@ def test_names_that_clash_are_refused():
     with pytest.raises(ValueError, match="wants names that differ as text"):
         fx.stats_dataset(xr.Dataset({1: x, "1": x}), "band")
     assert "mean" not in fx.stats_dataset(x.assign_coords(mean=("time", range(4))), "band").coords
+    assert fx.stats_dataset(x.rename(lat="mean"), "band")["mean"].dims == ("band",)
 
 
 # Files
+
+
+class Counted(xr.backends.BackendArray):
+    """What a file has, which notes how often it is read."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype, self.reads = values, values.shape, values.dtype, 0
+
+    def __getitem__(self, key):
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key):
+        self.reads += 1
+        return self.values[key]
+
+
+@pytest.mark.parametrize("kept", ["band", ("lat", "band")])
+@pytest.mark.parametrize("name", ["channel_stats", "stats_dataset", "zscore", "in place"])
+def test_a_file_is_read_once(name, kept):
+    source = Counted(scene().values)
+    x = xr.Dataset({"t": xr.Variable(scene().dims, indexing.LazilyIndexedArray(source))})
+    if name == "in place":
+        opened = x["t"]
+        fx.zscore(opened, kept, out=opened)
+    else:
+        getattr(fx, name)(x, kept)
+    assert source.reads == 1
 
 
 @over_both

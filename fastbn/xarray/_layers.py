@@ -43,11 +43,13 @@ def batch_norm(
         the axes of `channel_dim` in its order.
     running_mean, running_var : DataArray or ndarray, optional
         Running statistics, of NumPy data: in training they are updated in place.
+    training, momentum, eps
+        As in `fastbn.batch_norm`.
     channel_dim : name, sequence of names, or None
         The dimension (or dimensions) that is *kept*.
-    training, momentum, eps, convention, nan_policy, method
+    convention, nan_policy
         As in `fastbn.batch_norm`.
-    where, return_stats, out, others
+    where, method, return_stats, out, others
         As in `zscore`.
 
     Returns
