@@ -76,12 +76,12 @@ def test_a_failed_fit_changes_nothing(cls):
     ("weights", "words"),
     [
         ([0, 0], "sample_weight: got weights that are all zero"),
-        ([1, -1], "weights: got -1; wants finite numbers >= 0"),
+        ([1, -1], "^sample_weight: got -1; wants finite numbers >= 0"),
         ([1, np.nan], "sample_weight contains NaN"),
         ([1, np.inf], "sample_weight contains infinity"),
         ([1, 1, 1], r"sample_weight: got shape \(3,\); wants \(2,\)"),
         ([[1], [1]], r"sample_weight: got shape \(2, 1\); wants \(2,\)"),
-        (-1.0, "weights: got -1.0"),
+        (-1.0, "^sample_weight: got -1.0"),
         (["a", "b"], "numeric"),
     ],
 )
@@ -89,6 +89,14 @@ def test_weights_that_are_none(weights, words):
     for method in (StandardScaler().fit, StandardScaler().partial_fit, StandardScaler().fit_transform):
         with pytest.raises(ValueError, match=words):
             method(np.ones((2, 1)), sample_weight=weights)
+
+
+def test_infinities_without_weight_are_refused_as_well():
+    bad, weights = table(), np.ones(60)
+    bad[7, 1], weights[7] = np.inf, 0
+    for method in (StandardScaler().fit, StandardScaler().partial_fit, StandardScaler().fit_transform):
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            method(bad, sample_weight=weights)
 
 
 def test_weights_where_samples_are_channels():

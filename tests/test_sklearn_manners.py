@@ -159,6 +159,49 @@ def test_one_new_array(cls, layout):
         assert peak < 8 * MIB
 
 
+# Subclasses
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_what_a_subclass_does_is_done_by_fit_transform(cls):
+    class Doubled(cls):
+        def transform(self, x):
+            return super().transform(x) * 2
+
+    class Counted(cls):
+        def fit(self, x, y=None):
+            self.rows_ = len(x)
+            return super().fit(x, y)
+
+    x = table()
+    assert np.array_equal(Doubled().fit_transform(x), cls().fit_transform(x) * 2)
+    counted = Counted()
+    assert counted.fit_transform(x).tobytes() == cls().fit_transform(x).tobytes()
+    assert counted.rows_ == 60
+    patched = cls()
+    patched.transform = lambda _: "patched"
+    assert patched.fit_transform(x) == "patched"
+    if cls is StandardScaler:
+        weights = np.arange(60.0)
+        expected = cls().fit_transform(x, sample_weight=weights) * 2
+        assert np.array_equal(Doubled().fit_transform(x, sample_weight=weights), expected)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_a_subclass_may_have_other_parameters(cls):
+    class Labelled(cls):
+        def __init__(self, *, labels, copy=True, channel_axis=1):
+            super().__init__(copy=copy, channel_axis=channel_axis)
+            self.labels = labels
+
+    x = table()
+    fitted = [Labelled(labels=np.arange(3)).fit(part) for part in (x[:20], x[20:])]
+    assert fitted[0].merge(fitted[1]).n_samples_seen_ == 60
+    assert np.array_equal(clone(fitted[0]).labels, [0, 1, 2])
+    with pytest.raises(ValueError, match="merge: got labels="):
+        fitted[0].merge(Labelled(labels=np.zeros(3)).fit(x))
+
+
 # Among others
 
 

@@ -143,6 +143,9 @@ def test_attributes_that_describe_the_values_go():
         "valid_max",
         "valid_range",
         "actual_range",
+        "flag_values",
+        "flag_masks",
+        "flag_meanings",
     ]
     x = scene().assign_attrs(dict.fromkeys(gone, 1), note="stays")
     for y in (fx.zscore(x, "band"), fx.denormalize(x, fx.channel_stats(x, "band"), "band")):
@@ -225,6 +228,20 @@ def test_empty_arrays():
     assert np.isnan(fx.stats_dataset(x, "c")["mean"].values).all()
 
 
+def test_coordinates_become_data():
+    x = scene()
+    for y in (fx.zscore(x.lat, None, dtype="float16"), fastbn.zscore(x.lat, None, dtype="float16")):
+        assert y.name == "lat"
+        assert y.dtype == np.float16
+        assert y.indexes["lat"].equals(x.indexes["lat"])
+        np.testing.assert_array_equal(y.values, fastbn.zscore(x.lat.values, None, dtype="float16"))
+        y[0] = 7
+        assert y.values[0] == 7
+    assert x.lat.values[0] == y.coords["lat"].values[0] == -60
+    with pytest.raises(ValueError, match="out: got a read-only array"):
+        fx.zscore(x.lat, None, out=x.lat)
+
+
 # What there is
 
 
@@ -240,6 +257,14 @@ def test_signatures_are_those_of_the_package_with_names_for_positions():
                 assert ours[parameter].kind == theirs[parameter].kind, (name, parameter)
             else:
                 assert ours[renamed[parameter]].default is inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("name", fx.__all__)
+def test_parameters_are_documented_in_their_order(name):
+    function = getattr(fx, name)
+    section = inspect.getdoc(function).partition("Parameters\n----------\n")[2].partition("\n\n")[0]
+    heads = [line.partition(" : ")[0] for line in section.split("\n") if not line.startswith(" ")]
+    assert ", ".join(heads).split(", ") == [*inspect.signature(function).parameters]
 
 
 def test_every_function_of_arrays_takes_labelled_ones():

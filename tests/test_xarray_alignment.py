@@ -224,6 +224,7 @@ def test_dask_arrays_are_not_written_to():
         ({"channel_dim": 1}, ValueError, "channel_dim: got 1; wants dimensions"),
         ({"channel_dim": ["band", "band"]}, ValueError, "names a dimension twice"),
         ({"channel_dim": {"band"}}, TypeError, "channel_dim: got a set, which has no order"),
+        ({"channel_dim": iter(["band"])}, TypeError, "channel_dim: got a list_iterator, which can be read only once"),
         ({"where": xr.DataArray([True], dims="x")}, ValueError, r"where: got dimensions \('x',\); wants some of"),
         ({"where": xr.DataArray([True], dims="lat")}, ValueError, "where: got other coordinates or sizes"),
         ({"weights": xr.DataArray([1, 1], {"lon": [0, 1]}, ["lon"]).to_dataset(name="w")}, TypeError, "a Dataset"),
@@ -251,6 +252,9 @@ def test_other_kinds_are_refused():
         fx.channel_stats(x.time, None)
     with pytest.raises(TypeError, match="channel_dim: got None; wants one dimension"):
         fx.instance_norm(x, channel_dim=None)
+    for several in (["time", "lat"], []):
+        with pytest.raises(TypeError, match=r"sample_dim: got .*; wants one dimension"):
+            fx.instance_norm(x, channel_dim="band", sample_dim=several)
     with pytest.raises(TypeError, match="dim: got None"):
         fx.layer_norm(x, dim=None)
     with pytest.raises(ValueError, match=r"channel_axis: got 4 for an array of shape"):

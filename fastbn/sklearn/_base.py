@@ -53,6 +53,8 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
             self._check_channels(axes)
         weights = None if sample_weight is None else _weights_of_rows(sample_weight, values, axes)
         batch = channel_stats(values, self.channel_axis, nan_policy="omit", weights=weights)
+        if weights is not None and not weights.all():
+            self._check_finite(values)  # the statistics do not see what has weight 0
         _refuse_infinite(batch, values.dtype)
         self._check_names(X, reset=known is None)
         names = getattr(self, "feature_names_in_", None)
@@ -79,6 +81,11 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
                 f"X has {axes.channels} features, but {type(self).__name__} is expecting {self.n_features_in_} "
                 "features as input."
             )
+
+    def _does_as_written(self, cls: type) -> bool:
+        """Whether `fit` and `transform` are those of the class, and not of a subclass or set on this object."""
+        methods = ((getattr(self, name), getattr(cls, name)) for name in ("fit", "transform"))
+        return all(getattr(method, "__func__", None) is written for method, written in methods)
 
     # Applying
 
@@ -162,7 +169,7 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
             raise TypeError(f"merge: got {type(other).__name__}; wants {type(self).__name__}")
         check_is_fitted(other, "stats_")
         for name, value in self.get_params(deep=False).items():
-            if getattr(other, name) != value:
+            if not np.array_equal(getattr(other, name), value):  # which takes parameters that are arrays, too
                 raise ValueError(f"merge: got {name}={getattr(other, name)!r}; wants {value!r}, as in the first")
         names, others = (list(getattr(scaler, "feature_names_in_", ())) for scaler in (self, other))
         if names != others:
@@ -198,6 +205,8 @@ def _weights_of_rows(sample_weight: Any, values: np.ndarray, axes: Axes) -> np.n
     weights: np.ndarray = check_array(sample_weight, ensure_2d=False, dtype="numeric", input_name="sample_weight")
     if weights.shape != (len(values),):
         raise ValueError(f"sample_weight: got shape {weights.shape}; wants ({len(values)},), one weight per sample")
+    if (weights < 0).any():
+        raise ValueError(f"sample_weight: got {weights.min()}; wants finite numbers >= 0")
     if not weights.any():
         raise ValueError("sample_weight: got weights that are all zero; wants at least one non-zero weight")
     return weights.reshape(-1, *(1,) * (values.ndim - 1))

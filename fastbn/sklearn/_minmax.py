@@ -183,6 +183,8 @@ class MinMaxScaler(ChannelScaler):
         ValueError, TypeError
             As in `fit`.
         """
+        if not self._does_as_written(MinMaxScaler):
+            return self.fit(X, y).transform(X)
         return self._rescaled(self._learn(X, None, None))
 
     def transform(self, X: Any) -> Any:

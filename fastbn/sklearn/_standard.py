@@ -171,6 +171,9 @@ class StandardScaler(ChannelScaler):
         ValueError, TypeError
             As in `fit`.
         """
+        if not self._does_as_written(StandardScaler):
+            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+            return self.fit(X, y, **weights).transform(X)
         return self._standardized(self._learn(X, sample_weight, None), self.copy)
 
     def transform(self, X: Any, copy: bool | None = None) -> Any:

@@ -76,6 +76,8 @@ def zscore(
         Of NumPy arrays, or of Dask arrays: then the result is lazy.
     channel_dim : name, sequence of names, or None
         The dimension (or dimensions) that is *kept*. None: the whole array is one channel.
+    ddof, eps
+        As in `fastbn.zscore`.
     stats : ChannelStats, or for a Dataset a mapping with those of each variable, optional
         Taken instead of the statistics of `x`, as `channel_stats` returns them. If they have names, these must be the
         labels along `channel_dim`.
@@ -83,11 +85,13 @@ def zscore(
         As in `fastbn.zscore`; xarray's ``skipna=True`` is "omit".
     where, weights, nodata
         As in `channel_stats`.
-    ddof, eps, method, on_constant, return_stats, dtype
+    method, on_constant, return_stats
         As in `fastbn.zscore`.
     out : DataArray, optional
         Receives the result: of NumPy data, with the dimensions and labels of `x`, `x` itself or without overlap. It
         gets the attributes of the result, too. Not for a Dataset.
+    dtype
+        As in `fastbn.zscore`.
     others : {"raise", "ignore"}, default "raise"
         Variables of a Dataset that have no numbers or not all of the dimensions: an error, or left as they are.
 
@@ -149,12 +153,18 @@ def minmax_scale(
 
     Parameters
     ----------
-    x, channel_dim, where, nodata, out, others
+    x, channel_dim
         As in `zscore`.
+    feature_range, clip
+        As in `fastbn.minmax_scale`.
     stats : ChannelStats or ChannelQuantiles, or for a Dataset a mapping with those of each variable, optional
         Taken instead of the statistics of `x`.
-    feature_range, clip, nan_policy, method, on_constant, return_stats, dtype
+    nan_policy, where, nodata, method
+        As in `zscore`.
+    on_constant
         As in `fastbn.minmax_scale`.
+    return_stats, out, dtype, others
+        As in `zscore`.
 
     Returns
     -------
@@ -209,12 +219,18 @@ def robust_scale(
 
     Parameters
     ----------
-    x, channel_dim, where, nodata, out, others
+    x, channel_dim
         As in `zscore`.
+    quantile_range
+        As in `fastbn.robust_scale`.
     stats : ChannelQuantiles, or for a Dataset a mapping with those of each variable, optional
         Taken instead of the quantiles of `x`, as `channel_quantiles` returns them.
-    quantile_range, nan_policy, on_constant, return_stats, dtype
+    nan_policy, where, nodata
+        As in `zscore`.
+    on_constant, return_stats
         As in `fastbn.robust_scale`.
+    out, dtype, others
+        As in `zscore`.
 
     Returns
     -------
@@ -265,13 +281,15 @@ def normalize(
 
     Parameters
     ----------
-    x, stats, channel_dim, out, others
+    x, stats, channel_dim
         As in `zscore`.
     gamma, beta : DataArray or array_like, optional
         Scale and shift. Labelled ones are aligned by name, and may lack some of the kept dimensions; plain ones have
         the axes of `channel_dim` in its order. For a Dataset also mappings with an entry for each variable.
-    ddof, eps, on_constant, dtype
+    ddof, eps, on_constant
         As in `fastbn.normalize`.
+    out, dtype, others
+        As in `zscore`.
 
     Returns
     -------
@@ -324,12 +342,16 @@ def denormalize(
     ----------
     y : DataArray or Dataset
         What `normalize` or `zscore` returned.
-    stats, channel_dim, gamma, beta, out, others
+    stats, channel_dim, gamma, beta, ddof, eps
         As in `normalize`, with the values that were used.
-    ddof, eps, dtype
+    out
+        As in `zscore`.
+    dtype
         As in `fastbn.denormalize`.
     units : str, or for a Dataset a mapping with those of each variable, optional
         Attribute `units` of the result, which has none if nothing is given: statistics do not know their units.
+    others
+        As in `zscore`.
 
     Returns
     -------
@@ -378,11 +400,9 @@ def minmax_unscale(
     ----------
     y : DataArray or Dataset
         What `minmax_scale` returned.
-    stats, channel_dim, out, others
+    stats, channel_dim, feature_range
         As in `minmax_scale`, with the values that were used.
-    feature_range, dtype
-        As in `fastbn.minmax_unscale`.
-    units
+    out, dtype, units, others
         As in `denormalize`.
 
     Returns

@@ -19,7 +19,7 @@ _OTHERS = ("raise", "ignore")
 #: What described the values that were normalized, or how they were packed into a file.
 _OF_VALUES = frozenset({
     "units", "scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned", "valid_min", "valid_max",
-    "valid_range", "actual_range",
+    "valid_range", "actual_range", "flag_values", "flag_masks", "flag_meanings",
 })  # fmt: skip
 
 
@@ -200,8 +200,8 @@ def _computed(values: list[Any]) -> Sequence[Any]:
 
 def lazily(call: Call, case: Arranged) -> Any:
     """The same of Dask arrays, when it is asked for; of others at once."""
-    if type(case.array.data).__module__.partition(".")[0] != "dask":
-        return call(case)
+    if case.array.chunks is None or type(case.array.data).__module__.partition(".")[0] != "dask":
+        return call(case)  # `chunks` first, for `data` reads what a file has
     of_dask = importlib.import_module("fastbn.dask")
     return call._replace(function=getattr(of_dask, call.function.__name__, call.function))(case)
 

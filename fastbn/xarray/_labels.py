@@ -1,7 +1,6 @@
 """Names of dimensions: which axes they are, and what is said about an array, aligned with it by name."""
 
-from collections.abc import Hashable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,10 +32,9 @@ def as_names(names: Names, argument: str) -> tuple[Hashable, ...]:
     """One name, several, or none, as a tuple."""
     if names is None:
         return ()
-    if isinstance(names, AbstractSet):
-        raise TypeError(
-            f"{argument}: got a {type(names).__name__}, which has no order; wants a name or a tuple of names"
-        )
+    if isinstance(names, set | frozenset | Iterator):
+        why = "can be read only once" if isinstance(names, Iterator) else "has no order"
+        raise TypeError(f"{argument}: got a {type(names).__name__}, which {why}; wants a name or a tuple of names")
     if isinstance(names, str) or not isinstance(names, Iterable):
         return (names,)
     return tuple(names)
@@ -64,12 +62,16 @@ def arranged(x: xr.DataArray, names: Names, argument: str, sample_dim: Hashable 
     """Order axes as named: the kept ones among themselves, that of the samples (if named) first."""
     if len(set(x.dims)) < x.ndim:
         raise ValueError(f"x: got dimensions {x.dims}; wants a different name for each")
+    if isinstance(x.variable, xr.IndexVariable):  # results are data: of any dtype, and may be written to
+        x = xr.DataArray(x.variable.to_base_variable(), x.coords, name=x.name)
     dims = among(names, x.dims, argument)
     if sample_dim is None:
         kept = iter(dims)
         order = tuple(next(kept) if dim in dims else dim for dim in x.dims)
     else:
         first = among(sample_dim, x.dims, "sample_dim")
+        if len(first) != 1:
+            raise TypeError(f"sample_dim: got {sample_dim!r}; wants one dimension")
         order = (*first, *(dim for dim in x.dims if dim not in first))
     return Arranged(x, x if order == x.dims else x.transpose(*order), dims)
 
@@ -89,9 +91,11 @@ def in_memory(name: str, value: Any) -> xr.DataArray:
     """Refuse to write to what is not NumPy's; what a file has is read, for what is written is kept with it then."""
     if not isinstance(value, xr.DataArray):
         raise TypeError(f"{name}: got {type(value).__name__}; wants a DataArray")
+    if value.chunks is None:
+        value.load()
     if not isinstance(value.data, np.ndarray):
         raise TypeError(f"{name}: got a DataArray of {type(value.data).__name__}; wants one of NumPy data")
-    return value.load()
+    return value
 
 
 def aligned(arguments: Mapping[str, Any], x: Arranged) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """Layers of networks on labelled arrays."""
 
-from collections.abc import Hashable
+import contextlib
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from .._running import Default
 from ..batchnorm import batch_norm as batch_norm_of_array
@@ -42,12 +46,15 @@ def batch_norm(
         Scale and shift. Labelled ones are aligned by name, and may lack some of the kept dimensions; plain ones have
         the axes of `channel_dim` in its order.
     running_mean, running_var : DataArray or ndarray, optional
-        Running statistics, of NumPy data: in training they are updated in place.
+        Running statistics, of NumPy data: in training they are updated in place, for a Dataset all or none. Then they
+        are mappings with an entry for each variable.
+    training, momentum, eps
+        As in `fastbn.batch_norm`.
     channel_dim : name, sequence of names, or None
         The dimension (or dimensions) that is *kept*.
-    training, momentum, eps, convention, nan_policy, method
+    convention, nan_policy
         As in `fastbn.batch_norm`.
-    where, return_stats, out, others
+    where, method, return_stats, out, others
         As in `zscore`.
 
     Returns
@@ -83,7 +90,32 @@ def batch_norm(
         "return_stats": return_stats,
         "out": out,
     }
-    return mapped(Call(batch_norm_of_array, channel_dim, arguments), x, others)
+    call = Call(batch_norm_of_array, channel_dim, arguments)
+    if not (isinstance(x, xr.Dataset) and training):
+        return mapped(call, x, others)
+    with _updated_together(running_mean=running_mean, running_var=running_var):
+        return mapped(call, x, others)
+
+
+@contextlib.contextmanager
+def _updated_together(**running: Any) -> Iterator[None]:
+    """Give running statistics of variables their values back if a later variable is refused."""
+    vectors = []
+    for name, of_variables in running.items():
+        if not isinstance(of_variables, Mapping | None):
+            raise TypeError(
+                f"{name}: got {type(of_variables).__name__} for a Dataset in training; wants a mapping with an entry "
+                "for each variable"
+            )
+        found = [v.data if isinstance(v, xr.DataArray | xr.Variable) else v for v in (of_variables or {}).values()]
+        vectors += [vector for vector in found if isinstance(vector, np.ndarray) and vector.flags.writeable]
+    before = [vector.copy() for vector in vectors]
+    try:
+        yield
+    except BaseException:
+        for vector, values in zip(vectors, before, strict=True):
+            vector[...] = values
+        raise
 
 
 @public

@@ -133,12 +133,14 @@ def stats_dataset(
     ----------
     x : DataArray or Dataset
         Of NumPy or Dask arrays. What Dask has stays lazy.
-    channel_dim, nan_policy, where, weights, nodata, method, others
+    channel_dim
         As in `channel_stats`.
     ddof : int, default 0
         Delta degrees of freedom of ``var`` and ``std``.
     stats : ChannelStats, or mapping of them, optional
         Shown instead of the statistics of `x`, which then gives coordinates and units alone.
+    nan_policy, where, weights, nodata, method, others
+        As in `channel_stats`.
 
     Returns
     -------
@@ -213,8 +215,9 @@ def _squared(units: Any) -> Any:
 
 def _with_coordinates(x: xr.DataArray | xr.Dataset, channel_dim: Names, variables: Mapping[str, Any]) -> xr.Dataset:
     """The variables, and of the coordinates of the data those of the channels."""
-    coords = coordinates(x, among(channel_dim, tuple(x.dims), "channel_dim"))
+    dims = among(channel_dim, tuple(x.dims), "channel_dim")
+    coords = coordinates(x, dims)
     for name in variables:
-        if name in coords or name in x.dims:
+        if name in coords or name in dims:
             raise ValueError(f"x: got a coordinate named {name!r}, as a statistic is; wants another: x.rename(...)")
     return xr.Dataset(variables, coords)
