@@ -408,16 +408,9 @@ class ChannelStats(Value):
         if not given or any(len(part.shape) > 1 for part in given):
             shapes = [part.shape for part in given]
             raise ValueError(f"parts: got statistics of channel shapes {shapes}; wants some with one channel axis")
-        ends = [(part._counts.reshape(-1), part._least.reshape(-1), part._greatest.reshape(-1)) for part in given]
-        least, greatest = _merging.concatenated_extremes(ends)
-        tallies = zip(*(part._tallied.map(np.ravel) for part in given), strict=True)
-        tally = Tally(*(np.concatenate(vectors) for vectors in tallies))
-        names = _records.joined_names([part._names for part in given], least.shape)
-        exact = [part._exact for part in given if part._exact is not None]
-        if len(exact) == len(given):
-            return ChannelStats(ExactState.concatenated(exact), least, greatest, names, tally)
-        state = np.concatenate([part._state.reshape(5, -1) for part in given], axis=1)
-        return ChannelStats(state, least, greatest, names, tally)
+        stats = side_by_side(given)
+        names = _records.joined_names([part._names for part in given], stats.shape)
+        return stats if names is None else stats.with_names(names)
 
     def __add__(self, other: object) -> "ChannelStats":
         if not isinstance(other, ChannelStats):
@@ -611,3 +604,16 @@ class ChannelStats(Value):
             If matplotlib is not installed.
         """
         return _display.draw(self, ax)
+
+
+def side_by_side(parts: list[ChannelStats]) -> ChannelStats:
+    """Statistics of the channels of all parts, flat, one part after the other."""
+    ends = [(part._counts.reshape(-1), part._least.reshape(-1), part._greatest.reshape(-1)) for part in parts]
+    least, greatest = _merging.concatenated_extremes(ends)
+    tallies = zip(*(part._tallied.map(np.ravel) for part in parts), strict=True)
+    tally = Tally(*(np.concatenate(vectors) for vectors in tallies))
+    exact = [part._exact for part in parts if part._exact is not None]
+    if len(exact) == len(parts):
+        return ChannelStats(ExactState.concatenated(exact), least, greatest, None, tally)
+    state = np.concatenate([part._state.reshape(5, -1) for part in parts], axis=1)
+    return ChannelStats(state, least, greatest, None, tally)
