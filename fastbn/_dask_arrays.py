@@ -133,7 +133,10 @@ def _fits(n: Any, of_data: Any) -> bool:
 
 
 def _in_chunks(array: Any, chunks: Chunks) -> Any:
-    return array.rechunk(chunks) if isinstance(array, da.Array) else da.from_array(array, chunks=chunks)
+    if not isinstance(array, da.Array):
+        return da.from_array(array, chunks=chunks)
+    # Dask's rechunk leaves arrays of no values as they are.
+    return array.rechunk(chunks) if array.size else da.empty(array.shape, dtype=array.dtype, chunks=chunks)
 
 
 def _can_clone(x: Any) -> bool:

@@ -139,6 +139,12 @@ def test_what_has_no_known_place_beside_unknown_sizes_is_refused():
         fastbn.zscore(channels, stats=ChannelStats.empty(5))
 
 
+def test_masks_of_no_values_may_have_other_chunks():
+    x = da.ones((0, 0), chunks=((0, 0, 0), (0, 0)))
+    where = da.ones((0, 0), dtype=np.bool_, chunks=((0, 0), (0,)))
+    assert fastbn.channel_stats(x, None, where=where).count == 0
+
+
 @pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype != "float16"])  # no fill value of NumPy's fits
 def test_masked_chunks(dtype):
     x = np.ma.MaskedArray(numbers(dtype), np.random.default_rng(0).random(SHAPE) < 0.2)
