@@ -24,7 +24,7 @@ import numpy as np
 import fastbn
 import fastbn.dask
 from benchmarks.accuracy import ulps
-from fastbn._dask_states import SPLIT_EVERY, union
+from fastbn.dask._states import SPLIT_EVERY, union
 from side_by_side import describe_machine
 
 UNIT = 2.0**-20

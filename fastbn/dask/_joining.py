@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._channel_quantiles import ChannelQuantiles
-from ._channel_stats import side_by_side
-from ._histogram import LEVELS, Histogram
+from .._channel_quantiles import ChannelQuantiles
+from .._channel_stats import side_by_side
+from .._histogram import LEVELS, Histogram
 
 Nested = Any  # a value, or lists of them: one level for every axis of the channels
 

@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from . import robust
-from ._arrays import number_dtype
-from ._channel_quantiles import ChannelQuantiles
-from ._dask_arrays import Data, open_array, refuse_out, reread
-from ._dask_maps import fit, likely, mapped, refusal, tried
-from ._dask_selection import selected
-from ._dask_states import in_tree, union
-from ._dask_stats import mask_of, nodata_of
-from ._dask_values import Lazy
-from ._histogram import has_histogram
-from ._layout import ChannelAxis
-from ._scalars import check_nan_policy, check_quantile_range, check_quantiles
-from .quantiles import channel_quantiles
+from .. import robust
+from .._arrays import number_dtype
+from .._channel_quantiles import ChannelQuantiles
+from .._histogram import has_histogram
+from .._layout import ChannelAxis
+from .._scalars import check_nan_policy, check_quantile_range, check_quantiles
+from ..quantiles import channel_quantiles
+from ._arrays import Data, open_array, refuse_out, reread
+from ._maps import fit, likely, mapped, refusal, tried
+from ._selection import selected
+from ._states import in_tree, union
+from ._stats import mask_of, nodata_of
+from ._values import Lazy
 
 
 class LazyChannelQuantiles(Lazy[ChannelQuantiles]):

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ._apply import refuse_nan
-from ._arrays import number_dtype
-from ._channel_stats import ChannelStats
-from ._dask_arrays import Beside, Data, may_be_same
-from ._dask_states import checked, in_tree, looked_up, union
-from ._dask_values import Lazy
-from ._layout import split_axes
-from ._opening import refuse_weights
-from ._optional import needed
-from ._scalars import check_ddof, check_method, check_nan_policy
-from .statistics import channel_stats
+from .._apply import refuse_nan
+from .._arrays import number_dtype
+from .._channel_stats import ChannelStats
+from .._layout import split_axes
+from .._opening import refuse_weights
+from .._optional import needed
+from .._scalars import check_ddof, check_method, check_nan_policy
+from ..statistics import channel_stats
+from ._arrays import Beside, Data, may_be_same
+from ._states import checked, in_tree, looked_up, union
+from ._values import Lazy
 
 with needed("dask"):
     import dask.array as da

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ._dask_arrays import Chunks, is_known
+from .._optional import needed
+from ._arrays import Chunks, is_known
 from ._joining import flat, joined
-from ._optional import needed
 
 with needed("dask"):
     import dask.array as da

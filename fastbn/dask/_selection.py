@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._apply import refuse_channels
-from ._arrays import Operand, refuse_device
-from ._channel_quantiles import ChannelQuantiles
-from ._dask_arrays import NOTHING, Beside, Data, reread
-from ._dask_states import STATE, checked, in_tree, meta_of, union
-from ._layout import Axes, Block, split_axes
-from ._opening import open_data
-from ._optional import needed
-from ._order import Ordered, places, quantiles_of
-from ._quantile_records import Contents
-from .quantiles import channel_quantiles
+from .._apply import refuse_channels
+from .._arrays import Operand, refuse_device
+from .._channel_quantiles import ChannelQuantiles
+from .._layout import Axes, Block, split_axes
+from .._opening import open_data
+from .._optional import needed
+from .._order import Ordered, places, quantiles_of
+from .._quantile_records import Contents
+from ..quantiles import channel_quantiles
+from ._arrays import NOTHING, Beside, Data, reread
+from ._states import STATE, checked, in_tree, meta_of, union
 
 with needed("dask"):
     import dask.array as da

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from . import batchnorm
-from ._backends import current
-from ._channel_stats import ChannelStats
-from ._dask_arrays import Beside, Data, may_be_same, open_array, refuse_out, reread
-from ._dask_gradients import along_x, slopes, sums_in_tree
-from ._dask_maps import fit, likely, mapped, plain
-from ._dask_states import looked_up
-from ._dask_stats import LazyChannelStats, mask_of
-from ._gradients import BatchNormGradients
-from ._layout import ChannelAxis
-from ._running import Default, check_apart, check_convention, weights
-from .normalization import normalize
+from .. import batchnorm
+from .._backends import current
+from .._channel_stats import ChannelStats
+from .._gradients import BatchNormGradients
+from .._layout import ChannelAxis
+from .._running import Default, check_apart, check_convention, weights
+from ..normalization import normalize
+from ._arrays import Beside, Data, may_be_same, open_array, refuse_out, reread
+from ._gradients import along_x, slopes, sums_in_tree
+from ._maps import fit, likely, mapped, plain
+from ._states import looked_up
+from ._stats import LazyChannelStats, mask_of
 
 
 def batch_norm(

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import number_dtype, plain_array
-from ._layout import Axes, ChannelAxis, split_axes
-from ._optional import needed
+from .._arrays import number_dtype, plain_array
+from .._layout import Axes, ChannelAxis, split_axes
+from .._optional import needed
 
 with needed("dask"):
     import dask.array as da

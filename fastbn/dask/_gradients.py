@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import as_operand, channel_vector
-from ._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
-from ._channel_stats import ChannelStats
-from ._dask_arrays import Beside, Data
-from ._dask_states import STATE, in_tree, looked_up, meta_of
-from ._gradients import fold_rows, open_gradient
-from ._opening import open_data
-from ._optional import needed
+from .._arrays import as_operand, channel_vector
+from .._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
+from .._channel_stats import ChannelStats
+from .._gradients import fold_rows, open_gradient
+from .._opening import open_data
+from .._optional import needed
+from ._arrays import Beside, Data
+from ._states import STATE, in_tree, looked_up, meta_of
 
 with needed("dask"):
     import dask.array as da

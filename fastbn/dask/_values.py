@@ -4,8 +4,8 @@ from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
+from .._optional import needed
 from ._joining import joined
-from ._optional import needed
 
 with needed("dask"):
     import dask.array as da

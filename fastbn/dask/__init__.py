@@ -14,13 +14,13 @@ array([5., 6.])
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import _dask_batchnorm, _dask_layernorm, _dask_maps, _dask_quantiles, _dask_relatives
-from ._channel_quantiles import ChannelQuantiles
-from ._channel_stats import ChannelStats
-from ._dask_arrays import open_array
-from ._dask_quantiles import LazyChannelQuantiles, lazy_quantiles
-from ._dask_stats import LazyChannelStats, lazy_stats
-from ._layout import ChannelAxis
+from .._channel_quantiles import ChannelQuantiles
+from .._channel_stats import ChannelStats
+from .._layout import ChannelAxis
+from . import _batchnorm, _layernorm, _maps, _quantiles, _relatives
+from ._arrays import open_array
+from ._quantiles import LazyChannelQuantiles, lazy_quantiles
+from ._stats import LazyChannelStats, lazy_stats
 
 __all__ = ["LazyChannelQuantiles", "LazyChannelStats", "channel_quantiles", "channel_stats"]
 
@@ -142,20 +142,20 @@ def _quantiles_now(x: Any, *args: Any, **kwargs: Any) -> ChannelQuantiles:
 
 
 HANDLERS: Mapping[str, Callable[..., Any]] = {
-    "batch_norm": _dask_batchnorm.batch_norm,
-    "batch_norm_backward": _dask_batchnorm.batch_norm_backward,
+    "batch_norm": _batchnorm.batch_norm,
+    "batch_norm_backward": _batchnorm.batch_norm_backward,
     "channel_quantiles": _quantiles_now,
     "channel_stats": _stats_now,
-    "denormalize": _dask_maps.denormalize,
-    "group_norm": _dask_relatives.group_norm,
-    "group_norm_backward": _dask_relatives.group_norm_backward,
-    "instance_norm": _dask_relatives.instance_norm,
-    "instance_norm_backward": _dask_relatives.instance_norm_backward,
-    "layer_norm": _dask_layernorm.layer_norm,
-    "layer_norm_backward": _dask_layernorm.layer_norm_backward,
-    "minmax_scale": _dask_maps.minmax_scale,
-    "minmax_unscale": _dask_maps.minmax_unscale,
-    "normalize": _dask_maps.normalize,
-    "robust_scale": _dask_quantiles.robust_scale,
-    "zscore": _dask_maps.zscore,
+    "denormalize": _maps.denormalize,
+    "group_norm": _relatives.group_norm,
+    "group_norm_backward": _relatives.group_norm_backward,
+    "instance_norm": _relatives.instance_norm,
+    "instance_norm_backward": _relatives.instance_norm_backward,
+    "layer_norm": _layernorm.layer_norm,
+    "layer_norm_backward": _layernorm.layer_norm_backward,
+    "minmax_scale": _maps.minmax_scale,
+    "minmax_unscale": _maps.minmax_unscale,
+    "normalize": _maps.normalize,
+    "robust_scale": _quantiles.robust_scale,
+    "zscore": _maps.zscore,
 }

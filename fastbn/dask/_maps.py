@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import normalization
-from ._channel_stats import ChannelStats
-from ._dask_arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
-from ._dask_states import checked, in_chunks, pieces_of
-from ._dask_stats import check_lazy, lazy_stats, nodata_of
-from ._dask_values import Lazy
-from ._layout import ChannelAxis
-from ._opening import refuse_weights
-from ._optional import needed
+from .. import normalization
+from .._channel_stats import ChannelStats
+from .._layout import ChannelAxis
+from .._opening import refuse_weights
+from .._optional import needed
+from ._arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
+from ._states import checked, in_chunks, pieces_of
+from ._stats import check_lazy, lazy_stats, nodata_of
+from ._values import Lazy
 
 with needed("dask"):
     import dask.array as da

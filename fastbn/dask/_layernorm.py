@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import layernorm
-from ._arrays import Operand, as_operand, prepare_output
-from ._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
-from ._channel_stats import ChannelStats
-from ._dask_arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
-from ._dask_batchnorm import open_pair
-from ._dask_gradients import rounded_total
-from ._dask_maps import Fitted, mapped, plain
-from ._dask_states import STATE, in_tree, meta_of
-from ._dask_stats import lazy_stats
-from ._gradients import BatchNormGradients
-from ._kernels.coefficients import SCALE
-from ._layout import split_axes, split_normalized
-from ._optional import needed
-from .normalization import normalize
+from .. import layernorm
+from .._arrays import Operand, as_operand, prepare_output
+from .._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
+from .._channel_stats import ChannelStats
+from .._gradients import BatchNormGradients
+from .._kernels.coefficients import SCALE
+from .._layout import split_axes, split_normalized
+from .._optional import needed
+from ..normalization import normalize
+from ._arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
+from ._batchnorm import open_pair
+from ._gradients import rounded_total
+from ._maps import Fitted, mapped, plain
+from ._states import STATE, in_tree, meta_of
+from ._stats import lazy_stats
 
 with needed("dask"):
     import dask.array as da

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from . import relatives
-from ._arrays import channel_vector
-from ._backends.gradient_parts import Slopes, host_of, slopes_of, total_of
-from ._channel_stats import ChannelStats
-from ._dask_arrays import NOTHING, Data, open_array, refuse_out, reread
-from ._dask_batchnorm import open_pair
-from ._dask_gradients import along_x, rounded_total, sums_in_tree, words_of
-from ._dask_maps import Fitted, mapped, plain
-from ._dask_states import gathered, in_tree, spread
-from ._dask_stats import lazy_stats
-from ._gradients import BatchNormGradients
+from .. import relatives
+from .._arrays import channel_vector
+from .._backends.gradient_parts import Slopes, host_of, slopes_of, total_of
+from .._channel_stats import ChannelStats
+from .._gradients import BatchNormGradients
+from .._layout import split_axes
+from ..normalization import normalize
+from ._arrays import NOTHING, Data, open_array, refuse_out, reread
+from ._batchnorm import open_pair
+from ._gradients import along_x, rounded_total, sums_in_tree, words_of
 from ._joining import joined
-from ._layout import split_axes
-from .normalization import normalize
+from ._maps import Fitted, mapped, plain
+from ._states import gathered, in_tree, spread
+from ._stats import lazy_stats
 
 
 def instance_norm(
