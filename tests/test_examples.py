@@ -1,0 +1,41 @@
+"""The examples of docstrings print what they show."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+
+import pytest
+
+from test_package import public_modules
+
+MODULES = [name for name in public_modules() if not name.startswith("fastbn.cli")]
+NEEDED = {"fastbn.dask": "dask", "fastbn.sklearn": "sklearn", "fastbn.xarray": "xarray"}
+
+
+def examples(name):
+    """Those of a module and of what it offers, behind its decorators."""
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder()
+    yield doctest.DocTestParser().get_doctest(module.__doc__, {}, name, module.__file__, 0)
+    for key in module.__all__:
+        value = inspect.unwrap(getattr(module, key))
+        if inspect.isfunction(value) or inspect.isclass(value):
+            yield from finder.find(value, f"{name}.{key}", module=False, globs={})
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_print_what_they_show(name):
+    pytest.importorskip(NEEDED.get(name, "numpy"))
+    said = []
+    runner = doctest.DocTestRunner(verbose=False)
+    for example in examples(name):
+        runner.run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_most_functions_have_one():
+    shown = {test.name for name in MODULES if name not in NEEDED for test in examples(name) if test.examples}
+    assert {"fastbn.zscore", "fastbn.channel_stats", "fastbn.batch_norm", "fastbn.layer_norm"} <= shown
+    assert len(shown) > 40
