@@ -41,5 +41,5 @@ def rescaling(stats: ChannelStats) -> ChannelStats:
         whole = np.uint64 if least.dtype == np.uint64 else np.int64
         wide = least.astype(whole)
         above = np.minimum(wide, np.iinfo(whole).max - 1) + 1
-    greatest = np.where(constant & (above > wide), above, greatest.astype(wide.dtype))
+    greatest = np.where(constant, above, greatest.astype(wide.dtype))
     return ChannelStats.from_moments(stats.count, 0.0, 0.0, min=wide, max=greatest)

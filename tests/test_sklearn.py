@@ -82,7 +82,16 @@ def test_attributes_are_the_statistics(x):
         assert math.isnan(scale) == (m.count == 0)
     counts = [m.count for m in moments]
     assert np.array_equal(scaler.n_samples_seen_, counts[0] if len(set(counts)) == 1 else counts)
+    assert isinstance(scaler.n_samples_seen_, np.integer) == (len(set(counts)) == 1)
     assert scaler.n_features_in_ == x.shape[1]
+
+
+def test_attributes_of_the_widest_range():
+    x = np.array([[1.7e308], [-1.7e308]])
+    scaler = MinMaxScaler().fit(x)
+    assert (scaler.data_range_, scaler.scale_, scaler.min_) == (np.inf, 0, 0)
+    assert scaler.transform(x).tolist() == [[1], [0]]
+    assert np.isnan(MinMaxScaler().fit([[0.0], [5e-324]]).min_)
 
 
 @given(st.data(), st.sampled_from([(0, 1), (-1.0, 1.0), (0.1, 0.9), (3, 40)]))
@@ -145,7 +154,7 @@ def test_constant_channels_are_divided_by_one(constant):
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_constant_integers_are_divided_by_one(dtype):
     greatest = 1 if dtype is np.bool_ else int(np.iinfo(dtype).max)
-    for value in {0, 1, greatest - 1}:
+    for value in {0, 1, greatest - 1, greatest}:
         later = np.array([[value], [greatest]], dtype)
         expected = [[0.0], [float(greatest - value)]]
         for cls in BOTH:
@@ -158,6 +167,7 @@ def test_neither_mean_nor_std_changes_nothing():
     for y in (scaler.fit_transform(x), scaler.transform(x), scaler.inverse_transform(x)):
         assert y.tobytes() == x.tobytes()
         assert not np.shares_memory(y, x)
+    assert scaler.transform(np.asfortranarray(x)).flags.f_contiguous
     assert scaler.mean_ is scaler.var_ is scaler.scale_ is None
     assert scaler.transform(x, copy=False) is x
     assert scaler.transform([[1, 2, 3]]).dtype == np.float64
@@ -253,6 +263,14 @@ def test_integers_become_float64_once(dtype):
         assert y.tobytes() == function(x, dtype=np.float64).tobytes()
         assert scaler.stats_.min.dtype == dtype
         assert scaler.stats_ == fastbn.channel_stats(x)
+
+
+def test_longer_floats_become_float64():
+    x = normal((9, 3))
+    for cls in BOTH:
+        y = cls().fit_transform(x.astype(np.longdouble))
+        assert y.dtype == np.float64
+        assert y.tobytes() == cls().fit_transform(x).tobytes()
 
 
 def test_large_integers_are_not_rounded():

@@ -177,6 +177,15 @@ def test_labels_become_names(coordinate, names):
     assert fx.channel_stats(x, None).names is None
 
 
+@pytest.mark.parametrize(("kind", "name"), [("datetime64", "2000-01-01 06:00:00"), ("timedelta64", "1 days 06:00:00")])
+def test_names_of_times_do_not_depend_on_their_unit(kind, name):
+    hours = np.array([0, 30] if kind == "timedelta64" else ["2000-01-01T00", "2000-01-01T06"], f"{kind}[h]")
+    x = xr.DataArray(np.arange(6.0).reshape(3, 2), {"c": hours.astype(f"{kind}[ns]")}, ["r", "c"])
+    stats = fx.channel_stats(x, "c")
+    assert stats.names[1] == name
+    assert fx.zscore(x.assign_coords(c=hours.astype(f"{kind}[s]")), "c", stats=stats).shape == x.shape
+
+
 def test_statistics_of_other_channels_are_refused():
     x = scene()
     stats = fx.channel_stats(x, "band")

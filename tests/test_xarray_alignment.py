@@ -63,6 +63,7 @@ def test_weights_of_latitudes(backing):
     np.testing.assert_allclose(stats.std(), peer.std(["time", "lat", "lon"]), rtol=1e-12)
     np.testing.assert_array_equal(y.values, fastbn.zscore(backed(x, backing).data, weights=weights.values[:, None]))
     assert fastbn.zscore(backed(x, backing), 1, weights=weights).identical(y)
+    assert fx.zscore(backed(x, backing), "band", weights=weights.variable).identical(y)
 
 
 @over_both

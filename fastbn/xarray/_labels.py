@@ -80,7 +80,10 @@ def channel_names(x: Arranged) -> tuple[str, ...] | None:
     """The labels of the channels, if they have different ones along one dimension."""
     if len(x.dims) != 1 or x.dims[0] not in x.array.xindexes:
         return None
-    names = tuple(str(label) for label in x.array.coords[x.dims[0]].values)
+    labels = x.array.coords[x.dims[0]].values
+    if labels.dtype.kind in "mM":  # as pandas writes them, equal times have equal names, whatever their unit
+        labels = x.array.indexes[x.dims[0]]
+    names = tuple(str(label) for label in labels)
     return names if len(set(names)) == len(names) else None
 
 
