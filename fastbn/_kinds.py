@@ -32,6 +32,7 @@ _KINDS = {
 _REMEDIES = {
     ("dask", "DataFrame"): "a Dask array: {}.to_dask_array(lengths=True)",
     ("polars", "LazyFrame"): "a frame: {}.collect()",
+    ("xarray", "Variable"): "a DataArray, or the array alone: {}.data",
 }
 
 

@@ -108,3 +108,9 @@ def test_frames_of_dask_are_not_read():
     pd = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match=r"to_dask_array"):
         fastbn.zscore(frames.from_pandas(pd.DataFrame({"a": np.ones(3)}), npartitions=2))
+
+
+def test_variables_of_xarray_are_not_read():
+    xr = pytest.importorskip("xarray")
+    with pytest.raises(TypeError, match=r"x: got a xarray\.Variable; wants a DataArray, or the array alone: x\.data"):
+        fastbn.zscore(xr.Variable(("a", "b"), np.ones((3, 2))))
