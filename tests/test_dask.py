@@ -393,6 +393,11 @@ EARLY = {
         ValueError,
         r"gamma: got shape \(4,\); wants \(5,\)",
     ),
+    "dtype of lazy gamma": (
+        lambda x: fastbn.normalize(x, ChannelStats.empty(5), gamma=da.ones(5) * 1j),
+        TypeError,
+        "gamma: got dtype complex128; wants real numbers",
+    ),
     "gamma of 0": (
         lambda x: fastbn.denormalize(x, ChannelStats.empty(5), gamma=np.zeros(5)),
         ValueError,
