@@ -364,6 +364,21 @@ EARLY = {
     "on_constant": (lambda x: fastbn.zscore(x, on_constant="no"), ValueError, "on_constant: got 'no'"),
     "exact weights": (lambda x: fastbn.zscore(x, weights=np.ones(8), method="exact"), ValueError, "weights: got some"),
     "where": (lambda x: fastbn.zscore(x, where=np.ones(8)), TypeError, "where: got dtype float64; wants bool"),
+    "where beside given statistics": (
+        lambda x: fastbn.zscore(x, stats=ChannelStats.empty(5), where=np.ones(8)),
+        TypeError,
+        "where: got dtype float64; wants bool",
+    ),
+    "weights beside given statistics": (
+        lambda x: fastbn.zscore(x, stats=ChannelStats.empty(5), weights=np.ones(3)),
+        ValueError,
+        r"weights: got shape \(3,\); wants one that broadcasts to \(23, 5, 8\)",
+    ),
+    "dtype of weights": (
+        lambda x: fastbn.dask.channel_stats(x, weights=da.ones(8) * 1j),
+        TypeError,
+        "weights: got dtype complex128; wants real numbers",
+    ),
     "shape of where": (
         lambda x: fastbn.channel_stats(x, where=da.ones((5, 5), np.bool_)),
         ValueError,

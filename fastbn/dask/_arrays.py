@@ -58,7 +58,7 @@ class Data(NamedTuple):
         array = value if isinstance(value, da.Array) else np.asarray(value)
         self.check_known(name)
         if isinstance(array, da.Array):
-            _refuse_unreal(array, name)
+            refuse_unreal(array, name)
         if array.shape != self.axes.shape:
             raise ValueError(f"{name}: got shape {array.shape}; wants {self.axes.shape}, one number per channel")
         return Beside(_in_chunks(array, self.chunks), self.axes.kept)
@@ -120,7 +120,8 @@ def refuse_out(out: Any) -> None:
         )
 
 
-def _refuse_unreal(array: Any, name: str) -> None:
+def refuse_unreal(array: Any, name: str) -> None:
+    """Refuse what NumPy's functions would refuse, as soon as its dtype is known."""
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
 
