@@ -171,6 +171,8 @@ def _of_groups(nested: Any, groups: int) -> ChannelStats:
     channels = stats.shape[-1]
     if channels == groups:
         return stats
+    if not channels:
+        return ChannelStats.empty((*stats.shape[:-1], groups))
     members = channels // groups
     before = (slice(None),) * (len(stats.shape) - 1)
     first, *others = (stats.select((*before, slice(k, None, members))) for k in range(members))
