@@ -139,6 +139,18 @@ def test_what_has_no_known_place_beside_unknown_sizes_is_refused():
         fastbn.zscore(channels, stats=ChannelStats.empty(5))
 
 
+def test_channels_of_unknown_number_are_refused_where_their_number_matters():
+    lazy = of_unknown_sizes(numbers(), 1)
+    given = fastbn.dask.channel_stats(da.ones((4, 5), chunks=5))
+    for call, message in (
+        (lambda: fastbn.zscore(lazy, stats=given), "stats: got statistics in other chunks than x"),
+        (lambda: fastbn.group_norm(lazy, 5), "x: got an unknown number of channels"),
+        (lambda: fastbn.instance_norm_backward(lazy, lazy), "x: got an unknown number of channels"),
+    ):
+        with pytest.raises(ValueError, match=rf"{message}.*compute_chunk_sizes"):
+            call()
+
+
 def test_masks_of_no_values_may_have_other_chunks():
     x = da.ones((0, 0), chunks=((0, 0, 0), (0, 0)))
     where = da.ones((0, 0), dtype=np.bool_, chunks=((0, 0), (0,)))

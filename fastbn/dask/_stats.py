@@ -14,7 +14,7 @@ from .._opening import refuse_weights
 from .._optional import needed
 from .._scalars import check_ddof, check_method, check_nan_policy
 from ..statistics import channel_stats
-from ._arrays import Beside, Data, may_be_same, refuse_unreal
+from ._arrays import KNOWN, Beside, Data, is_known, may_be_same, refuse_unreal
 from ._states import checked, in_tree, looked_up, union
 from ._values import Lazy
 
@@ -109,6 +109,8 @@ def check_lazy(stats: Any, data: Data) -> None:
     """Refuse lazy statistics of other channels, as far as Dask knows how many there are."""
     if not may_be_same(stats.shape, data.axes.shape):
         raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {data.axes.shape}")
+    if not is_known(data.chunks) and stats.states.numblocks != tuple(map(len, data.chunks)):
+        raise ValueError(f"stats: got statistics in other chunks than x, whose sizes are unknown; {KNOWN}")
 
 
 def lazy_stats(
