@@ -357,6 +357,12 @@ def test_what_only_the_data_tell_is_refused_when_computed(case):
 EARLY = {
     "axis": (lambda x: fastbn.zscore(x, 3), ValueError, r"channel_axis: got 3 for an array of shape \(23, 5, 8\)"),
     "dtype of data": (lambda x: fastbn.zscore(x * 1j), TypeError, "x: got dtype complex128"),
+    "masks of layers": (
+        lambda x: fastbn.layer_norm(da.ma.masked_less(x, 0), axis=0),
+        TypeError,
+        "x: got a masked array",
+    ),
+    "masks of groups": (lambda x: fastbn.group_norm(da.ma.masked_less(x, 0), 5), TypeError, "x: got a masked array"),
     "out": (
         lambda x: fastbn.zscore(x, out=np.empty(SHAPE)),
         TypeError,

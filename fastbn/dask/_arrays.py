@@ -120,6 +120,12 @@ def refuse_out(out: Any) -> None:
         )
 
 
+def refuse_masked(x: Any) -> None:
+    """Refuse data with masks where NumPy's functions would."""
+    if isinstance(getattr(x, "_meta", None), np.ma.MaskedArray):
+        raise TypeError("x: got a masked array; wants a plain one: fill it, for example with da.ma.filled(x, 0)")
+
+
 def refuse_unreal(array: Any, name: str) -> None:
     """Refuse what NumPy's functions would refuse, as soon as its dtype is known."""
     if array.dtype.kind not in "biuf":

@@ -17,7 +17,7 @@ from .._channel_stats import ChannelStats
 from .._gradients import BatchNormGradients
 from .._layout import split_axes
 from ..normalization import normalize
-from ._arrays import KNOWN, NOTHING, Data, is_known, open_array, refuse_out, reread
+from ._arrays import KNOWN, NOTHING, Data, is_known, open_array, refuse_masked, refuse_out, reread
 from ._batchnorm import open_pair
 from ._gradients import along_x, rounded_total, sums_in_tree, words_of
 from ._joining import joined
@@ -103,6 +103,7 @@ class _Case:
 def _open(x: Any, num_groups: int | None, channel_axis: Any) -> _Case:
     if channel_axis is None or isinstance(channel_axis, tuple):
         raise TypeError(f"channel_axis: got {channel_axis!r} of type {type(channel_axis).__name__}; wants an int")
+    refuse_masked(x)
     return _Case(open_array(x, channel_axis), num_groups)
 
 
