@@ -139,6 +139,18 @@ def test_what_has_no_known_place_beside_unknown_sizes_is_refused():
         fastbn.zscore(channels, stats=ChannelStats.empty(5))
 
 
+def test_channels_of_unknown_number_are_refused_where_their_number_matters():
+    lazy = of_unknown_sizes(numbers(), 1)
+    given = fastbn.dask.channel_stats(da.ones((4, 5), chunks=5))
+    for call, message in (
+        (lambda: fastbn.zscore(lazy, stats=given), "stats: got statistics in other chunks than x"),
+        (lambda: fastbn.group_norm(lazy, 5), "x: got an unknown number of channels"),
+        (lambda: fastbn.instance_norm_backward(lazy, lazy), "x: got an unknown number of channels"),
+    ):
+        with pytest.raises(ValueError, match=rf"{message}.*compute_chunk_sizes"):
+            call()
+
+
 def test_masks_of_no_values_may_have_other_chunks():
     x = da.ones((0, 0), chunks=((0, 0, 0), (0, 0)))
     where = da.ones((0, 0), dtype=np.bool_, chunks=((0, 0), (0,)))
@@ -345,6 +357,12 @@ def test_what_only_the_data_tell_is_refused_when_computed(case):
 EARLY = {
     "axis": (lambda x: fastbn.zscore(x, 3), ValueError, r"channel_axis: got 3 for an array of shape \(23, 5, 8\)"),
     "dtype of data": (lambda x: fastbn.zscore(x * 1j), TypeError, "x: got dtype complex128"),
+    "masks of layers": (
+        lambda x: fastbn.layer_norm(da.ma.masked_less(x, 0), axis=0),
+        TypeError,
+        "x: got a masked array",
+    ),
+    "masks of groups": (lambda x: fastbn.group_norm(da.ma.masked_less(x, 0), 5), TypeError, "x: got a masked array"),
     "out": (
         lambda x: fastbn.zscore(x, out=np.empty(SHAPE)),
         TypeError,
@@ -364,6 +382,21 @@ EARLY = {
     "on_constant": (lambda x: fastbn.zscore(x, on_constant="no"), ValueError, "on_constant: got 'no'"),
     "exact weights": (lambda x: fastbn.zscore(x, weights=np.ones(8), method="exact"), ValueError, "weights: got some"),
     "where": (lambda x: fastbn.zscore(x, where=np.ones(8)), TypeError, "where: got dtype float64; wants bool"),
+    "where beside given statistics": (
+        lambda x: fastbn.zscore(x, stats=ChannelStats.empty(5), where=np.ones(8)),
+        TypeError,
+        "where: got dtype float64; wants bool",
+    ),
+    "weights beside given statistics": (
+        lambda x: fastbn.zscore(x, stats=ChannelStats.empty(5), weights=np.ones(3)),
+        ValueError,
+        r"weights: got shape \(3,\); wants one that broadcasts to \(23, 5, 8\)",
+    ),
+    "dtype of weights": (
+        lambda x: fastbn.dask.channel_stats(x, weights=da.ones(8) * 1j),
+        TypeError,
+        "weights: got dtype complex128; wants real numbers",
+    ),
     "shape of where": (
         lambda x: fastbn.channel_stats(x, where=da.ones((5, 5), np.bool_)),
         ValueError,
@@ -392,6 +425,11 @@ EARLY = {
         lambda x: fastbn.normalize(x, ChannelStats.empty(5), gamma=da.ones(4)),
         ValueError,
         r"gamma: got shape \(4,\); wants \(5,\)",
+    ),
+    "dtype of lazy gamma": (
+        lambda x: fastbn.normalize(x, ChannelStats.empty(5), gamma=da.ones(5) * 1j),
+        TypeError,
+        "gamma: got dtype complex128; wants real numbers",
     ),
     "gamma of 0": (
         lambda x: fastbn.denormalize(x, ChannelStats.empty(5), gamma=np.zeros(5)),

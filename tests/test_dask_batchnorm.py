@@ -194,3 +194,17 @@ def test_nothing_is_updated_when_the_batch_is_refused():
         fastbn.batch_norm(rows, **running)
     assert running["running_mean"].tolist() == [0, 0]
     assert running["running_var"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 4), (0, 0), (5, 0, 3), (0, 4, 3)])
+def test_gradients_of_no_data_are_those_of_memory(shape):
+    x = np.empty(shape)
+    lazy = da.from_array(x, chunks=2)
+    for gradients in (
+        lambda x: fastbn.batch_norm_backward(x, x, fastbn.channel_stats(x)),
+        lambda x: fastbn.instance_norm_backward(x, x),
+        lambda x: fastbn.group_norm_backward(x, x, 2),
+        lambda x: fastbn.layer_norm_backward(x, x, axis=0),
+    ):
+        for found, expected in zip(dask.compute(*gradients(lazy)), gradients(x), strict=True):
+            assert same(found, expected)

@@ -57,6 +57,8 @@ class Data(NamedTuple):
             return NOTHING
         array = value if isinstance(value, da.Array) else np.asarray(value)
         self.check_known(name)
+        if isinstance(array, da.Array):
+            refuse_unreal(array, name)
         if array.shape != self.axes.shape:
             raise ValueError(f"{name}: got shape {array.shape}; wants {self.axes.shape}, one number per channel")
         return Beside(_in_chunks(array, self.chunks), self.axes.kept)
@@ -118,6 +120,18 @@ def refuse_out(out: Any) -> None:
         )
 
 
+def refuse_masked(x: Any) -> None:
+    """Refuse data with masks where NumPy's functions would."""
+    if isinstance(getattr(x, "_meta", None), np.ma.MaskedArray):
+        raise TypeError("x: got a masked array; wants a plain one: fill it, for example with da.ma.filled(x, 0)")
+
+
+def refuse_unreal(array: Any, name: str) -> None:
+    """Refuse what NumPy's functions would refuse, as soon as its dtype is known."""
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
+
+
 def is_known(chunks: Any) -> bool:
     """Whether Dask knows all sizes of chunks."""
     return not any(math.isnan(n) for axis in chunks for n in axis)
@@ -140,12 +154,29 @@ def _in_chunks(array: Any, chunks: Chunks) -> Any:
 
 
 def _can_clone(x: Any) -> bool:
-    """Whether Dask's `clone` renames all keys: it misses those inside the tasks of layers that are written out."""
+    """Whether Dask's `clone` renames all keys and copies what gives the same values twice.
+
+    It misses the keys inside the tasks of layers that are written out, and those in lists beside arrays.
+    """
     graph = x.__dask_graph__()
     if not isinstance(graph, HighLevelGraph):
         return False
     keys = graph.get_all_external_keys()
     return all(
-        isinstance(layer, Blockwise) or not any(layer.get_dependencies(key, keys) for key in layer.get_output_keys())
-        for layer in graph.layers.values()
+        graph.dependencies[name] <= _named(layer)
+        if isinstance(layer, Blockwise)
+        else not any(layer.get_dependencies(key, keys) for key in layer.get_output_keys())
+        and not any(map(_draws, layer.values()))
+        for name, layer in graph.layers.items()
     )
+
+
+def _named(layer: Blockwise) -> set[Any]:
+    """What a layer takes by name, and not inside of something else."""
+    names = (getattr(name, "key", name) for name, _ in layer.indices)
+    return {name for name in names if isinstance(name, str)}
+
+
+def _draws(task: Any) -> bool:
+    """Whether a task draws from a generator of bits, which goes on from where it was: Dask's `choice` does."""
+    return any(isinstance(argument, np.random.BitGenerator) for argument in getattr(task, "args", ()))

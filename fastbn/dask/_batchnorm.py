@@ -11,6 +11,7 @@ from .._backends import current
 from .._channel_stats import ChannelStats
 from .._gradients import BatchNormGradients
 from .._layout import ChannelAxis
+from .._optional import needed
 from .._running import Default, check_apart, check_convention, weights
 from ..normalization import normalize
 from ._arrays import Beside, Data, may_be_same, open_array, refuse_out, reread
@@ -18,6 +19,9 @@ from ._gradients import along_x, slopes, sums_in_tree
 from ._maps import fit, likely, mapped, plain
 from ._states import looked_up
 from ._stats import LazyChannelStats, mask_of
+
+with needed("dask"):
+    import dask.array as da
 
 
 def batch_norm(
@@ -114,6 +118,8 @@ def batch_norm_backward(
     incoming = data.beside(dy, "dy")
     found = slopes(sums_in_tree(data, states, incoming, mask), states, scale, eps)
     dgamma, dbeta = (looked_up(found, attrgetter(name), np.float64, name) for name in ("dgamma", "dbeta"))
+    if data.x.size == 0:  # sums of nothing, whatever the statistics say
+        dgamma, dbeta = da.zeros_like(dgamma), da.zeros_like(dbeta)
     if training:
         again = dict(zip(("x", "dy", "where"), reread(x, incoming.array, mask.array), strict=True))
         incoming, mask = incoming._replace(array=again["dy"]), mask._replace(array=again["where"])

@@ -1,6 +1,7 @@
 """Gradients of Dask arrays: sums chunk by chunk and in a tree, then the map of every chunk."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def rounded_total(totals: Any) -> tuple[Any, Any]:
 def words_of(found: Slopes) -> np.ndarray:
     """Sums of the gradients of beta and gamma over all but the last axis: (2 words, 2 sums, channels)."""
     values = np.stack([found.dbeta, found.dgamma])
-    values = values.reshape(2, -1, values.shape[-1])
+    values = values.reshape(2, math.prod(values.shape[1:-1]), values.shape[-1])
     return np.stack(fold_rows(values)) if values.shape[1] else np.zeros((2, 2, values.shape[-1]))
 
 

@@ -20,7 +20,7 @@ from .._kernels.coefficients import SCALE
 from .._layout import split_axes, split_normalized
 from .._optional import needed
 from ..normalization import normalize
-from ._arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
+from ._arrays import NOTHING, Beside, Data, open_array, refuse_masked, refuse_out, reread
 from ._batchnorm import open_pair
 from ._gradients import rounded_total
 from ._maps import Fitted, mapped, plain
@@ -100,6 +100,7 @@ def layer_norm_backward(
 
 def _open(x: Any, axis: Any) -> tuple[Data, Data]:
     """The data in two views: with the axes to normalize over kept, and with the others."""
+    refuse_masked(x)
     whole = open_array(x, None)
     axes = split_normalized(x.shape, axis)
     return whole._replace(axes=axes), whole._replace(axes=split_axes(x.shape, axes.reduced))

@@ -13,7 +13,7 @@ from .._opening import refuse_weights
 from .._optional import needed
 from ._arrays import NOTHING, Beside, Data, open_array, refuse_out, reread
 from ._states import checked, in_chunks, pieces_of
-from ._stats import check_lazy, lazy_stats, nodata_of
+from ._stats import check_lazy, lazy_stats, mask_of, nodata_of, weights_of
 from ._values import Lazy
 
 with needed("dask"):
@@ -194,6 +194,8 @@ def fit(
     refuse: Callable[[ChannelStats], None] | None,
 ) -> Fitted:
     """Given statistics, else those of the data; channels are refused where they are to be."""
+    mask_of(data, selection.get("where"))  # refused also where given statistics make it idle
+    weights_of(data, selection.get("weights"))
     own = lazy_stats(data, nan_policy, method=method, **selection) if stats is None or nan_policy == "raise" else None
     needed = NOTHING
     if stats is None:

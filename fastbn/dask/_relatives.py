@@ -17,7 +17,7 @@ from .._channel_stats import ChannelStats
 from .._gradients import BatchNormGradients
 from .._layout import split_axes
 from ..normalization import normalize
-from ._arrays import NOTHING, Data, open_array, refuse_out, reread
+from ._arrays import KNOWN, NOTHING, Data, is_known, open_array, refuse_masked, refuse_out, reread
 from ._batchnorm import open_pair
 from ._gradients import along_x, rounded_total, sums_in_tree, words_of
 from ._joining import joined
@@ -88,6 +88,8 @@ class _Case:
 
     def grouped(self) -> tuple[Any, Any]:
         """Statistics of groups, for all groups of some samples; and the same for the channels of each chunk."""
+        if not is_known(self.data.chunks):
+            raise ValueError(f"x: got an unknown number of channels; {KNOWN}")
         states = lazy_stats(self.in_samples).states
         groups = gathered(functools.partial(_of_groups, groups=self.groups), states)
         members = functools.partial(_of_members, members=self.channels // self.groups if self.groups else 1)
@@ -101,6 +103,7 @@ class _Case:
 def _open(x: Any, num_groups: int | None, channel_axis: Any) -> _Case:
     if channel_axis is None or isinstance(channel_axis, tuple):
         raise TypeError(f"channel_axis: got {channel_axis!r} of type {type(channel_axis).__name__}; wants an int")
+    refuse_masked(x)
     return _Case(open_array(x, channel_axis), num_groups)
 
 
@@ -171,6 +174,8 @@ def _of_groups(nested: Any, groups: int) -> ChannelStats:
     channels = stats.shape[-1]
     if channels == groups:
         return stats
+    if not channels:
+        return ChannelStats.empty((*stats.shape[:-1], groups))
     members = channels // groups
     before = (slice(None),) * (len(stats.shape) - 1)
     first, *others = (stats.select((*before, slice(k, None, members))) for k in range(members))

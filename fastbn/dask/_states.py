@@ -67,8 +67,8 @@ def whole(states: Any) -> Any:
 
 
 def in_chunks(states: Any, chunks: Chunks) -> Any:
-    """The same channels in other chunks."""
-    if states.chunks == chunks:
+    """The same channels in other chunks; chunks of unknown sizes are taken to be those there are."""
+    if states.chunks == chunks or not is_known(chunks):
         return states
     index = tuple(range(states.ndim))
     places, all_channels = _blocks(_places(chunks), chunks), whole(states)

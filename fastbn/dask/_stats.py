@@ -14,7 +14,7 @@ from .._opening import refuse_weights
 from .._optional import needed
 from .._scalars import check_ddof, check_method, check_nan_policy
 from ..statistics import channel_stats
-from ._arrays import Beside, Data, may_be_same
+from ._arrays import KNOWN, Beside, Data, is_known, may_be_same, refuse_unreal
 from ._states import checked, in_tree, looked_up, union
 from ._values import Lazy
 
@@ -109,6 +109,8 @@ def check_lazy(stats: Any, data: Data) -> None:
     """Refuse lazy statistics of other channels, as far as Dask knows how many there are."""
     if not may_be_same(stats.shape, data.axes.shape):
         raise ValueError(f"stats: got statistics of channel shape {stats.shape}; wants {data.axes.shape}")
+    if not is_known(data.chunks) and stats.states.numblocks != tuple(map(len, data.chunks)):
+        raise ValueError(f"stats: got statistics in other chunks than x, whose sizes are unknown; {KNOWN}")
 
 
 def lazy_stats(
@@ -123,7 +125,7 @@ def lazy_stats(
     check_method(method)
     check_nan_policy(nan_policy)
     refuse_weights(weights, method)
-    beside = [mask_of(data, where), data.beside(weights, "weights"), nodata_of(data, nodata)]
+    beside = [mask_of(data, where), weights_of(data, weights), nodata_of(data, nodata)]
     policy = "propagate" if nan_policy == "raise" else nan_policy
     reduce = functools.partial(_stats_of_chunk, channel_axis=data.axes.kept, nan_policy=policy, method=method)
     states = in_tree(data.states(reduce, *beside), data.axes.reduced, union)
@@ -138,6 +140,14 @@ def mask_of(data: Data, where: Any) -> Beside:
     if mask.array is not None and mask.array.dtype != np.bool_:
         raise TypeError(f"where: got dtype {mask.array.dtype}; wants bool")
     return mask
+
+
+def weights_of(data: Data, weights: Any) -> Beside:
+    """How much values count."""
+    factors = data.beside(weights, "weights")
+    if factors.array is not None:
+        refuse_unreal(factors.array, "weights")
+    return factors
 
 
 def nodata_of(data: Data, nodata: Any) -> Beside:
