@@ -92,15 +92,15 @@ class Data(NamedTuple):
         return da.blockwise(function, index, self.x, index, *pairs, dtype=meta.dtype, meta=meta, align_arrays=False)
 
 
-def reread(*arrays: Any) -> list[Any]:
-    """The same arrays from tasks of their own.
+def reread(*arrays: Any, after: Any) -> list[Any]:
+    """The same arrays from tasks of their own, for what waits for some states: their name gives these tasks theirs.
 
     Statistics and a map that share tasks would keep every chunk in memory until the last one is summed.
     """
     lazy = [array for array in arrays if isinstance(array, da.Array)]
     if not all(map(_can_clone, lazy)):
         return list(arrays)
-    copies = iter(clone([*lazy]))  # together, so that what they share stays shared
+    copies = iter(clone([*lazy], seed=after.name))  # together, so that what they share stays shared
     return [next(copies) if isinstance(array, da.Array) else array for array in arrays]
 
 

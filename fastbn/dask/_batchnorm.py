@@ -121,7 +121,7 @@ def batch_norm_backward(
     if data.x.size == 0:  # sums of nothing, whatever the statistics say
         dgamma, dbeta = da.zeros_like(dgamma), da.zeros_like(dbeta)
     if training:
-        again = dict(zip(("x", "dy", "where"), reread(x, incoming.array, mask.array), strict=True))
+        again = dict(zip(("x", "dy", "where"), reread(x, incoming.array, mask.array, after=found), strict=True))
         incoming, mask = incoming._replace(array=again["dy"]), mask._replace(array=again["where"])
         dx = along_x(data._replace(x=again["x"]), states, found, incoming, mask)
     else:

@@ -51,7 +51,7 @@ def layer_norm(
         one = functools.partial(_one_chunk, call=call, axis=normalized.axes.kept)
         return normalized.map(one, *vectors.values(), dtype=dtype)
     states = lazy_stats(places).states
-    (again,) = reread(x)
+    (again,) = reread(x, after=states)
     function = functools.partial(_normalized, axis=normalized.axes.kept, eps=eps, dtype=dtype)
     return mapped(function, Fitted(None, states, places._replace(x=again), NOTHING), dtype, **vectors)
 
@@ -91,7 +91,7 @@ def layer_norm_backward(
     sums = functools.partial(_sums, kept=kept, along=normalized.axes.kept, eps=eps)
     totals = in_tree(places.states(sums, of_x, NOTHING, beside), normalized.axes.reduced, total_of)
     if any(len(sizes) > 1 for sizes in normalized.chunks):
-        x, dy = reread(x, beside.array)
+        x, dy = reread(x, beside.array, after=found)
         places, beside = places._replace(x=x), beside._replace(array=dy)
     along_x = functools.partial(_along_x, kept=kept, eps=eps)
     dx = places.map(along_x, of_x, scale, beside, Beside(found, kept), dtype=gradient.x.dtype)

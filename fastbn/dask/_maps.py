@@ -207,7 +207,7 @@ def fit(
     else:
         states = pieces_of(stats, data.chunks)
     if own is not None:
-        (x,) = reread(data.x)
+        (x,) = reread(data.x, after=own.states)
         data, needed = data._replace(x=x), Beside(own.states, data.axes.kept)
     return Fitted(stats, states if refuse is None else checked(states, refuse), data, needed)
 

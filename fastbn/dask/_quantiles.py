@@ -80,7 +80,7 @@ def robust_scale(
     result = tried(call, data, stats=likely(stats, data), nodata=nodata, nan_policy=nan_policy)
     if stats is None:
         stats = lazy_quantiles(data, (lo, 0.5, hi), nan_policy, where, nodata)
-        (again,) = reread(data.x)
+        (again,) = reread(data.x, after=stats.states)
         data, nan_policy = data._replace(x=again), "propagate"  # quantiles have seen to it
     selection = {"where": where, "nodata": nodata}
     fitted = fit(data, stats, nan_policy, "compensated", selection, refusal(call, on_constant))

@@ -95,9 +95,9 @@ class _Case:
         members = functools.partial(_of_members, members=self.channels // self.groups if self.groups else 1)
         return groups, spread(groups, self.data.chunks[-1], members)
 
-    def reread(self, *arrays: Any) -> list[Any]:
+    def reread(self, *arrays: Any, after: Any) -> list[Any]:
         """For the second time, unless both times are in one task after the other."""
-        return list(arrays) if self.whole else reread(*arrays)
+        return list(arrays) if self.whole else reread(*arrays, after=after)
 
 
 def _open(x: Any, num_groups: int | None, channel_axis: Any) -> _Case:
@@ -126,7 +126,7 @@ def _forward(
         one = functools.partial(_one_chunk, call=call, channel_axis=case.data.axes.kept[0])
         return case.data.map(one, *vectors.values(), dtype=dtype)
     _, states = case.grouped()
-    (again,) = reread(x)
+    (again,) = reread(x, after=states)
     function = functools.partial(_normalized, eps=eps)
     return mapped(function, Fitted(None, states, case.in_samples._replace(x=again), NOTHING), dtype, **vectors)
 
@@ -150,7 +150,7 @@ def _backward(
     sums = sums_in_tree(case.in_samples, states, incoming, NOTHING)
     scale = case.data.vector(gamma, "gamma").array
     found = gathered(functools.partial(_slopes_of_groups, eps=eps), sums, scale, beside=groups)
-    again, along = case.reread(x, incoming.array)
+    again, along = case.reread(x, incoming.array, after=found)
     knobs = spread(found, case.data.chunks[-1], _knobs_of)
     dx = along_x(case.in_samples._replace(x=again), states, knobs, incoming._replace(array=along), NOTHING)
     samples = tuple(range(found.ndim - 1))

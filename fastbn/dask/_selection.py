@@ -84,7 +84,7 @@ def selected(
     passed = [checked(_blockwise(_greatest, found), _refuse_unknown)] if refusing else []
     sought = _blockwise(functools.partial(_begun, q=q, dtype=dtype), found, *passed)
     for shift in others:
-        x, mask = reread(data.x, where.array)
+        x, mask = reread(data.x, where.array, after=sought)
         parts = data._replace(x=x).states(
             functools.partial(count, shift=shift),
             where._replace(array=mask),
