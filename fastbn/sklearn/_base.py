@@ -214,9 +214,8 @@ def _weights_of_rows(sample_weight: Any, values: np.ndarray, axes: Axes) -> np.n
 
 def _refuse_infinite(stats: ChannelStats, dtype: np.dtype) -> None:
     """As scikit-learn does, in its words."""
-    if (
-        dtype.kind != "f" or np.isfinite(stats.mean).all()
-    ):  # a mean of finite numbers is finite, of no numbers it is not
+    # A mean of finite numbers is finite; that of no numbers is not, and neither is one that has overflowed.
+    if dtype.kind != "f" or np.isfinite(stats.mean).all():
         return
     infinite = np.isinf(stats.min).any() or np.isinf(stats.max).any()
     if infinite and not get_config()["assume_finite"]:
