@@ -177,6 +177,7 @@ def test_labels_become_names(coordinate, names):
     assert fx.channel_stats(x, None).names is None
 
 
+@pytest.mark.filterwarnings("ignore:Converting non-nanosecond:UserWarning")  # of xarray before 2025.1
 @pytest.mark.parametrize(("kind", "name"), [("datetime64", "2000-01-01 06:00:00"), ("timedelta64", "1 days 06:00:00")])
 def test_names_of_times_do_not_depend_on_their_unit(kind, name):
     hours = np.array([0, 30] if kind == "timedelta64" else ["2000-01-01T00", "2000-01-01T06"], f"{kind}[h]")
@@ -247,7 +248,7 @@ def test_coordinates_become_data():
         y[0] = 7
         assert y.values[0] == 7
     assert x.lat.values[0] == y.coords["lat"].values[0] == -60
-    with pytest.raises(ValueError, match="out: got a read-only array"):
+    with pytest.raises(ValueError, match="out: got a"):  # read-only array, or an overlap, as xarray's version has it
         fx.zscore(x.lat, None, out=x.lat)
 
 

@@ -93,12 +93,18 @@ class Lazy(DaskMethodsMixin, Generic[Computed]):
 
 def _finished(results: Any, rank: int) -> Any:
     """All channels, from blocks in a list for every axis, and perhaps in one more."""
+    results = _lists(results)
     depth, inner = 0, results
-    while isinstance(inner, list | tuple):
+    while isinstance(inner, list):
         depth, inner = depth + 1, inner[0]
     for _ in range(depth - rank):
         results = results[0]
     return joined(results)
+
+
+def _lists(results: Any) -> Any:
+    """Lists for what some versions of Dask give as tuples."""
+    return [_lists(part) for part in results] if isinstance(results, list | tuple) else results
 
 
 def _rebuilt(graph: Any, make: Any, rebuild: Any, arguments: Any, **renamed: Any) -> Any:
