@@ -50,3 +50,8 @@ def spaced(x, channel_axis):
     """``max(abs(x), abs(mean))`` in spacings of its dtype: what errors of inverse maps are measured in."""
     stats = fastbn.channel_stats(x, channel_axis)
     return np.spacing(np.maximum(abs(stats.min), abs(stats.max)).max().astype(x.dtype))
+
+
+def threads_of(block):
+    """How many threads a task may use, as an array: in a module that other processes can import."""
+    return np.array([[fastbn.get_num_threads()]])

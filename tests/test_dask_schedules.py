@@ -21,6 +21,7 @@ import dask
 import dask.array as da
 
 import fastbn.dask
+from chunked import threads_of
 
 pytestmark = pytest.mark.host
 
@@ -249,10 +250,6 @@ def test_an_array_in_one_chunk_has_the_bits_of_memory():
     lazy = da.from_array(x, chunks=-1)
     assert fastbn.channel_stats(lazy) == fastbn.channel_stats(x)
     assert fastbn.zscore(lazy).compute().tobytes() == fastbn.zscore(x).tobytes()
-
-
-def threads_of(block):
-    return np.array([[fastbn.get_num_threads()]])
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "processes"])

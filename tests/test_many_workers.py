@@ -36,7 +36,7 @@ def run(tmp_path, backend, code, **variables):
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     dropped = ("FASTBN_", "OMP_", "NUMBA_THREADING")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    path = f"{tmp_path}{os.pathsep}{environment.get('PYTHONPATH', '')}"
+    path = os.pathsep.join([str(tmp_path), *filter(None, [environment.get("PYTHONPATH")])])  # an empty entry is the cwd
     environment |= {"FASTBN_BACKEND": backend, "PYTHONPATH": path}
     environment.pop("PYTHONSAFEPATH", None)
     done = subprocess.run(

@@ -179,4 +179,5 @@ def _named(layer: Blockwise) -> set[Any]:
 
 def _draws(task: Any) -> bool:
     """Whether a task draws from a generator of bits, which goes on from where it was: Dask's `choice` does."""
-    return any(isinstance(argument, np.random.BitGenerator) for argument in getattr(task, "args", ()))
+    arguments = task if isinstance(task, tuple) else getattr(task, "args", ())  # older ones of Dask are tuples
+    return any(isinstance(argument, np.random.BitGenerator) for argument in arguments)
