@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._devices import readable_tensor
+from ._tensors import readable_tensor
 
 _CPU = 1  # as DLPack numbers kinds of devices
 
