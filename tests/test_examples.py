@@ -8,14 +8,22 @@ import inspect
 
 import pytest
 
+import fastbn
 from test_package import public_modules
 
 MODULES = [name for name in public_modules() if not name.startswith("fastbn.cli")]
 NEEDED = {"fastbn.dask": "dask", "fastbn.sklearn": "sklearn", "fastbn.xarray": "xarray"}
 
 
+MISSING = [f'"{info.name}"' for info in fastbn.backends() if not info.available]
+
+
 def examples(name):
-    """Those of a module and of what it offers, behind its decorators."""
+    """Those of a module and of what it offers, behind its decorators, whose backends are there."""
+    yield from (test for test in every_example(name) if not any(backend in test.docstring for backend in MISSING))
+
+
+def every_example(name):
     module = importlib.import_module(name)
     finder = doctest.DocTestFinder()
     yield doctest.DocTestParser().get_doctest(module.__doc__, {}, name, module.__file__, 0)
