@@ -186,6 +186,15 @@ def _by_column(
     return _named(stats, frame)
 
 
+def bound_to(signature: inspect.Signature, args: Any, kwargs: Any, what: str) -> inspect.BoundArguments:
+    """The arguments of a function by their names; results for frames and series are new ones."""
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    if bound.arguments.get("out") is not None:
+        raise TypeError(f"out: got some for {what}, which is not written to; wants None")
+    return bound
+
+
 def _through_table(function: Callable[..., Any]) -> Callable[..., Any]:
     """What a function does to an array, done to a frame."""
     signature = inspect.signature(function)
@@ -193,11 +202,8 @@ def _through_table(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        bound = bound_to(signature, args, kwargs, "a frame")
         given = bound.arguments
-        if given.get("out") is not None:
-            raise TypeError("out: got some for a frame, which is not written to; wants None")
         frame = opened(given[name], name)
         by_column = _keeps_columns(given["channel_axis"], frame)
         if by_column:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._frames import FUNCTIONS, filled, values_of
+from ._frames import FUNCTIONS, bound_to, filled, values_of
 from .statistics import channel_stats
 
 
@@ -20,10 +20,8 @@ def _through_values(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
+        bound = bound_to(signature, args, kwargs, "a series")
         given = bound.arguments
-        if given.get("out") is not None:
-            raise TypeError("out: got some for a series, which is not written to; wants None")
         series = given[name]
         given[name] = values_of(series, series.name, name)
         result = function(*bound.args, **bound.kwargs)

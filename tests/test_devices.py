@@ -29,6 +29,13 @@ def test_a_tensor(libraries):
     assert (seen.place.device, seen.place.stream, seen.place.owner) == (3, 73, x)
 
 
+def test_a_tensor_that_requires_gradients_is_refused(libraries):
+    x = Tensor((2, 3), (3, 1))
+    x.requires_grad = True
+    with pytest.raises(TypeError, match=r"gamma: got a tensor that requires gradients.*gamma\.detach\(\)"):
+        on_device(x, "gamma")
+
+
 def test_results_are_the_library_s_and_laid_out_as_the_data(libraries):
     x = Tensor((2, 3, 5), (15, 1, 3))  # channels last
     seen = on_device(x, "x")
