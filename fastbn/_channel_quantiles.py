@@ -330,3 +330,20 @@ def counted(
     count = histogram.total().reshape(shape)
     values = from_histogram(histogram, count, q if isinstance(q, tuple) else (q,))
     return ChannelQuantiles(Contents(q, values, count, missing, dtype, names, histogram))
+
+
+def quantiles_side_by_side(parts: list[ChannelQuantiles]) -> ChannelQuantiles:
+    """Quantiles of the channels of all parts, flat, one part after the other; all of the same `q`.
+
+    Those of data of different dtypes are quantiles of float64 data, which have no histogram.
+    """
+    pieces = [part._contents for part in parts]
+    values, count, missing = (
+        np.concatenate([getattr(piece, name).reshape(*rows, -1) for piece in pieces], axis=-1)
+        for name, rows in (("values", (len(pieces[0].values),)), ("counted", ()), ("missing", ()))
+    )
+    dtypes = {piece.dtype for piece in pieces}
+    dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float64)
+    histograms = [piece.histogram for piece in pieces if piece.histogram is not None and dtype == piece.dtype]
+    histogram = _histogram.side_by_side(histograms) if histograms else None
+    return ChannelQuantiles(Contents(pieces[0].q, values, count, missing, dtype, None, histogram))

@@ -21,31 +21,51 @@ def destination(out: Path) -> Path:
     return target
 
 
+def scratch_beside(target: Path) -> Path:
+    """A name for what will replace a file, in the same directory, which nobody else has."""
+    return target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
+
+
+def install(scratch: Path, target: Path) -> None:
+    """Let a complete file replace another one, so that it lasts through a power cut."""
+    if target.exists():
+        shutil.copymode(target, scratch)
+    with scratch.open("rb+") as file:
+        os.fsync(file.fileno())
+    scratch.replace(target)
+    sync_directory(target.parent)
+
+
 @contextmanager
 def replacing(out: Path, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """Yield the name of an empty file: it replaces that of `out` if the block and `check` succeed, else it goes."""
     target = destination(out)
-    scratch = target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
+    scratch = scratch_beside(target)
     try:
-        scratch.touch(exist_ok=False)
-        yield scratch
-        if target.exists():
-            shutil.copymode(target, scratch)
-        with scratch.open("rb+") as file:
-            os.fsync(file.fileno())
-        check()
-        scratch.replace(target)
-    except BaseException as error:  # Ctrl-C and SIGTERM too
+        with errors_of(out, scratch):
+            scratch.touch(exist_ok=False)
+            yield scratch
+            check()
+            install(scratch, target)
+    except BaseException:  # Ctrl-C and SIGTERM too
         with suppress(OSError):  # it may not be there, or be out of reach: the first error counts
             scratch.unlink()
-        if isinstance(error, OSError) and error.errno and error.filename in {None, str(scratch)}:
-            # The temporary name means nothing to the user, and a full disk comes without any.
+        raise
+
+
+@contextmanager
+def errors_of(out: Path, scratch: Path) -> Iterator[None]:
+    """Say the user's name where an error says a temporary one, which means nothing to the user, or none."""
+    try:
+        yield
+    except OSError as error:
+        inside = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(scratch)
+        if error.errno and inside:
             raise OSError(error.errno, error.strerror, str(out)) from error
         raise
-    _sync_directory(target.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the new name last through a power cut, where the system has a way to."""
     if os.name != "posix":
         return

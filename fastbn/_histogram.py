@@ -5,6 +5,7 @@ block. A block is counted bin by bin where it has no fewer values than bins, els
 take longer to clear than a short piece of it to sort.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -83,6 +84,13 @@ def merged(parts: list[Histogram]) -> Histogram:
     """Histogram of the union of data of one dtype."""
     least, channels = parts[0][:2]
     return Histogram(least, channels, *_collected([part[2:] for part in parts]))
+
+
+def side_by_side(parts: list[Histogram]) -> Histogram:
+    """Histograms of the channels of all parts, one part after the other."""
+    first = list(itertools.accumulate((part.channels for part in parts), initial=0))
+    keys = [part.keys + LEVELS * before for part, before in zip(parts, first, strict=False)]
+    return Histogram(parts[0].least, first[-1], np.concatenate(keys), np.concatenate([part.counts for part in parts]))
 
 
 def histogram_of(x: Operand, axes: Axes) -> Histogram:

@@ -15,7 +15,7 @@ import fastbn
 import oracle
 from contract import assert_exact, assert_statistics
 from fastbn.cli import main
-from fastbn.cli._chunks import chunks
+from fastbn.cli._tiles import cut as chunks
 
 SMALL = "1MB"  # the smallest memory there is: files of some MB are then cut into many pieces
 

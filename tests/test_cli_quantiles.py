@@ -84,7 +84,7 @@ def test_raise_stops_the_job(run, tmp_path):
         options = ["--nan-policy", "raise", "-o", tmp_path / "o.json", "--memory", SMALL]
         code, out, error = run(command, source, *options)
         assert (code, out) == (1, "")
-        assert error == "fastbn: error: x: channel (1,) has a NaN; nan_policy='raise' wants none\n"
+        assert error == f"fastbn: error: {source}: channel (1,) has a NaN; nan_policy='raise' wants none\n"
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
 
 

@@ -16,7 +16,7 @@ import dask
 import dask.array as da
 
 import fastbn.dask
-from fastbn.dask._selection import keys_of, numbers_of
+from fastbn._radix import keys_of, numbers_of
 
 pytestmark = [pytest.mark.usefixtures("backend", "synchronous"), pytest.mark.host]
 

@@ -17,7 +17,6 @@ from ._demo_data import PURPOSE, Sample, load_photographs, load_wine
 from ._demo_exact import ExactChannel
 from ._errors import JobError, require
 from ._files import atomic_output
-from ._npy import write_npy
 
 PICTURE = "demo.png"
 NOTES = """Errors are the worst ones, against exact arithmetic, in units in the last place of the result's type,
@@ -61,8 +60,8 @@ def _save(directory: Path, sample: Sample, stats: ChannelStats, outputs: dict[st
     """Write the sample, what became of it, and its statistics; return the names of the files."""
     arrays = {f"{sample.name}.npy": sample.array} | {f"{sample.name}_{job}.npy": y for job, y in outputs.items()}
     for name, array in arrays.items():
-        with atomic_output(directory / name, overwrite=True) as scratch:
-            write_npy(scratch, array.shape, array.dtype, "C", [array])
+        with atomic_output(directory / name, overwrite=True) as scratch, scratch.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
     name = f"{sample.name}.json"
     with atomic_output(directory / name, overwrite=True) as scratch:
         stats.save(scratch)

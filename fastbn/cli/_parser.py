@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from fastbn._backends import HOSTS
-from fastbn._scalars import (
-    NAN_POLICIES,
-    check_ddof,
-    check_eps,
-    check_feature_range,
-    check_quantile_range,
-    check_quantiles,
-)
+from fastbn._scalars import NAN_POLICIES, check_ddof, check_eps, check_feature_range, check_quantile_range
 from fastbn._version import __version__
 
+from . import _values as values
+from ._choice import OPTIONS, Choice
 from ._errors import one_line
 from ._files import same_file
+from ._measure import Missing
 
 # What each method takes; the first method is the default.
 METHOD_OPTIONS = {
@@ -38,22 +33,44 @@ CHECKS = {
     "quantile_range": check_quantile_range,
 }
 FIVE_NUMBERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-PICTURES = (".pdf", ".png", ".svg")
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-LEAST_MEMORY = 10**6
 
-FILES = """Files are .npy arrays of any size: they are mapped and worked through in pieces. Output is written to a
-temporary file beside its final name and renamed when it is complete. Exit codes: 0 done, 1 the job failed, 2 bad
-arguments."""
+FILES = """Files may be .npy, Zarr, NetCDF, HDF5, GeoTIFF, Parquet or CSV, and larger than memory: they are worked
+through in tiles. A directory, a quoted pattern or several files are one data set. Output grows beside its final name
+and gets it when it is complete. Exit codes: 0 done, 1 the job failed, 2 bad arguments."""
+EXAMPLES = {
+    "demo": ["fastbn demo --output results"],
+    "stats": [
+        "fastbn stats photos.npy -o photos.json",
+        "fastbn stats scenes/ --bands 1-3 -o scenes.json --plot scenes.png",
+        "fastbn stats 'climate/19*.nc' --channel-dim level --exact",
+        "fastbn stats table.parquet --columns height,weight --json",
+    ],
+    "quantiles": ["fastbn quantiles photos.npy -q 0.02 0.98 -o ends.json"],
+    "normalize": [
+        "fastbn normalize photos.npy normalized.npy",
+        "fastbn normalize scenes/ normalized/ --stats scenes.json --resume",
+        "fastbn normalize table.csv scaled.csv --method minmax --clip --plot scaled.png",
+    ],
+    "denormalize": ["fastbn denormalize normalized.npy photos.npy --stats photos.json"],
+    "merge": ["fastbn merge day1.json day2.json -o both.json"],
+    "info": ["fastbn info --json"],
+}
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse and check the arguments; exit with code 2 and one line where they make no sense."""
-    parser = _build()
+    parser = build()
     args = parser.parse_args(argv)
-    _refuse_shared_outputs(args)
+    given = vars(args)
     if args.command in {"normalize", "denormalize"}:
+        _split_paths(args)
         _collect_options(args)
+    _refuse_shared_outputs(args)
+    if "channel_axis" in given:
+        args.choice = Choice(**{name: given[name] for name in OPTIONS})
+        if args.choice.channel_axis is not None and args.choice.channel_dim is not None:
+            args.refuse("--channel-axis and --channel-dim are two ways to say one thing")
+        args.missing = Missing(args.nodata, args.nan_policy)
     return args
 
 
@@ -64,32 +81,42 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"fastbn: error: {one_line(message)} (see {self.prog} --help)\n")
 
 
-def _build() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     shared = _Parser(add_help=False)
     # No default here: a command's own default would override what was given before the command.
-    shared.add_argument("--threads", type=_positive, metavar="N", default=argparse.SUPPRESS, help="threads to use")
+    shared.add_argument(
+        "--threads", type=values.positive, metavar="N", default=argparse.SUPPRESS, help="threads to use"
+    )
     shared.add_argument(
         "--backend", choices=HOSTS, metavar="NAME", default=argparse.SUPPRESS,
         help="backend to use (see fastbn info)",
     )  # fmt: skip
-    description = "Accurate per-channel statistics and normalization of arrays in .npy files."
+    description = "Accurate per-channel statistics and normalization of arrays and tables in files."
     parser = _Parser(prog="fastbn", description=description, epilog=FILES, parents=[shared], allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fastbn {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
-        description = f"{summary[0].upper()}{summary[1:]}."
-        added = commands.add_parser(name, help=summary, description=description, parents=[shared], allow_abbrev=False)
+        added = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog="\n  ".join(["examples:", *EXAMPLES[name]]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[shared],
+            allow_abbrev=False,
+        )
         added.set_defaults(refuse=added.error)
         return added
 
     _add_demo(command("demo", "do the whole job on real sample data, offline; write outputs and a picture"))
     _add_stats(command("stats", "compute the statistics of every channel; print them, save them, draw them"))
-    _add_quantiles(command("quantiles", "compute quantiles of every channel; print them, save them"))
+    _add_quantiles(command("quantiles", "compute quantiles of every channel; print them, save them, draw them"))
     _add_normalize(command("normalize", "normalize every channel, by its own or by saved statistics"))
     _add_denormalize(command("denormalize", "undo a normalization, given the statistics it used"))
     _add_merge(command("merge", "combine saved statistics of several parts into those of the whole"))
-    _add_info(command("info", "show versions, backends and threads"))
+    _add_json(command("info", "show versions, backends and threads"))
     return parser
 
 
@@ -101,43 +128,28 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_stats(parser: argparse.ArgumentParser) -> None:
-    _add_input(parser)
+    _add_inputs(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="stats.json", help="save the statistics, to the last bit")
     parser.add_argument(
         "--exact", dest="method", action="store_const", const="exact", default="compensated",
         help="mean, variance and standard deviation correctly rounded, the same bits in whatever order and pieces",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=_picture, metavar="P.png", help=f"draw the statistics ({', '.join(PICTURES)})")
-    _add_missing(parser)
-    _add_overwrite(parser)
-    _add_memory(parser)
+    _add_job(parser, "draw the distribution of every channel")
 
 
 def _add_quantiles(parser: argparse.ArgumentParser) -> None:
-    _add_input(parser)
+    _add_inputs(parser)
     parser.add_argument(
-        "-q", dest="quantiles", type=_quantile, nargs="+", metavar="Q", default=FIVE_NUMBERS,
-        help="quantiles in [0, 1] (default: 0 0.25 0.5 0.75 1). bool, 8- and 16-bit integers are read in pieces, of "
-        "other types whole channels are held in memory",
+        "-q", dest="quantiles", type=values.quantile, nargs="+", metavar="Q", default=FIVE_NUMBERS,
+        help="quantiles in [0, 1] (default: 0 0.25 0.5 0.75 1), exact. bool, 8- and 16-bit numbers are read once, "
+        "32-bit ones twice, 64-bit ones four times",
     )  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="out.json", help="save the quantiles, to the last bit")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    _add_missing(parser)
-    _add_overwrite(parser)
-    _add_memory(parser)
-
-
-def _add_missing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nodata", type=_value, metavar="V", help="a value that stands for none (--nodata=-9999)")
-    parser.add_argument(
-        "--nan-policy", choices=NAN_POLICIES, default=NAN_POLICIES[0],
-        help="a NaN makes its channel NaN, does not count, or is an error (default: %(default)s)",
-    )  # fmt: skip
+    _add_job(parser, "draw the distribution of every channel")
 
 
 def _add_normalize(parser: argparse.ArgumentParser) -> None:
-    _add_input(parser)
+    _add_paths(parser)
     _add_transform(parser, METHOD_OPTIONS)
     parser.add_argument(
         "--quantile-range", type=float, nargs=2, metavar=("LO", "HI"), help="robust: in percent (default: 25 75)"
@@ -148,37 +160,63 @@ def _add_normalize(parser: argparse.ArgumentParser) -> None:
         "median and its range",
     )  # fmt: skip
     parser.add_argument("--clip", action="store_true", default=None, help="minmax: clip values outside the range")
+    _add_job(parser, "draw every channel before and after")
 
 
 def _add_denormalize(parser: argparse.ArgumentParser) -> None:
-    _add_input(parser)
+    _add_paths(parser)
     _add_transform(parser, UNDONE)
     parser.add_argument(
         "--stats", type=Path, metavar="stats.json", required=True, help="the statistics which the normalization used"
     )
+    _add_job(parser, "draw every channel before and after")
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="A.json", help="statistics saved by fastbn stats -o")
     parser.add_argument("-o", "--output", type=Path, metavar="all.json", required=True, help="the merged statistics")
+    _add_json(parser)
     _add_overwrite(parser)
 
 
-def _add_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-
-
-def _add_input(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="IN", help=".npy file to read")
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--channel-axis", type=_axes, default=1, metavar="N",
+        "inputs", type=Path, nargs="+", metavar="IN", help="file, directory or quoted pattern; several are one data set"
+    )
+    _add_channels(parser)
+
+
+def _add_paths(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="IN ... OUT",
+        help="what to read, as one data set, and the file to write; of several files, the directory to write them to",
+    )  # fmt: skip
+    _add_channels(parser)
+
+
+def _add_channels(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("channels")
+    group.add_argument(
+        "--channel-axis", type=values.axes, metavar="N",
         help="the axis that is kept, that is, the one that counts channels; several with commas "
-        "(--channel-axis=-2,-1 if the first is negative); none: one channel (default: %(default)s)",
+        "(--channel-axis=-2,-1 if the first is negative); none: one channel (default: 1; bands of a GeoTIFF, columns "
+        "of a table; every variable of a data set is one channel)",
+    )  # fmt: skip
+    group.add_argument("--channel-dim", type=values.names, metavar="NAME", help="the same by the axis' name, or names")
+    group.add_argument("--variables", type=values.names, metavar="A,B", help="arrays of a Zarr group, NetCDF or HDF5")
+    group.add_argument("--bands", type=values.bands, metavar="1,2,3", help="bands of a GeoTIFF (default: all)")
+    group.add_argument("--columns", type=values.names, metavar="A,B", help="columns of a table (default: numbers)")
+    group.add_argument(
+        "--nodata", type=values.value, metavar="V",
+        help="a value that stands for none (--nodata=-9999), instead of what the file says",
+    )  # fmt: skip
+    group.add_argument(
+        "--nan-policy", choices=NAN_POLICIES, default=NAN_POLICIES[0],
+        help="a NaN makes its channel NaN, does not count, or is an error (default: %(default)s)",
     )  # fmt: skip
 
 
 def _add_transform(parser: argparse.ArgumentParser, methods: Collection[str]) -> None:
-    parser.add_argument("output", type=Path, metavar="OUT", help=".npy file to write")
     parser.add_argument(
         "--method", choices=list(methods), default=next(iter(methods)),
         help="zscore: (x - mean) / sqrt(var + eps); minmax: min and max onto the range; batchnorm: as zscore, with "
@@ -192,30 +230,57 @@ def _add_transform(parser: argparse.ArgumentParser, methods: Collection[str]) ->
     )
     parser.add_argument("--eps", type=float, metavar="E", help="zscore, batchnorm: added to the variance")
     parser.add_argument("--ddof", type=int, metavar="D", help="zscore: divide the variance by count - D (default: 0)")
+    parser.add_argument(
+        "--in-place", action="store_true", help="there is no OUT: every file is replaced, when its output is complete"
+    )
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="go on with the same job where it was stopped; if this one is, keep what it has done",
+    )  # fmt: skip
+
+
+def _add_job(parser: argparse.ArgumentParser, picture: str) -> None:
+    parser.add_argument(
+        "--plot", type=values.picture, metavar="P.png", help=f"{picture} ({', '.join(values.PICTURES)})"
+    )
+    _add_json(parser)
+    parser.add_argument("--dry-run", action="store_true", help="check everything, say what would be done, do nothing")
     _add_overwrite(parser)
-    _add_memory(parser)
+    parser.add_argument(
+        "--memory", type=values.memory, default="512MB", metavar="SIZE",
+        help="memory to use at most, beside some 200 MB (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an output file that exists")
 
 
-def _add_memory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--memory", type=_memory, default="512MB", metavar="SIZE", help="memory to use at most (default: %(default)s)"
-    )
+def _split_paths(args: argparse.Namespace) -> None:
+    """The last path is OUT, unless files are replaced in place."""
+    if args.in_place:
+        args.inputs, args.output = args.paths, None
+        return
+    if len(args.paths) < 2:
+        args.refuse("the following arguments are required: OUT (or --in-place)")
+    *args.inputs, args.output = args.paths
 
 
 def _refuse_shared_outputs(args: argparse.Namespace) -> None:
     """Refuse an output that is an input too, which is never changed, or another output, which it would replace."""
     given = vars(args)
-    taken = [path for path in (given.get("input"), given.get("stats"), *given.get("inputs", ())) if path is not None]
+    taken = [path for path in (*given.get("inputs", ()), given.get("stats")) if path is not None]
     for name, shown in (("output", "output"), ("plot", "--plot")):
         if (path := given.get(name)) is None:
             continue
         for other in taken:
             if same_file(path, other):
-                args.refuse(f"argument {shown}: got {path}, the same file as {other}; wants a file of its own")
+                hint = " (or --in-place)" if name == "output" and "in_place" in given else ""
+                args.refuse(f"argument {shown}: got {path}, the same file as {other}; wants a file of its own{hint}")
         taken.append(path)
 
 
@@ -234,59 +299,3 @@ def _collect_options(args: argparse.Namespace) -> None:
             except ValueError as error:  # the user knows the option's name, not the library's
                 args.refuse(f"argument {option}:{str(error).partition(':')[2]}")
     args.options = given
-
-
-def _axes(text: str) -> int | tuple[int, ...] | None:
-    if text.strip().lower() == "none":
-        return None
-    try:
-        axes = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants an integer, integers with commas, or none") from None
-    if len(set(axes)) < len(axes):
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants different axes")
-    return axes[0] if len(axes) == 1 else axes
-
-
-def _memory(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants a size such as 512MB or 2GiB")
-    if len(match[1]) > 15:
-        raise argparse.ArgumentTypeError(f"got {text[:20]}...; wants no more memory than there is")
-    size = int(float(match[1]) * UNITS[match[2] or ""])
-    if size < LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants at least 1MB")
-    return size
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants an integer >= 1")
-    return int(text)
-
-
-def _quantile(text: str) -> float:
-    try:
-        value = float(text)
-        check_quantiles(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants numbers in [0, 1]") from None
-    return value
-
-
-def _value(text: str) -> float:
-    """An integer as such: 64 bits do not fit a float."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    raise argparse.ArgumentTypeError(f"got {text!r}; wants a number")
-
-
-def _picture(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in PICTURES:
-        raise argparse.ArgumentTypeError(f"got {text!r}; wants a name that ends in {', '.join(PICTURES)}")
-    return path

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .._channel_quantiles import ChannelQuantiles
+from .._channel_quantiles import ChannelQuantiles, quantiles_side_by_side
 from .._channel_stats import side_by_side
-from .._histogram import LEVELS, Histogram
 
 Nested = Any  # a value, or lists of them: one level for every axis of the channels
 
@@ -24,7 +23,7 @@ def joined(nested: Nested) -> Any:
     if len(pieces) == 1:
         return pieces[0]
     # First one after the other, and then each channel in its place.
-    whole = (_quantiles_side_by_side if isinstance(pieces[0], ChannelQuantiles) else side_by_side)(pieces)
+    whole = (quantiles_side_by_side if isinstance(pieces[0], ChannelQuantiles) else side_by_side)(pieces)
     sizes = (math.prod(piece.shape) for piece in pieces)
     first = dict(zip(map(id, pieces), itertools.accumulate(sizes, initial=0), strict=False))
     return whole.select(_places(nested, first))
@@ -39,23 +38,3 @@ def _places(nested: Nested, first: dict[int, int]) -> np.ndarray:
         return first[id(part)] + np.arange(math.prod(part.shape)).reshape(part.shape)
 
     return np.block(places(nested))
-
-
-def _quantiles_side_by_side(pieces: list[ChannelQuantiles]) -> ChannelQuantiles:
-    parts = [piece._contents for piece in pieces]
-    values, count, missing = (
-        np.concatenate([getattr(part, name).reshape(*rows, -1) for part in parts], axis=-1)
-        for name, rows in (("values", (len(parts[0].values),)), ("counted", ()), ("missing", ()))
-    )
-    histograms = [part.histogram for part in parts if part.histogram is not None]
-    histogram = _histograms_side_by_side(histograms) if histograms else None
-    return ChannelQuantiles(
-        parts[0]._replace(values=values, counted=count, missing=missing, names=None, histogram=histogram)
-    )
-
-
-def _histograms_side_by_side(parts: list[Histogram]) -> Histogram:
-    """Histograms of all channels, one part after the other."""
-    first = list(itertools.accumulate((part.channels for part in parts), initial=0))
-    keys = [part.keys + LEVELS * before for part, before in zip(parts, first, strict=False)]
-    return Histogram(parts[0].least, first[-1], np.concatenate(keys), np.concatenate([part.counts for part in parts]))

@@ -1,0 +1,142 @@
+"""The files of a data set: those named, those that match a pattern, those below a directory."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._channels import Channels
+from ._choice import Choice
+from ._errors import JobError
+from ._fields import Field, Source
+from .formats import format_of, is_store, named, open_source
+
+MOST_SHOWN = 5  # fields of a file in a line
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that was looked at, and is opened again for every pass over it: there may be more than can be open."""
+
+    path: Path
+    name: Path  # where it goes below a directory of outputs
+    choice: Choice
+    format: str
+    fields: tuple[Field, ...]
+    identity: Any
+    directory: bool
+    needs: Callable[[Sequence[np.dtype[Any]]], int]  # bytes of an output with such dtypes, as far as is known
+
+    def open(self) -> Source:
+        """Open it; a JobError if somebody has written to it."""
+        source = open_source(self.path, self.choice)
+        if source.identity != self.identity:
+            source.close()
+            raise JobError(f"{self.path}: somebody has changed it since this job began")
+        return source
+
+    def __str__(self) -> str:
+        shown = [
+            f"{field.name + ' ' if field.name else ''}{field.dtype} {field.shape}" for field in self.fields[:MOST_SHOWN]
+        ]
+        left = len(self.fields) - len(shown)
+        return f"{self.path}, {self.format}: {', '.join(shown)}{f' and {left} more' if left else ''}"
+
+    def record(self) -> dict[str, Any]:
+        """What JSON can hold of it."""
+        fields = [{"name": field.name, "shape": list(field.shape), "dtype": field.dtype.name} for field in self.fields]
+        return {"path": str(self.path), "format": self.format, "fields": fields}
+
+
+def look(paths: Sequence[Path], choice: Choice) -> list[Input]:
+    """Find the files that are meant and look at each; all have to hold the same channels."""
+    inputs = []
+    for path, name in _found(paths):
+        with open_source(path, choice) as source:
+            _check_axes(source)
+            inputs.append(
+                Input(
+                    path, name, choice, source.format, source.fields, source.identity, source.directory, source.needs
+                )
+            )  # fmt: skip
+    first = Channels(inputs[0].fields)
+    for other in inputs[1:]:
+        channels = Channels(other.fields)
+        if (channels.shape, channels.names) != (first.shape, first.names):
+            raise JobError(
+                f"{other.path}: channels {_shown(channels)}, but {inputs[0].path} has channels {_shown(first)}: "
+                "not one data set"
+            )
+    times = Counter(item.name for item in inputs)
+    for item in inputs:
+        if times[item.name] > 1:
+            raise JobError(f"{item.path}: several files of the name {item.name}: their outputs would be one")
+    return inputs
+
+
+def _check_axes(source: Source) -> None:
+    try:
+        Channels(source.fields)
+    except ValueError as error:
+        raise JobError(f"{source.path}: {error}") from None
+
+
+def is_one(paths: Sequence[Path]) -> bool:
+    """Whether one file is meant, by its own name."""
+    return len(paths) == 1 and not _is_pattern(paths[0]) and not (paths[0].is_dir() and not is_store(paths[0]))
+
+
+def _shown(channels: Channels) -> str:
+    return str(channels.shape) if channels.names is None else ", ".join(channels.names)
+
+
+def _is_pattern(path: Path) -> bool:
+    return glob.has_magic(str(path)) and not os.path.lexists(path)
+
+
+def _found(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    for path in paths:
+        if _is_pattern(path):
+            yield from _matching(path)
+        elif path.is_dir() and not is_store(path):
+            yield from _below(path)
+        else:
+            format_of(path)
+            yield path, Path(path.name)
+
+
+def _matching(pattern: Path) -> Iterator[tuple[Path, Path]]:
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts[:-1])
+    root = Path(*fixed)
+    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 - of Path's, none takes an absolute pattern
+    files = [match for match in matches if is_store(match) or match.is_file()]
+    if not files:
+        raise JobError(f"{pattern}: no file matches")
+    for file in files:
+        yield file, file.relative_to(root)
+
+
+def _below(root: Path) -> Iterator[tuple[Path, Path]]:
+    files = list(_walk(root, root))
+    if not files:
+        raise JobError(f"{root}: no files of a known format in it")
+    yield from files
+
+
+def _walk(root: Path, directory: Path) -> Iterator[tuple[Path, Path]]:
+    """Files of known names, by name; links to directories are not followed, and what starts with a dot is left out."""
+    for path in sorted(directory.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if is_store(path) or (path.is_file() and named(path) is not None):
+            yield path, path.relative_to(root)
+        elif path.is_dir() and not path.is_symlink():
+            yield from _walk(root, path)

@@ -1,0 +1,128 @@
+"""Writing what becomes of files: tile by tile, beside each target, which is replaced when all is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbn._files import errors_of
+
+from ._channels import Channels, Statistics, absence, key_of, nodata_of
+from ._fields import Field, Place, Sink, Source, Values
+from ._files import Building, check_free
+from ._flow import Writer, plan, read_ahead
+from ._inputs import Input
+from ._journal import Checkpoints, Journal
+from ._progress import progress
+
+Transform = Callable[..., NDArray[Any]]  # (x, stats, channel_axis, out) -> out
+Watch = Callable[[Field, Place, Values, Any], None]
+
+
+class Target(NamedTuple):
+    """Where an input goes."""
+
+    number: int
+    input: Input
+    out: Path
+    dtypes: tuple[np.dtype[Any], ...]  # of its fields, as they are written
+
+
+class Writing(NamedTuple):
+    """How files are transformed."""
+
+    function: Transform
+    stats: Statistics
+    nodata: float | None
+    memory: int
+    overwrite: bool
+    careful: bool  # several files, or in place: what is complete has to be known, however short the job
+    journal: Journal
+    watch: Watch
+
+    def write(self, targets: Sequence[Target]) -> None:
+        """Write every file that is not complete yet."""
+        total = sum(field.nbytes for target in targets for field in target.input.fields)
+        with progress("writing", total) as done:
+            for target in targets:
+                if target.number in self.journal.said.done:
+                    done(sum(field.nbytes for field in target.input.fields))
+                else:
+                    self._write(target, done)
+
+    def _write(self, target: Target, done: Callable[[int], object]) -> None:
+        scratch, tiles, complete = self._earlier(target)
+        building = Building(target.out, directory=target.input.directory, scratch=scratch)
+        try:
+            if not complete:
+                with errors_of(target.out, building.scratch), target.input.open() as source:
+                    self._fill(source, target, building, tiles, done)
+                check_free(target.out, self.overwrite)
+                if self.careful or self.journal.begun:
+                    self.journal.note(**self._about(target, building), installing=True)
+            if building.scratch.exists():  # else it had been renamed when an earlier process ended
+                building.install()
+            if self.journal.begun:
+                self.journal.note(done=target.number)
+        except BaseException:
+            if not (self.journal.resume and self._begun(target)):
+                building.remove()
+            raise
+
+    def _begun(self, target: Target) -> bool:
+        current = self.journal.said.current
+        return current is not None and current[0] == target.number
+
+    def _earlier(self, target: Target) -> tuple[str | None, int, bool]:
+        """What an earlier process left of a file: its temporary name, its tiles, and whether these are all."""
+        said = self.journal.said
+        if said.current is None or not self._begun(target):
+            return None, 0, False
+        name = Path(said.current[1]).name
+        if said.installing:
+            return name, 0, True
+        there = (self.journal.path.parent / said.current[1]).exists()
+        return (name, said.tiles, False) if there else (None, 0, False)
+
+    def _fill(
+        self, source: Source, target: Target, building: Building, tiles: int, done: Callable[[int], object]
+    ) -> None:
+        limit, depth = plan(source, self.memory, max((dtype.itemsize for dtype in target.dtypes), default=1))
+        channels = Channels(source.fields)
+        sink: Sink = source.sink(building.scratch, target.dtypes, tiles)
+        with closing(sink):
+            if source.resumable:
+                sink = Checkpoints(sink, self.journal, self._about(target, building), tiles)
+            rest = islice(source.tiles(limit, whole_channels=False), tiles, None)
+            with Writer(sink, depth).running() as writer:
+                for tile, values in read_ahead(source, rest, depth):
+                    parts = zip(tile, values, strict=True)
+                    made = [self._made(channels, target, place, value, done) for place, value in parts]
+                    writer.put(tile, made)
+
+    def _made(
+        self, channels: Channels, target: Target, place: Place, value: Values, done: Callable[[int], object]
+    ) -> Values:
+        field = channels.fields[place.field]
+        nodata = nodata_of(field, self.nodata, place)
+        self.watch(field, place, value, nodata)
+        lengths = [value.data.shape[axis] for axis in field.order]
+        out = np.empty(lengths, target.dtypes[place.field]).transpose(np.argsort(field.order))
+        part = channels.part(self.stats, key_of(field, place))
+        self.function(value.data, stats=part, channel_axis=field.channel_axis, out=out)
+        absent = absence(field, value, nodata)
+        if absent is not None:
+            np.copyto(out, np.nan, where=absent)
+        done(value.data.nbytes)
+        return Values(out, absent)
+
+    def _about(self, target: Target, building: Building) -> dict[str, Any]:
+        name = os.path.relpath(building.scratch, self.journal.path.parent)
+        return {"file": target.number, "scratch": name}

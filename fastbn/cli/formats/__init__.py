@@ -1,0 +1,107 @@
+"""The formats of files: which there are, how a file tells its own, and which library each needs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from .._choice import Choice
+from .._errors import JobError, describe
+from .._fields import Source
+
+HEAD = 16  # bytes that tell a format
+
+
+class Format(NamedTuple):
+    """One kind of files."""
+
+    name: str  # as users call it
+    module: str  # has open_source(path, choice)
+    extensions: tuple[str, ...]
+    magic: tuple[bytes, ...] = ()  # how its files start
+    markers: tuple[str, ...] = ()  # files that a directory of it holds one of
+    extra: str | None = None  # of this package; None: nothing is needed
+
+
+# The first whose magic fits wins: NetCDF 4 is HDF5, and told from it by its extension.
+FORMATS = (
+    Format("npy", "_npy", (".npy",), (b"\x93NUMPY",)),
+    Format("Zarr", "_zarr", (".zarr",), markers=("zarr.json", ".zarray", ".zgroup"), extra="zarr"),
+    Format("NetCDF", "_netcdf", (".nc", ".nc4", ".cdf"), (b"CDF\x01", b"CDF\x02", b"CDF\x05"), extra="netcdf"),
+    Format("HDF5", "_hdf5", (".h5", ".hdf5", ".hdf", ".he5"), (b"\x89HDF\r\n\x1a\n",), extra="hdf5"),
+    Format("GeoTIFF", "_geotiff", (".tif", ".tiff"), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), extra="geotiff"),
+    Format("Parquet", "_parquet", (".parquet", ".pq"), (b"PAR1",), extra="parquet"),
+    Format("CSV", "_csv", (".csv", ".tsv"), extra="csv"),
+)
+
+
+def open_source(path: Path, choice: Choice) -> Source:
+    """Open a file, of whichever format it is."""
+    form = format_of(path)
+    with needed(form, path):
+        module = importlib.import_module(f".{form.module}", __name__)
+    source: Source = module.open_source(path, choice)
+    return source
+
+
+def format_of(path: Path) -> Format:
+    """Tell the format of a file by its content, or where that says nothing by its name."""
+    if path.is_dir():
+        store = _store_format(path)
+        if store is None:
+            raise JobError(f"{path}: a directory, and no Zarr store")
+        return store
+    if path.exists() and not path.is_file():
+        raise JobError(f"{path}: not a regular file")
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    by_name = named(path)
+    told = [form for form in FORMATS if any(head.startswith(magic) for magic in form.magic)]
+    if any(form.name == "HDF5" for form in told) and by_name is not None and by_name.name == "NetCDF":
+        return by_name
+    if told:
+        return told[0]
+    if by_name is None:
+        known = ", ".join(extension for form in FORMATS for extension in form.extensions)
+        raise JobError(f"{path}: neither its content nor its name tells a format ({known})")
+    return by_name
+
+
+def is_store(path: Path) -> bool:
+    """Whether a directory is what other formats have files for."""
+    return _store_format(path) is not None
+
+
+def _store_format(path: Path) -> Format | None:
+    for form in FORMATS:
+        if any((path / marker).is_file() for marker in form.markers):
+            return form
+    return None
+
+
+def named(path: Path) -> Format | None:
+    """The format that the name of a file promises."""
+    return next((form for form in FORMATS if path.suffix.lower() in form.extensions), None)
+
+
+@contextmanager
+def needed(form: Format, path: Path) -> Iterator[None]:
+    """Let the import of a missing library say which extra of this package installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise JobError(f'{path}: {form.name} files need {error.name}: pip install "fastbn[{form.extra}]"') from error
+
+
+@contextmanager
+def reading(path: Path, form: str) -> Iterator[None]:
+    """Say in one line that a library cannot read a file, whatever it raises."""
+    try:
+        yield
+    except JobError:
+        raise
+    except Exception as error:
+        raise JobError(f"{path}: not a {form} file, or a damaged one: {describe(error)}") from error
