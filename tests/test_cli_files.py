@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 
 import fastbn
 from fastbn.cli import main
+from fastbn.cli._choice import Choice
 from fastbn.cli._errors import JobError
-from fastbn.cli._npy import open_npy
+from fastbn.cli.formats import open_source
+from fastbn.cli.formats._npy import NpySink
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and links of POSIX")
 
@@ -125,10 +127,10 @@ def test_bad_input_files(refused, folder, bad, command):
 
 def opened_or_refused(path):
     try:
-        array = open_npy(path).array
+        with open_source(path, Choice()) as source:
+            return source.fields[0].nbytes <= 48
     except (JobError, TypeError) as error:
         return str(path) in str(error)
-    return array.nbytes <= 48
 
 
 @given(data=st.data())
@@ -150,20 +152,15 @@ def test_every_format_version_and_any_alignment(folder, version, padding):
         length = int.from_bytes(data[8:10], "little") + len(padding)
         data = data[:8] + length.to_bytes(2, "little") + data[10:].replace(b"}\n", b"}" + padding + b"\n", 1)
     Path("odd.npy").write_bytes(data)
-    np.testing.assert_array_equal(open_npy(Path("odd.npy")).array, np.load("odd.npy"))
     assert main(["normalize", "odd.npy", "y.npy"]) == 0
     np.testing.assert_array_equal(np.load("y.npy"), fastbn.zscore(x))
 
 
-def test_input_is_mapped_read_only(folder):
-    array = open_npy(Path("x.npy")).array
-    with pytest.raises(ValueError, match="read-only"):
-        array[0] = 0
-
-
 REFUSED = {
     "missing": (("stats", "no.npy"), "no.npy: No such file"),
-    "directory": (("stats", "."), "not a regular file"),
+    "a directory of nothing": (("stats", "empty"), "no files of a known format"),
+    "a pattern of nothing": (("stats", "*.nothing"), "no file matches"),
+    "unknown format": (("stats", "x.unknown"), "tells a format"),
     "axis": (("stats", "x.npy", "--channel-axis", "2"), "(60, 2)"),
     "output exists": (("stats", "x.npy", "-o", "x.json"), "--overwrite"),
     "plot exists": (("stats", "x.npy", "--plot", "old.png"), "--overwrite"),
@@ -189,6 +186,8 @@ def test_refused(refused, folder, case):
     fastbn.channel_stats(np.arange(6.0).reshape(2, 3)).save("three.json")
     Path("other.json").write_text('{"a": 1}')
     Path("old.png").write_bytes(b"old")
+    Path("x.unknown").write_bytes(b"old")
+    Path("empty").mkdir()
     np.save("one.npy", np.ones((1, 2)))
     argv, reason = REFUSED[case]
     assert reason in refused(*argv)
@@ -329,28 +328,28 @@ def test_a_failure_in_the_middle_leaves_nothing(refused, monkeypatch, error, old
     if old:
         Path("y.npy").write_bytes(old)
 
-    def fail(path, *_):
-        path.write_bytes(b"half of it")
+    def fail(self, *_):
+        self._file.write(b"half of it")
         raise error
 
-    monkeypatch.setattr("fastbn.cli._commands.write_npy", fail)
+    monkeypatch.setattr(NpySink, "write", fail)
     refused("normalize", "x.npy", "y.npy", "--overwrite")
 
 
 def test_a_failure_while_saving_statistics_leaves_nothing(refused, monkeypatch):
-    def fail(_, path):
+    def fail(path, _):
         Path(path).write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fastbn.ChannelStats, "save", fail)
+    monkeypatch.setattr("fastbn.cli._records.write_record", fail)
     assert "s.json: No space left" in refused("stats", "x.npy", "-o", "s.json")
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(capsys, folder, monkeypatch):
-    def write(path, *_):
+    def write(*_):
         Path("y.npy").write_bytes(b"of somebody else")
 
-    monkeypatch.setattr("fastbn.cli._commands.write_npy", write)
+    monkeypatch.setattr(NpySink, "write", write)
     assert main(["normalize", "x.npy", "y.npy"]) == 1
     assert "exists already" in capsys.readouterr().err
     assert Path("y.npy").read_bytes() == b"of somebody else"
@@ -366,13 +365,14 @@ SLOW = """
 import signal, sys, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a parent like nohup may have it ignored ...
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ... a shell this one, in the background
-from fastbn.cli import _commands, main
-def write(path, *_):
-    path.write_bytes(b"half of it")
+from fastbn.cli import main
+from fastbn.cli.formats._npy import NpySink
+def write(self, *_):
+    self._file.write(b"half of it")
     print("writing", flush=True)
     for _ in range(600):  # a signal just before one long sleep would not end it
         time.sleep(0.1)
-_commands.write_npy = write
+NpySink.write = write
 sys.exit(main(["normalize", "x.npy", "y.npy"]))
 """
 

@@ -74,8 +74,8 @@ def _run(args: Namespace, function: Transform) -> None:
         require("matplotlib.figure", "matplotlib", "--plot")
     careful = args.in_place or len(targets) > 1
     several = not is_one(args.inputs)
-    journal_path = _journal_path(args, targets, several)
     _check_outputs(args, targets, several)
+    journal_path = _journal_path(args, targets, several)
     if args.dry_run:
         _say(args, targets, would=True)
         return
