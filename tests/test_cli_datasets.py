@@ -103,6 +103,17 @@ def test_quantiles_of_many_files_are_those_of_all_data(climate, run, dtype):
     assert fastbn.ChannelQuantiles.load("q.json") == expected
 
 
+@pytest.mark.parametrize(("first", "second"), [("u1", "i2"), ("i2", "f4"), ("f4", "f8"), ("i4", "u4")])
+@pytest.mark.usefixtures("small_tiles")
+def test_quantiles_of_files_of_different_dtypes(climate, run, first, second):
+    x, y = (abs(climate[name]).astype(dtype) for name, dtype in zip(list(YEARS)[:2], (first, second), strict=True))
+    np.save("one.npy", x)
+    np.save("two.npy", y)
+    run("quantiles", "one.npy", "two.npy", "-o", "q.json")
+    both = np.concatenate([x, y]).astype(np.result_type(x, y))
+    assert fastbn.ChannelQuantiles.load("q.json") == fastbn.channel_quantiles(both, (0, 0.25, 0.5, 0.75, 1))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_each_file_is_written_by_the_statistics_of_all(climate, run, way):
     run("normalize", *WAYS[way], "out")
@@ -212,6 +223,40 @@ def test_a_file_that_is_truncated_meanwhile_is_refused(climate, refused, monkeyp
 
     monkeypatch.setattr(NpySource, "read", cutting)
     assert "climate/1990.npy: ends before its data do" in refused("stats", "climate/1990.npy")
+
+
+@pytest.mark.parametrize("command", [("stats",), ("normalize", "out"), ("normalize", "y.npy", "--stats", "all.json")])
+def test_a_disk_that_cannot_be_read_is_named(climate, refused, monkeypatch, command):
+    saved_stats(climate)
+    before = names_below(".")
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(NpySource, "read", fail)
+    assert refused(command[0], "climate/1991.npy", *command[1:]) == (
+        "fastbn: error: climate/1991.npy: Input/output error\n"
+    )
+    assert names_below(".") == before
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+def test_a_job_that_fails_leaves_no_directories(climate, refused, monkeypatch, options):
+    monkeypatch.setattr(NpySink, "write", lambda *_: 1 / 0)
+    refused("normalize", "climate", "new/out", "--stats", saved_stats(climate), *options)
+    assert not Path("new").exists()
+
+
+@POSIX
+def test_no_link_in_a_place_of_everybody_is_followed(climate, refused):
+    Path("shared").mkdir()
+    Path("shared").chmod(0o777)
+    Path("shared/y.npy").symlink_to("../precious.npy")
+    Path("to-shared.npy").symlink_to("shared/z.npy")
+    for link in ("shared/y.npy", "to-shared.npy"):
+        line = refused("normalize", "climate/1990.npy", link, "--overwrite")
+        assert f"{link}: a symbolic link in or into " in line
+    assert not Path("precious.npy").exists()
 
 
 # Going on with a job

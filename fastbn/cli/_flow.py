@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
+
+from fastbn._files import errors_of
 
 from ._errors import JobError
 from ._fields import Sink, Source, Tile, Values, size_of
@@ -51,11 +53,14 @@ class _End(NamedTuple):
     error: BaseException | None
 
 
-def read_ahead(source: Source, tiles: Iterator[Tile], depth: int) -> Iterator[tuple[Tile, list[Values]]]:
-    """Read tiles in another thread, while the caller is busy with those before; in this one if the depth is 0."""
+def read_ahead(source: Source, tiles: Iterator[Tile], depth: int) -> Generator[tuple[Tile, list[Values]]]:
+    """Read tiles in another thread, while the caller is busy with those before; in this one if the depth is 0.
+
+    To be closed before the source is.
+    """
     if not depth:
         for tile in tiles:
-            yield tile, source.read(tile)
+            yield tile, _read(source, tile)
         return
     ready: queue.Queue[tuple[Tile, list[Values]] | _End] = queue.Queue(depth)
     stopped = threading.Event()
@@ -64,7 +69,7 @@ def read_ahead(source: Source, tiles: Iterator[Tile], depth: int) -> Iterator[tu
         error = None
         try:
             for tile in tiles:
-                if not _put(ready, (tile, source.read(tile)), stopped):
+                if not _put(ready, (tile, _read(source, tile)), stopped):
                     return
         except BaseException as caught:  # noqa: BLE001 - the caller raises it
             error = caught
@@ -80,6 +85,11 @@ def read_ahead(source: Source, tiles: Iterator[Tile], depth: int) -> Iterator[tu
     finally:
         stopped.set()
         thread.join()
+
+
+def _read(source: Source, tile: Tile) -> list[Values]:
+    with errors_of(source.path, source.path):  # a disk that cannot be read says no name
+        return source.read(tile)
 
 
 class Writer:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fastbn._files import sync_directory
 
@@ -103,10 +103,13 @@ class Journal:
         if always or self.begun or time.monotonic() - self._start >= EVERY:
             self.note(stats=record)
 
-    def close(self, *, keep: bool) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failed: object, *_: object) -> None:
         """Let go of it, and leave it there only if another process shall go on."""
         if self._file is not None:
-            if not keep:
+            if not (failed and self.resume):
                 remove(self.path)
             self._file.close()
 

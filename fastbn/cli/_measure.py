@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial, reduce
 from operator import add
 from typing import Any, NamedTuple
@@ -45,31 +46,34 @@ class Reading(NamedTuple):
     def stats(self, method: str) -> ChannelStats:
         """Statistics of all files; exact ones do not depend on the memory that was allowed."""
         fit = partial(channel_stats, method=method)
-        stats: ChannelStats = self._union(fit, "statistics")
+        stats: ChannelStats = self._union(lambda _: fit, "statistics")
         return stats
 
     def quantiles(self, q: float | tuple[float, ...]) -> ChannelQuantiles:
         """Quantiles of all files: from histograms where there are some, else by selection in several passes."""
-        fields = self.inputs[0].fields
-        selecting = [not has_histogram(field.dtype) for field in fields]
-        if not any(selecting):
-            quantiles: ChannelQuantiles = self._union(partial(channel_quantiles, q=q), "quantiles")
+        columns = zip(*(item.fields for item in self.inputs), strict=True)
+        dtypes = [np.result_type(*(field.dtype for field in column)) for column in columns]
+        if all(map(has_histogram, dtypes)):
+            quantiles: ChannelQuantiles = self._union(lambda key: _counting(dtypes[key[0]], q), "quantiles")
             return quantiles
         # The channels of a tile have to be the same in every file and pass.
         whole = len(self.inputs) > 1
-        found = self._total(lambda key: _first_fit(fields[key[0]], q), whole, "quantiles")
-        sought = {key: _radix.begun(found[key], q, fields[key[0]].dtype) for key in found if selecting[key[0]]}
-        shifts = {shift for field, chosen in zip(fields, selecting, strict=True) if chosen for shift in _later(field)}
+        found = self._total(lambda key: _first_fit(dtypes[key[0]], q), whole, "quantiles")
+        sought = {
+            key: _radix.begun(found[key], q, dtypes[key[0]]) for key in found if not has_histogram(dtypes[key[0]])
+        }
+        shifts = {shift for dtype in dtypes if not has_histogram(dtype) for shift in _radix.shifts(dtype)[1:]}
         for shift in sorted(shifts, reverse=True):
-            counted = self._total(lambda key: _later_fit(fields[key[0]], sought.get(key), shift), whole, "quantiles")  # noqa: B023
+            digits = partial(_digits, dtypes=dtypes, sought=sought, shift=shift)
+            counted = self._total(digits, whole, "quantiles")
             sought |= {key: sought[key].narrowed(tallies) for key, tallies in counted.items()}
-        parts = {key: _radix.finished(sought[key], q, fields[key[0]].dtype) for key in sought}
-        selected: ChannelQuantiles = Channels(fields).joined({**found, **parts})
+        parts = {key: _radix.finished(sought[key], q, dtypes[key[0]]) for key in sought}
+        selected: ChannelQuantiles = Channels(self.inputs[0].fields).joined({**found, **parts})
         return selected
 
-    def _union(self, fit: Fit, label: str) -> Any:
-        """What a function says of the tiles of a file, of all channels; and of all files."""
-        found = self._fold(lambda _: fit, add, label)
+    def _union(self, fit_of: Callable[[Key], Fit], label: str) -> Any:
+        """What functions say of the tiles of a file, of all channels; and of all files."""
+        found = self._fold(fit_of, add, label)
         return reduce(add, (Channels(item.fields).joined(parts) for item, parts in found))
 
     def _total(self, fit_of: Callable[[Key], Fit | None], whole: bool, label: str) -> Parts:
@@ -92,8 +96,8 @@ class Reading(NamedTuple):
         with progress(label, sum(field.nbytes for item in self.inputs for field in item.fields)) as done:
             for item in self.inputs:
                 parts: Parts = {}
-                with item.open() as source:
-                    for field, place, value in self._values(source, fit_of, whole):
+                with item.open() as source, closing(self._values(source, fit_of, whole)) as read:
+                    for field, place, value in read:
                         key = key_of(field, place)
                         fit = fit_of(key)
                         if fit is not None:
@@ -104,7 +108,7 @@ class Reading(NamedTuple):
 
     def _values(
         self, source: Source, fit_of: Callable[[Key], Fit | None], whole: bool
-    ) -> Iterator[tuple[Field, Place, Values]]:
+    ) -> Generator[tuple[Field, Place, Values]]:
         """What is in the tiles that are asked for."""
 
         def asked(tile: Tile) -> bool:
@@ -112,9 +116,10 @@ class Reading(NamedTuple):
 
         limit, depth = plan(source, self.memory, 0)
         tiles = filter(asked, source.tiles(limit, whole_channels=whole))
-        for tile, values in read_ahead(source, tiles, depth):
-            for place, value in zip(tile, values, strict=True):
-                yield source.fields[place.field], place, value
+        with closing(read_ahead(source, tiles, depth)) as ahead:
+            for tile, values in ahead:
+                for place, value in zip(tile, values, strict=True):
+                    yield source.fields[place.field], place, value
 
     def _fitted(self, item: Input, field: Field, place: Place, value: Values, fit: Fit) -> Any:
         nodata = nodata_of(field, self.missing.nodata, place)
@@ -140,20 +145,27 @@ class Reading(NamedTuple):
             raise JobError(f"{item.path}: channel {label} has a NaN; nan_policy='raise' wants none")
 
 
-def _later(field: Field) -> range:
-    return _radix.shifts(field.dtype)[1:]
+def _counting(dtype: np.dtype[Any], q: float | tuple[float, ...]) -> Fit:
+    """Quantiles from histograms of numbers of a dtype, which may be that of other files."""
+
+    def fit(x: Any, **options: Any) -> ChannelQuantiles:
+        return channel_quantiles(x.astype(dtype, copy=False), q, **options)
+
+    return fit
 
 
-def _first_fit(field: Field, q: float | tuple[float, ...]) -> Fit:
-    if has_histogram(field.dtype):
-        return partial(channel_quantiles, q=q)
-    return partial(_tally, dtype=field.dtype, sought=None, shift=_radix.shifts(field.dtype)[0])
+def _first_fit(dtype: np.dtype[Any], q: float | tuple[float, ...]) -> Fit:
+    if has_histogram(dtype):
+        return _counting(dtype, q)
+    return partial(_tally, dtype=dtype, sought=None, shift=_radix.shifts(dtype)[0])
 
 
-def _later_fit(field: Field, sought: _radix.Sought | None, shift: int) -> Fit | None:
-    if sought is None or shift not in _later(field):
+def _digits(key: Key, dtypes: Sequence[np.dtype[Any]], sought: Mapping[Key, _radix.Sought], shift: int) -> Fit | None:
+    """Count the digits at a shift, of channels whose numbers have some there."""
+    dtype = dtypes[key[0]]
+    if key not in sought or shift not in _radix.shifts(dtype)[1:]:
         return None
-    return partial(_tally, dtype=field.dtype, sought=sought, shift=shift)
+    return partial(_tally, dtype=dtype, sought=sought[key], shift=shift)
 
 
 def _tally(x: Any, channel_axis: Any, **options: Any) -> _radix.Tallies:

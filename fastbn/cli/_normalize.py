@@ -6,7 +6,8 @@ import json
 import math
 import os
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,7 @@ def _run(args: Namespace, function: Transform) -> None:
         from ._pictures import Sample
 
         sample = Sample(inputs[0].fields)
-    for target in targets:
-        if several and not args.in_place:
-            target.out.parent.mkdir(parents=True, exist_ok=True)
-    journal = Journal(journal_path, _job(args, targets), resume=args.resume)
-    finished = False
-    try:
+    with _directories(targets), Journal(journal_path, _job(args, targets), resume=args.resume) as journal:
         watch = ignore if sample is None else sample.see
         if stats is None and journal.said.stats is not None:
             stats = read_back(journal.said.stats)
@@ -101,14 +97,28 @@ def _run(args: Namespace, function: Transform) -> None:
         Writing(
             transform, stats, args.missing.nodata, args.memory, args.overwrite or args.in_place, careful, journal, watch
         ).write(targets)
-        finished = True
-    finally:
-        journal.close(keep=args.resume and not finished)
     if sample is not None:
         with atomic_output(args.plot, overwrite=args.overwrite) as scratch:
             title = f"{inputs[0].path.name}: {args.method}"
             sample.draw_both(stats, transform, scratch, form=args.plot.suffix[1:].lower(), title=title)
     _say(args, targets, would=False)
+
+
+@contextmanager
+def _directories(targets: Sequence[Target]) -> Iterator[None]:
+    """Make the directories of the outputs; if the block fails, those that are empty go again."""
+    parents = {target.out.parent for target in targets}
+    wanted = {directory for parent in parents for directory in (parent, *parent.parents) if not directory.exists()}
+    made = sorted(wanted)
+    for directory in made:
+        directory.mkdir(exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for directory in reversed(made):
+            with suppress(OSError):
+                directory.rmdir()
+        raise
 
 
 def _fit(args: Namespace) -> tuple[Callable[..., Any], tuple[float, ...] | None]:

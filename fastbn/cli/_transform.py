@@ -49,6 +49,9 @@ class Writing(NamedTuple):
 
     def write(self, targets: Sequence[Target]) -> None:
         """Write every file that is not complete yet."""
+        for target in targets:
+            if target.number not in self.journal.said.done and not self._begun(target):
+                check_free(target.out, self.overwrite)
         total = sum(field.nbytes for target in targets for field in target.input.fields)
         with progress("writing", total) as done:
             for target in targets:
@@ -101,8 +104,8 @@ class Writing(NamedTuple):
             if source.resumable:
                 sink = Checkpoints(sink, self.journal, self._about(target, building), tiles)
             rest = islice(source.tiles(limit, whole_channels=False), tiles, None)
-            with Writer(sink, depth).running() as writer:
-                for tile, values in read_ahead(source, rest, depth):
+            with Writer(sink, depth).running() as writer, closing(read_ahead(source, rest, depth)) as ahead:
+                for tile, values in ahead:
                     parts = zip(tile, values, strict=True)
                     made = [self._made(channels, target, place, value, done) for place, value in parts]
                     writer.put(tile, made)
