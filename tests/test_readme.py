@@ -3,12 +3,14 @@
 import contextlib
 import io
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import fastbn
+import fastbn.cli
 
 ROOT = Path(__file__).parents[1]
 #: Pages whose snippets are run -> what they need beside this package.
@@ -24,16 +26,31 @@ RUN = {
     "docs/frames.md": ("pandas", "polars"),
     "docs/pytorch.md": ("torch",),
     "docs/migration.md": ("sklearn", "scipy"),
+    "docs/command-line.md": ("sklearn", "pyarrow"),
+    "docs/geotiff-stack.md": ("sklearn", "rasterio"),
+    "docs/training-years.md": ("statsmodels", "h5netcdf", "xarray"),
+    "docs/ten-machines.md": (),
 }
 DOCUMENTS = [*RUN, "docs/gpu.md", "docs/index.md", "CONTRIBUTING.md"]
 SNIPPET = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n(?:\s*^```text\n(?P<output>.*?)^```\n)?", re.DOTALL | re.MULTILINE
+    r"^```(?P<language>python|bash)\n(?P<code>.*?)^```\n(?:\s*^```text\n(?P<output>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
 )
+#: Pages whose commands are run, too.
+SHELL = ("docs/command-line.md", "docs/geotiff-stack.md", "docs/training-years.md", "docs/ten-machines.md")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 
 
 def read(document):
     return (ROOT / document).read_text(encoding="utf-8")
+
+
+def run_commands(code):
+    """Run the commands of fastbn among lines of shell; each has to succeed."""
+    for line in code.replace("\\\n", " ").splitlines():
+        argv = shlex.split(line, comments=True)
+        if argv[:1] == ["fastbn"]:
+            assert fastbn.cli.main(argv[1:]) == 0, line
 
 
 @pytest.mark.parametrize("document", RUN)
@@ -42,14 +59,18 @@ def test_snippets_print_what_is_shown(document, tmp_path, monkeypatch):
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     text = read(document)
-    snippets = list(SNIPPET.finditer(text))
-    assert len(snippets) == text.count("```python") > 0
+    languages = ("python", "bash") if document in SHELL else ("python",)
+    snippets = [snippet for snippet in SNIPPET.finditer(text) if snippet["language"] in languages]
+    assert len(snippets) == sum(text.count(f"```{language}") for language in languages) > 0
     names = {"__name__": "snippets"}  # one story: later snippets use the names of earlier ones
     for snippet in snippets:
         line = text.count("\n", 0, snippet.start()) + 2
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * (line - 1) + snippet["code"], ROOT / document, "exec"), names)
+            if snippet["language"] == "bash":
+                run_commands(snippet["code"])
+            else:
+                exec(compile("\n" * (line - 1) + snippet["code"], ROOT / document, "exec"), names)
         assert printed.getvalue() == (snippet["output"] or ""), f"{document}, line {line}"
 
 
