@@ -82,7 +82,8 @@ def main() -> None:
         median = {name: statistics.median(values) for name, values in times.items()}
         for name, seconds in median.items():
             print(
-                f"{name:18} {seconds:7.2f} s  {args.size / seconds / 1e9:5.2f} GB/s  of cp {median['cp'] / seconds:5.2f}"
+                f"{name:18} {seconds:7.2f} s  {args.size / seconds / 1e9:5.2f} GB/s  of cp"
+                f" {median['cp'] / seconds:5.2f}"
                 f"  of cp, sync {median['cp, sync'] / seconds:5.2f}  peak {peaks[name]:6.0f} MB"
             )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ class Channels:
         counts = [field.axes.channels for field in fields]
         self._first = [0, *itertools.accumulate(counts)]
         self.shape: tuple[int, ...] = fields[0].axes.shape if self.alone else (self._first[-1],)
-        self.part = lru_cache(1)(self._part)  # most often the next tile has the same channels
+        self._last: tuple[Any, Any, Any] = (None, None, None)  # most often the next tile has the same channels
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -75,13 +74,18 @@ class Channels:
             stats = flat.select(np.argsort(numbers).reshape(self.shape))
         return stats if self.names is None else stats.with_names(self.names)
 
-    def _part(self, stats: Statistics, key: Key) -> Statistics:
+    def part(self, stats: Any, key: Key) -> Any:
         """The statistics of the channels of a tile, in the shape of its kept axes."""
-        if self.alone and all(ends == (0, length) for ends, length in zip(key[1], self.shape, strict=True)):
+        if self._last[0] is not stats or self._last[1] != key:
+            self._last = stats, key, self._part(stats, key)
+        return self._last[2]
+
+    def _part(self, stats: Any, key: Key) -> Any:
+        if not self.alone:
+            return stats.select(self._numbers(key))
+        if all(ends == (0, length) for ends, length in zip(key[1], self.shape, strict=True)):
             return stats
-        if self.alone:
-            return stats.select(tuple(slice(*ends) for ends in key[1]))
-        return stats.select(self._numbers(key))
+        return stats.select(tuple(slice(*ends) for ends in key[1]))
 
     def _numbers(self, key: Key) -> NDArray[np.intp]:
         number, ends = key

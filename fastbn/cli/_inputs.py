@@ -48,7 +48,7 @@ class Input:
             f"{field.name + ' ' if field.name else ''}{field.dtype} {field.shape}" for field in self.fields[:MOST_SHOWN]
         ]
         left = len(self.fields) - len(shown)
-        return f"{self.path}, {self.format}: {', '.join(shown)}{f' and {left} more' if left else ''}"
+        return f"{self.path} ({self.format}: {', '.join(shown)}{f' and {left} more' if left else ''})"
 
     def record(self) -> dict[str, Any]:
         """What JSON can hold of it."""

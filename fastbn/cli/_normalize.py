@@ -215,4 +215,5 @@ def _say(args: Namespace, targets: Sequence[Target], *, would: bool) -> None:
         return
     for target in targets:
         dtypes = ", ".join(sorted({str(dtype) for dtype in target.dtypes}))
-        print(f"{'would write ' * would}{target.out}: {args.command} {target.input} ({args.method}), to {dtypes}")
+        what = f"{target.out} ({dtypes}): {args.command}, {args.method}, of {target.input}"
+        print(f"would write {what}" if would else what)
