@@ -2,35 +2,180 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
-from fastbn import ChannelStats
+from fastbn import ChannelQuantiles, ChannelStats, channel_stats
 
-from ._channels import Statistics
+from . import _panels
+from ._channels import Channels, Statistics
 from ._fields import Field, Place, Values
+from ._panels import AFTER, BEFORE, INK, MUTED, PAPER, Marks, Panel, Span
+from ._sampling import Samples
+
+MOST_CHANNELS = 24
+WIDE = 1.5  # pictures are about that much wider than high
+PANEL = (3.1, 1.55)  # inches
+GAPS = (0.3, 0.85)
+MARGIN, HEAD, FOOT = 0.35, 0.75, 0.75
+LEAST_WIDTH = 6.0
+DPI = 150
+SALT = "fastbn"  # identifiers in SVG files are made with it, else at random
+UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+class Known(NamedTuple):
+    """What was computed of a channel."""
+
+    marks: Marks
+    text: str
 
 
 class Sample:
     """Some values of every channel that is drawn."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._fields = fields
-
-    def see(self, field: Field, place: Place, value: Values, nodata: Any) -> None:
-        """Take some values of a tile."""
+        self._channels = Channels(fields)
+        self._samples = Samples(fields, MOST_CHANNELS)
+        self.see: Callable[[Field, Place, Values, Any], None] = self._samples.see
 
     def draw(self, stats: Statistics, out: Path, *, form: str, title: str) -> None:
         """Draw the sample and the statistics."""
-        assert isinstance(stats, ChannelStats)
-        axes = stats.plot()
-        axes.set_title(title)
-        axes.figure.savefig(out, format=form, dpi=150)
+        known = list(itertools.islice(_known(stats), self._samples.drawn))
+        values = [self._samples.values(k) for k in range(self._samples.drawn)]
+        spans = self._spans(values)
+        panels = [
+            [Panel(value, BEFORE, found.marks, self._name(k), found.text)]
+            for k, (value, found) in enumerate(zip(values, known, strict=True))
+        ]
+        marked = "mean \N{PLUS-MINUS SIGN} standard deviation" if isinstance(stats, ChannelStats) else "quantiles"
+        with _picture(out, form) as figure:
+            _lay_out(figure, panels, [[span] for span in spans], title, self._remark(marked, stats))
 
     def draw_both(
         self, stats: Statistics, function: Callable[..., NDArray[Any]], out: Path, *, form: str, title: str
     ) -> None:
         """Draw the sample, and what a function makes of it."""
+        flat = stats.select(np.unravel_index(np.arange(math.prod(stats.shape)), stats.shape)) if stats.shape else stats
+        before = [self._samples.values(k) for k in range(self._samples.drawn)]
+        after = []
+        for k, values in enumerate(before):
+            part = flat.select(slice(k, k + 1)) if stats.shape else stats
+            axis = 0 if stats.shape else None
+            after.append(function(values[np.newaxis], stats=part, channel_axis=axis, out=None)[0])
+        panels = [
+            [_measured(x, BEFORE, f"{self._name(k)}, before"), _measured(y, AFTER, "after")]
+            for k, (x, y) in enumerate(zip(before, after, strict=True))
+        ]
+        spans = list(zip(self._spans(before), self._spans(after), strict=True))
+        marked = "mean \N{PLUS-MINUS SIGN} standard deviation of what is drawn"
+        with _picture(out, form) as figure:
+            _lay_out(figure, panels, spans, title, self._remark(marked, stats))
+
+    def _spans(self, samples: Sequence[NDArray[Any]]) -> list[Span]:
+        """What the axes show: the same, if the channels are alike."""
+        numbers = [_panels.finite(values) for values in samples]
+        spans = [_panels.span_of(values) for values in numbers]
+        full = [span for span, values in zip(spans, numbers, strict=True) if values.size]
+        if not full:
+            return spans
+        together = iter(_panels.shared(full))
+        return [next(together) if values.size else span for span, values in zip(spans, numbers, strict=True)]
+
+    def _name(self, number: int) -> str:
+        """What a channel is called above its panel."""
+        if self._channels.names is not None:
+            return self._channels.names[number]
+        field, channel = self._samples.where(number)
+        label = self._channels.label(field, channel)
+        return f"channel {label.strip('(),')}" if self._channels.alone and self._channels.shape else label.strip(" ()")
+
+    def _remark(self, marked: str, stats: Statistics) -> list[str]:
+        """What stands below."""
+        sizes = [self._samples.values(k).size for k in range(self._samples.drawn)]
+        lines = [f"red: {marked}", "" if not sizes else f"bars: shares of {max(sizes):,} values per channel"]
+        left = math.prod(stats.shape) - len(sizes)
+        if left:
+            lines.append(f"{left:,} of {len(sizes) + left:,} channels are not drawn")
+        return [line for line in lines if line]
+
+
+def _known(stats: Statistics) -> Iterator[Known]:
+    """What there is to say about each channel."""
+    counts = zip(np.ravel(stats.count).tolist(), np.ravel(stats.n_missing).tolist(), strict=True)
+    texts = (f"n {count:,}" + f", {missing:,} missing" * bool(missing) for count, missing in counts)
+    if isinstance(stats, ChannelQuantiles):
+        q, values = np.atleast_1d(stats.q), stats.values.reshape(np.size(stats.q), -1)
+        for column, text in zip(values.T, texts, strict=True):
+            middle = column[q == 0.5]
+            marks = Marks(lines=tuple(column), middle=float(middle[0]) if middle.size else np.nan)
+            yield Known(marks, f"{_quantile_text(q, column)}   {text}")
+        return
+    moments = (np.ravel(stats.mean), np.ravel(stats.std()), np.ravel(stats.min), np.ravel(stats.max))
+    for mean, std, low, high, text in zip(*moments, texts, strict=True):
+        ends = f"{_panels.short(low)} to {_panels.short(high)}"
+        yield Known(Marks(mean, mean - std, mean + std), f"{_panels.spread(mean, std)}   {ends}   {text}")
+
+
+def _quantile_text(q: NDArray[np.float64], values: NDArray[np.float64]) -> str:
+    """The quantiles themselves, as long as there is room."""
+    shown = " | ".join(_panels.short(value) for value in values)
+    return shown if len(q) <= 5 else f"{len(q)} quantiles"
+
+
+def _measured(values: NDArray[Any], color: str, title: str) -> Panel:
+    """A panel with the mean and the deviation of what is in it."""
+    numbers = _panels.finite(values)
+    if not numbers.size:
+        return Panel(values, color, Marks(), title, "")
+    stats = channel_stats(numbers, None)
+    mean, std = float(stats.mean), float(stats.std())
+    return Panel(values, color, Marks(mean, mean - std, mean + std), title, _panels.spread(mean, std))
+
+
+def _lay_out(
+    figure: Any, channels: Sequence[Sequence[Panel]], spans: Sequence[Sequence[Span]], title: str, remark: Sequence[str]
+) -> None:
+    """Draw the panels of every channel side by side, and as many channels in a row as make a good picture."""
+    each = len(channels[0]) if channels else 1
+    wanted = math.ceil(math.sqrt(max(1, len(channels)) * WIDE * (PANEL[1] + GAPS[1]) / (PANEL[0] + GAPS[0]) / each))
+    rows = max(1, math.ceil(len(channels) / wanted))
+    columns = max(1, math.ceil(len(channels) / rows)) * each
+    width = max(LEAST_WIDTH, 2 * MARGIN + columns * PANEL[0] + (columns - 1) * GAPS[0])
+    height = HEAD + FOOT + rows * (PANEL[1] + GAPS[1]) - GAPS[1] / 2
+    figure.set_size_inches(width, height)
+    figure.set_facecolor(PAPER)
+    figure.text(
+        MARGIN / width, 1 - 0.3 / height, title, fontsize=14, fontweight="bold", color=INK, va="center", parse_math=False
+    )  # fmt: skip
+    figure.text(MARGIN / width, 0.22 / height, "   \N{MIDDLE DOT}   ".join(remark), fontsize=8, color=MUTED, va="center")
+    for number, panel in enumerate(itertools.chain.from_iterable(channels)):
+        row, column = divmod(number, columns)
+        left = MARGIN + column * (PANEL[0] + GAPS[0])
+        top = height - HEAD - GAPS[1] / 2 - row * (PANEL[1] + GAPS[1])
+        span = spans[number // each][number % each]
+        axes = figure.add_axes((left / width, (top - PANEL[1]) / height, PANEL[0] / width, PANEL[1] / height))
+        _panels.draw(axes, panel, span)
+
+
+@contextmanager
+def _picture(out: Path, form: str) -> Iterator[Any]:
+    """An empty figure, which is written at the end, to the same bytes whenever the same is drawn."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with warnings.catch_warnings(), mpl.rc_context():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a name in a script the font lacks
+        mpl.rcdefaults()
+        mpl.rcParams["svg.hashsalt"] = SALT
+        figure = Figure()
+        yield figure
+        figure.savefig(out, format=form, dpi=DPI, metadata=UNDATED[form])

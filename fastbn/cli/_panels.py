@@ -1,0 +1,192 @@
+"""The parts of pictures of channels: one histogram, with what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAPER, INK, MUTED, RULE = "#fbfaf7", "#1f2429", "#66707b", "#d8dbd6"
+BEFORE, AFTER, MARK = "#3b6fb5", "#2b9a6b", "#cf4456"
+MOST_BARS = 60
+MOST_LEVELS = 512  # of values that are multiples of something: more look continuous
+TAIL = 0.005  # of the values at each end do not say how far the axis goes
+REACH = 0.6  # by how much of the rest they may extend it
+ALIKE = 3.0  # channels share an axis if it is at most so much longer than what one of them takes
+SPIKE = 4.0  # a bar may be so much higher than the next, or is cut
+TICKS = 4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is drawn into a histogram."""
+
+    middle: float = np.nan  # a line
+    low: float = np.nan  # a band
+    high: float = np.nan
+    lines: tuple[float, ...] = ()  # thin ones
+
+
+class Panel(NamedTuple):
+    """One histogram, and what stands above it."""
+
+    values: NDArray[Any]
+    color: str
+    marks: Marks
+    title: str
+    text: str
+
+
+class Span(NamedTuple):
+    """What an axis shows."""
+
+    low: float
+    high: float
+
+    @property
+    def length(self) -> float:
+        return self.high - self.low
+
+
+def finite(values: NDArray[Any]) -> Floats:
+    """The values that have a place on an axis."""
+    numbers = np.asarray(values, np.float64)
+    return numbers[np.isfinite(numbers)]
+
+
+def span_of(values: Floats) -> Span:
+    """What an axis should show of some values: outliers do not count."""
+    if not values.size:
+        return Span(0.0, 1.0)
+    least, low, high, most = (float(end) for end in np.quantile(values, [0, TAIL, 1 - TAIL, 1]))
+    room = REACH * (high - low)
+    # The half: of huge numbers of both signs the difference would be infinite.
+    found = Span(max(least, low - room), min(most, high + room)) if np.isfinite(room) else Span(least / 2, most / 2)
+    if found.length > 0:
+        return found
+    around = abs(found.low) / 20 or 0.5
+    return Span(found.low - around, found.high + around)
+
+
+def shared(spans: Sequence[Span]) -> list[Span]:
+    """One axis for all panels, if they are about the same numbers."""
+    whole = Span(min(span.low for span in spans), max(span.high for span in spans))
+    if whole.length <= ALIKE * float(np.median([span.length for span in spans])):
+        return [whole] * len(spans)
+    return list(spans)
+
+
+def edges_of(values: Floats, span: Span) -> Floats:
+    """Ends of the bars of a histogram; of values that are multiples of something, bars of as many of them each."""
+    inside = values[(values >= span.low) & (values <= span.high)]
+    wanted = int(np.clip(2 * np.cbrt(max(1, inside.size)), 8, MOST_BARS))
+    levels = np.unique(inside)
+    step = float(np.diff(levels).min()) if levels.size > 1 else 0.0
+    if step and span.length / step <= MOST_LEVELS:
+        width = step * max(1, round(span.length / step / wanted))
+        start = float(levels[0]) - step / 2
+        count = int(np.ceil((float(levels[-1]) - start) / width + 1e-6))
+        return start + width * np.arange(count + 1)
+    if levels.size == 1:
+        half = span.length / wanted / 2
+        return np.array([levels[0] - half, levels[0] + half])
+    return np.linspace(span.low, span.high, wanted + 1)
+
+
+def draw(axes: Any, panel: Panel, span: Span) -> None:
+    """Draw a panel."""
+    _bare(axes)
+    axes.set_title(_fitting(panel.title), loc="left", fontsize=9.5, color=INK, fontweight="bold", pad=16, parse_math=False)
+    axes.text(0, 1.035, panel.text, transform=axes.transAxes, fontsize=7.5, color=MUTED, parse_math=False)
+    values = finite(panel.values)
+    if not values.size:
+        reason = "no finite values" if panel.values.size else "no values"
+        axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", color=MUTED, fontsize=9)
+        axes.set_xticks([])
+        return
+    edges = edges_of(values, span)
+    left, right = min(span.low, edges[0]), max(span.high, edges[-1])
+    margin = 0.03 * (right - left)
+    share = np.histogram(values, edges)[0] / panel.values.size
+    top = _top(share)
+    axes.axvspan(panel.marks.low, panel.marks.high, color=MARK, alpha=0.10, linewidth=0)
+    axes.stairs(share, edges, color=panel.color, alpha=0.35, fill=True)
+    axes.stairs(share, edges, color=panel.color, linewidth=1.0)
+    for line in panel.marks.lines:
+        axes.axvline(line, color=MARK, linewidth=0.8, alpha=0.7, linestyle=(0, (3, 2)))
+    axes.axvline(panel.marks.middle, color=MARK, linewidth=1.4)
+    axes.set_xlim(left - margin, right + margin)
+    axes.set_ylim(0, top * 1.08)
+    if share.max() > top:
+        where = float(edges[share.argmax()] + edges[share.argmax() + 1]) / 2
+        side = "right" if where > (left + right) / 2 else "left"
+        axes.annotate(
+            f" {share.max():.0%} \N{UPWARDS ARROW} ", (where, 1), xycoords=("data", "axes fraction"), ha=side, va="top",
+            fontsize=7, color=panel.color,
+        )  # fmt: skip
+    _outside(axes, panel, values, left, right)
+
+
+def _top(share: Floats) -> float:
+    """How high the axis goes: a single bar that dwarfs the others is cut."""
+    highest = np.sort(share)[::-1]
+    if share.size < 8 or highest[1] == 0 or highest[0] <= SPIKE * highest[1]:
+        return float(highest[0]) or 1.0
+    return float(2 * highest[1])
+
+
+def _outside(axes: Any, panel: Panel, values: Floats, left: float, right: float) -> None:
+    """Say how much the axis leaves out at either end."""
+    numbers = np.asarray(panel.values, np.float64)
+    for side, place, count in (
+        ("left", 0.01, np.count_nonzero(numbers < left)),
+        ("right", 0.99, np.count_nonzero(numbers > right)),
+    ):
+        if count:
+            share = f"{count / panel.values.size:.1%}" if count / panel.values.size >= 0.001 else "<0.1%"
+            text = f"\N{LEFTWARDS ARROW} {share}" if side == "left" else f"{share} \N{RIGHTWARDS ARROW}"
+            axes.text(place, 0.06, text, transform=axes.transAxes, ha=side, fontsize=7, color=INK)
+
+
+def _bare(axes: Any) -> None:
+    """Remove what carries no data."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_facecolor(PAPER)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    axes.xaxis.set_major_locator(MaxNLocator(TICKS))
+    axes.ticklabel_format(axis="x", scilimits=(-4, 6))
+    axes.xaxis.offsetText.set(fontsize=7, color=MUTED)
+    axes.tick_params(colors=MUTED, length=2, labelsize=7.5)
+    axes.set_yticks([])
+
+
+def _fitting(name: str, most: int = 34) -> str:
+    """A name on one line, its middle left out if it is long."""
+    name = " ".join(name.split())
+    half = most // 2 - 1
+    return name if len(name) <= most else f"{name[:half]}\N{HORIZONTAL ELLIPSIS}{name[-half:]}"
+
+
+def short(number: Any) -> str:
+    """A number for people."""
+    if isinstance(number, (int, np.integer, np.bool_)):
+        return f"{int(number):,}" if abs(int(number)) < 10**9 else f"{int(number):.4g}"
+    return f"{number:.4g}"
+
+
+def spread(middle: float, deviation: float) -> str:
+    """Mean and deviation, the first to as many places as the second is known to."""
+    if not (np.isfinite(middle) and np.isfinite(deviation)) or deviation <= 0:
+        return f"{middle:.4g} \N{PLUS-MINUS SIGN} {deviation:.4g}"
+    places = 2 - int(np.floor(np.log10(deviation)))
+    if not 0 <= places <= 8 or abs(middle) >= 1e9:
+        return f"{middle:.4g} \N{PLUS-MINUS SIGN} {deviation:.3g}"
+    return f"{round(middle, places) + 0.0:.{places}f} \N{PLUS-MINUS SIGN} {deviation:.{places}f}"
