@@ -58,6 +58,20 @@ def run_demo(args: Namespace) -> None:
     demo(args.output)
 
 
+def run_bench(args: Namespace) -> None:
+    """Compare with other libraries."""
+    from . import _bench
+
+    _bench.run_bench(args)
+
+
+def run_completion(args: Namespace) -> None:
+    """Print what makes a shell complete commands."""
+    from . import _completion
+
+    _completion.run_completion(args)
+
+
 COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "demo": run_demo,
     "stats": run_stats,
@@ -66,6 +80,8 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "denormalize": run_denormalize,
     "merge": run_merge,
     "info": run_info,
+    "bench": run_bench,
+    "completion": run_completion,
 }
 
 

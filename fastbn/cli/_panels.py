@@ -15,9 +15,11 @@ MOST_BARS = 60
 MOST_LEVELS = 512  # of values that are multiples of something: more look continuous
 TAIL = 0.005  # of the values at each end do not say how far the axis goes
 REACH = 0.6  # by how much of the rest they may extend it
-ALIKE = 3.0  # channels share an axis if it is at most so much longer than what one of them takes
+ALIKE = 4.0  # channels share an axis if it is at most so much longer than what they take,
+NARROW = 0.1  # all but this part of them
 SPIKE = 4.0  # a bar may be so much higher than the next, or is cut
-TICKS = 4
+TICKS = 5
+LETTERS = 11  # of a title, in an inch
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +78,7 @@ def span_of(values: Floats) -> Span:
 def shared(spans: Sequence[Span]) -> list[Span]:
     """One axis for all panels, if they are about the same numbers."""
     whole = Span(min(span.low for span in spans), max(span.high for span in spans))
-    if whole.length <= ALIKE * float(np.median([span.length for span in spans])):
+    if whole.length <= ALIKE * float(np.quantile([span.length for span in spans], NARROW)):
         return [whole] * len(spans)
     return list(spans)
 
@@ -98,11 +100,13 @@ def edges_of(values: Floats, span: Span) -> Floats:
     return np.linspace(span.low, span.high, wanted + 1)
 
 
-def draw(axes: Any, panel: Panel, span: Span) -> None:
-    """Draw a panel."""
+def draw(axes: Any, panel: Panel, span: Span, width: float) -> None:
+    """Draw a panel that is so many inches wide."""
     _bare(axes)
-    axes.set_title(_fitting(panel.title), loc="left", fontsize=9.5, color=INK, fontweight="bold", pad=16, parse_math=False)
-    axes.text(0, 1.035, panel.text, transform=axes.transAxes, fontsize=7.5, color=MUTED, parse_math=False)
+    above = {"xy": (0, 1), "xycoords": "axes fraction", "textcoords": "offset points", "parse_math": False}
+    title = _fitting(panel.title, int(LETTERS * width))
+    axes.annotate(title, xytext=(0, 16), fontsize=9.5, color=INK, fontweight="bold", **above)
+    axes.annotate(panel.text, xytext=(0, 4.5), fontsize=7.5, color=MUTED, **above)
     values = finite(panel.values)
     if not values.size:
         reason = "no finite values" if panel.values.size else "no values"
@@ -123,13 +127,32 @@ def draw(axes: Any, panel: Panel, span: Span) -> None:
     axes.set_xlim(left - margin, right + margin)
     axes.set_ylim(0, top * 1.08)
     if share.max() > top:
-        where = float(edges[share.argmax()] + edges[share.argmax() + 1]) / 2
-        side = "right" if where > (left + right) / 2 else "left"
-        axes.annotate(
-            f" {share.max():.0%} \N{UPWARDS ARROW} ", (where, 1), xycoords=("data", "axes fraction"), ha=side, va="top",
-            fontsize=7, color=panel.color,
-        )  # fmt: skip
-    _outside(axes, panel, values, left, right)
+        highest = int(share.argmax())
+        right_half = edges[highest] > (left + right) / 2
+        _note(
+            axes,
+            f"\N{UPWARDS ARROW} {share[highest]:.0%}",
+            (float(edges[highest if right_half else highest + 1]), 0.98),
+            "right" if right_half else "left",
+            axes.get_xaxis_transform(),
+        )
+    numbers = np.asarray(panel.values, np.float64)
+    shares = [np.count_nonzero(what) / numbers.size for what in (numbers < left, numbers > right, np.isnan(numbers))]
+    _note(axes, f"\N{LEFTWARDS ARROW} {_percent(shares[0])}" * bool(shares[0]), (0.01, 0.14))
+    _note(axes, f"{_percent(shares[1])} \N{RIGHTWARDS ARROW}" * bool(shares[1]), (0.99, 0.14), "right")
+    _note(axes, f"NaN {_percent(shares[2])}" * bool(shares[2]), (0.99, 0.98), "right")
+
+
+def _note(axes: Any, text: str, where: tuple[float, float], side: str = "left", transform: Any = None) -> None:
+    """Say what the bars do not show."""
+    box = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+    transform = axes.transAxes if transform is None else transform
+    if text:
+        axes.text(*where, text, ha=side, va="top", fontsize=7, color=INK, bbox=box, transform=transform)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
 def _top(share: Floats) -> float:
@@ -138,19 +161,6 @@ def _top(share: Floats) -> float:
     if share.size < 8 or highest[1] == 0 or highest[0] <= SPIKE * highest[1]:
         return float(highest[0]) or 1.0
     return float(2 * highest[1])
-
-
-def _outside(axes: Any, panel: Panel, values: Floats, left: float, right: float) -> None:
-    """Say how much the axis leaves out at either end."""
-    numbers = np.asarray(panel.values, np.float64)
-    for side, place, count in (
-        ("left", 0.01, np.count_nonzero(numbers < left)),
-        ("right", 0.99, np.count_nonzero(numbers > right)),
-    ):
-        if count:
-            share = f"{count / panel.values.size:.1%}" if count / panel.values.size >= 0.001 else "<0.1%"
-            text = f"\N{LEFTWARDS ARROW} {share}" if side == "left" else f"{share} \N{RIGHTWARDS ARROW}"
-            axes.text(place, 0.06, text, transform=axes.transAxes, ha=side, fontsize=7, color=INK)
 
 
 def _bare(axes: Any) -> None:
@@ -168,7 +178,7 @@ def _bare(axes: Any) -> None:
     axes.set_yticks([])
 
 
-def _fitting(name: str, most: int = 34) -> str:
+def _fitting(name: str, most: int) -> str:
     """A name on one line, its middle left out if it is long."""
     name = " ".join(name.split())
     half = most // 2 - 1
@@ -177,8 +187,8 @@ def _fitting(name: str, most: int = 34) -> str:
 
 def short(number: Any) -> str:
     """A number for people."""
-    if isinstance(number, (int, np.integer, np.bool_)):
-        return f"{int(number):,}" if abs(int(number)) < 10**9 else f"{int(number):.4g}"
+    if 1e3 <= abs(number) < 1e9 or (isinstance(number, np.integer) and abs(int(number)) < 1000):
+        return f"{number:,.0f}"
     return f"{number:.4g}"
 
 
@@ -186,7 +196,7 @@ def spread(middle: float, deviation: float) -> str:
     """Mean and deviation, the first to as many places as the second is known to."""
     if not (np.isfinite(middle) and np.isfinite(deviation)) or deviation <= 0:
         return f"{middle:.4g} \N{PLUS-MINUS SIGN} {deviation:.4g}"
-    places = 2 - int(np.floor(np.log10(deviation)))
+    places = 2 - int(f"{deviation:.2e}".partition("e")[2])
     if not 0 <= places <= 8 or abs(middle) >= 1e9:
         return f"{middle:.4g} \N{PLUS-MINUS SIGN} {deviation:.3g}"
     return f"{round(middle, places) + 0.0:.{places}f} \N{PLUS-MINUS SIGN} {deviation:.{places}f}"

@@ -32,6 +32,7 @@ CHECKS = {
     "feature_range": check_feature_range,
     "quantile_range": check_quantile_range,
 }
+SHELLS = ("bash", "zsh", "tcsh")
 FIVE_NUMBERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 FILES = """Files may be .npy, Zarr, NetCDF, HDF5, GeoTIFF, Parquet or CSV, and larger than memory: they are worked
@@ -54,6 +55,12 @@ EXAMPLES = {
     "denormalize": ["fastbn denormalize normalized.npy photos.npy --stats photos.json"],
     "merge": ["fastbn merge day1.json day2.json -o both.json"],
     "info": ["fastbn info --json"],
+    "bench": ["fastbn bench --quick", "fastbn --threads 1 bench --json"],
+    "completion": [
+        "fastbn completion bash > ~/.local/share/bash-completion/completions/fastbn",
+        "fastbn completion zsh > ~/.zfunc/_fastbn    # in ~/.zshrc: fpath+=~/.zfunc; autoload -U compinit; compinit",
+        "fastbn completion tcsh >> ~/.cshrc",
+    ],
 }
 
 
@@ -117,6 +124,8 @@ def build() -> argparse.ArgumentParser:
     _add_denormalize(command("denormalize", "undo a normalization, given the statistics it used"))
     _add_merge(command("merge", "combine saved statistics of several parts into those of the whole"))
     _add_json(command("info", "show versions, backends and threads"))
+    _add_bench(command("bench", "compare speed and accuracy with NumPy, PyTorch and scikit-learn, on this machine"))
+    _add_completion(command("completion", "print what makes a shell complete commands, options and files"))
     return parser
 
 
@@ -170,6 +179,15 @@ def _add_denormalize(parser: argparse.ArgumentParser) -> None:
         "--stats", type=Path, metavar="stats.json", required=True, help="the statistics which the normalization used"
     )
     _add_job(parser, "draw every channel before and after")
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    _add_json(parser)
+    parser.add_argument("--quick", action="store_true", help="small arrays, in two seconds or so")
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="which shell")
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:

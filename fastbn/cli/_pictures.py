@@ -23,10 +23,10 @@ from ._sampling import Samples
 
 MOST_CHANNELS = 24
 WIDE = 1.5  # pictures are about that much wider than high
-PANEL = (3.1, 1.55)  # inches
-GAPS = (0.3, 0.85)
-MARGIN, HEAD, FOOT = 0.35, 0.75, 0.75
-LEAST_WIDTH = 6.0
+# Inches.
+LARGE, MEDIUM, SMALL, HALF = (6.0, 3.0), (4.0, 2.0), (3.1, 1.55), (2.4, 1.55)  # panels
+BESIDE, BETWEEN, BELOW = 0.15, 0.4, 0.9  # gaps: panels of a channel, channels, rows
+MARGIN, HEAD, FOOT = 0.35, 1.2, 0.75
 DPI = 150
 SALT = "fastbn"  # identifiers in SVG files are made with it, else at random
 UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -96,7 +96,9 @@ class Sample:
             return self._channels.names[number]
         field, channel = self._samples.where(number)
         label = self._channels.label(field, channel)
-        return f"channel {label.strip('(),')}" if self._channels.alone and self._channels.shape else label.strip(" ()")
+        if not self._channels.alone:
+            return label.removesuffix(" ()")
+        return f"channel {label.strip('(),')}" if self._channels.shape else "all values"
 
     def _remark(self, marked: str, stats: Statistics) -> list[str]:
         """What stands below."""
@@ -111,7 +113,7 @@ class Sample:
 def _known(stats: Statistics) -> Iterator[Known]:
     """What there is to say about each channel."""
     counts = zip(np.ravel(stats.count).tolist(), np.ravel(stats.n_missing).tolist(), strict=True)
-    texts = (f"n {count:,}" + f", {missing:,} missing" * bool(missing) for count, missing in counts)
+    texts = (f"n = {count:,}" + f", {missing:,} missing" * bool(missing) for count, missing in counts)
     if isinstance(stats, ChannelQuantiles):
         q, values = np.atleast_1d(stats.q), stats.values.reshape(np.size(stats.q), -1)
         for column, text in zip(values.T, texts, strict=True):
@@ -121,8 +123,8 @@ def _known(stats: Statistics) -> Iterator[Known]:
         return
     moments = (np.ravel(stats.mean), np.ravel(stats.std()), np.ravel(stats.min), np.ravel(stats.max))
     for mean, std, low, high, text in zip(*moments, texts, strict=True):
-        ends = f"{_panels.short(low)} to {_panels.short(high)}"
-        yield Known(Marks(mean, mean - std, mean + std), f"{_panels.spread(mean, std)}   {ends}   {text}")
+        ends = "" if low != low else f"{_panels.short(low)} to {_panels.short(high)}   "
+        yield Known(Marks(mean, mean - std, mean + std), f"{_panels.spread(mean, std)}   {ends}{text}")
 
 
 def _quantile_text(q: NDArray[np.float64], values: NDArray[np.float64]) -> str:
@@ -145,25 +147,35 @@ def _lay_out(
     figure: Any, channels: Sequence[Sequence[Panel]], spans: Sequence[Sequence[Span]], title: str, remark: Sequence[str]
 ) -> None:
     """Draw the panels of every channel side by side, and as many channels in a row as make a good picture."""
-    each = len(channels[0]) if channels else 1
-    wanted = math.ceil(math.sqrt(max(1, len(channels)) * WIDE * (PANEL[1] + GAPS[1]) / (PANEL[0] + GAPS[0]) / each))
-    rows = max(1, math.ceil(len(channels) / wanted))
-    columns = max(1, math.ceil(len(channels) / rows)) * each
-    width = max(LEAST_WIDTH, 2 * MARGIN + columns * PANEL[0] + (columns - 1) * GAPS[0])
-    height = HEAD + FOOT + rows * (PANEL[1] + GAPS[1]) - GAPS[1] / 2
+    each = max(map(len, channels), default=1)
+    panel = HALF if each > 1 else LARGE if len(channels) <= 1 else MEDIUM if len(channels) <= 4 else SMALL
+    cell = each * panel[0] + (each - 1) * BESIDE + BETWEEN, panel[1] + BELOW
+    columns = _columns(len(channels), cell)
+    width = 2 * MARGIN + columns * cell[0] - BETWEEN
+    height = HEAD + FOOT + max(1, math.ceil(len(channels) / columns)) * cell[1] - BELOW
     figure.set_size_inches(width, height)
     figure.set_facecolor(PAPER)
-    figure.text(
-        MARGIN / width, 1 - 0.3 / height, title, fontsize=14, fontweight="bold", color=INK, va="center", parse_math=False
-    )  # fmt: skip
-    figure.text(MARGIN / width, 0.22 / height, "   \N{MIDDLE DOT}   ".join(remark), fontsize=8, color=MUTED, va="center")
-    for number, panel in enumerate(itertools.chain.from_iterable(channels)):
+    head = {"fontsize": 14, "fontweight": "bold", "color": INK}
+    figure.text(MARGIN / width, 1 - 0.4 / height, title, **head, va="center", parse_math=False)
+    figure.text(MARGIN / width, 0.25 / height, "   \N{MIDDLE DOT}   ".join(remark), fontsize=8, color=MUTED, va="center")
+    for number, (panels, axis) in enumerate(zip(channels, spans, strict=True)):
         row, column = divmod(number, columns)
-        left = MARGIN + column * (PANEL[0] + GAPS[0])
-        top = height - HEAD - GAPS[1] / 2 - row * (PANEL[1] + GAPS[1])
-        span = spans[number // each][number % each]
-        axes = figure.add_axes((left / width, (top - PANEL[1]) / height, PANEL[0] / width, PANEL[1] / height))
-        _panels.draw(axes, panel, span)
+        bottom = height - HEAD - row * cell[1] - panel[1]
+        for k, (one, span) in enumerate(zip(panels, axis, strict=True)):
+            left = MARGIN + column * cell[0] + k * (panel[0] + BESIDE)
+            axes = figure.add_axes((left / width, bottom / height, panel[0] / width, panel[1] / height))
+            _panels.draw(axes, one, span, panel[0])
+
+
+def _columns(count: int, cell: tuple[float, float]) -> int:
+    """How many stand in a row: neither too wide nor too high, and few places are left."""
+
+    def cost(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        form = columns * cell[0] / (rows * cell[1] + HEAD) / WIDE
+        return abs(math.log(form)) + 3 * (rows * columns - count) / count
+
+    return min(range(1, count + 1), key=cost, default=1)
 
 
 @contextmanager
