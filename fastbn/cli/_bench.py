@@ -1,7 +1,7 @@
 """``fastbn bench``: time beside NumPy, and PyTorch and scikit-learn where they are, on this machine, in some seconds.
 
-Each row runs its sides in turn, after one call of each that does not count. Where a row says ``out=``, every side writes
-into an array that is there; else each makes a new one, as scikit-learn always does.
+Each row runs its sides in turn, after one call of each that does not count. Where a row says ``out=``, every side
+writes into an array that is there; else each makes a new one, as scikit-learn always does.
 """
 
 from __future__ import annotations

@@ -55,7 +55,10 @@ def run_demo(args: Namespace) -> None:
     """Do the whole job on real data."""
     from ._demo import demo  # of no use to the other commands
 
-    demo(args.output)
+    if args.json:
+        print(json.dumps(demo(args.output, lambda _: None), allow_nan=False))
+    else:
+        demo(args.output, partial(print, flush=True))
 
 
 def run_bench(args: Namespace) -> None:

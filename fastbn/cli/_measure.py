@@ -13,6 +13,7 @@ from fastbn import ChannelQuantiles, ChannelStats, _radix, channel_quantiles, ch
 from fastbn._histogram import has_histogram
 
 from ._channels import Channels, Key, absence, key_of, nodata_of
+from ._choice import Missing
 from ._errors import JobError
 from ._fields import Field, Place, Source, Tile, Values
 from ._flow import plan, read_ahead
@@ -21,13 +22,6 @@ from ._progress import progress
 
 Fit = Callable[..., Any]  # (x, channel_axis, nodata, where, nan_policy) -> what merges
 Parts = dict[Key, Any]
-
-
-class Missing(NamedTuple):
-    """What does not count, beyond what a file says itself."""
-
-    nodata: float | None = None  # instead of the file's own
-    nan_policy: str = "propagate"
 
 
 def ignore(field: Field, place: Place, value: Values, nodata: Any) -> None:
@@ -60,8 +54,9 @@ class Reading(NamedTuple):
         found = self._total(lambda key: _first_fit(fields[key[0]], q), whole, "quantiles")
         sought = {key: _radix.begun(found[key], q, fields[key[0]].dtype) for key in found if selecting[key[0]]}
         shifts = {shift for field, chosen in zip(fields, selecting, strict=True) if chosen for shift in _later(field)}
+        again = self._replace(watch=ignore)  # every value was seen by now
         for shift in sorted(shifts, reverse=True):
-            counted = self._total(lambda key: _later_fit(fields[key[0]], sought.get(key), shift), whole, "quantiles")  # noqa: B023
+            counted = again._total(lambda key: _later_fit(fields[key[0]], sought.get(key), shift), whole, "quantiles")  # noqa: B023
             sought |= {key: sought[key].narrowed(tallies) for key, tallies in counted.items()}
         parts = {key: _radix.finished(sought[key], q, fields[key[0]].dtype) for key in sought}
         selected: ChannelQuantiles = Channels(fields).joined({**found, **parts})
@@ -89,7 +84,7 @@ class Reading(NamedTuple):
         whole: bool = False,
     ) -> Iterator[tuple[Input, Parts]]:
         """Apply a function to every tile, and merge the results for the same channels, file by file."""
-        with progress(label, sum(field.nbytes for item in self.inputs for field in item.fields)) as done:
+        with progress(label, [item.nbytes for item in self.inputs]) as done:
             for item in self.inputs:
                 parts: Parts = {}
                 with item.open() as source:

@@ -93,7 +93,7 @@ def edges_of(values: Floats, span: Span) -> Floats:
         width = step * max(1, round(span.length / step / wanted))
         start = float(levels[0]) - step / 2
         count = int(np.ceil((float(levels[-1]) - start) / width + 1e-6))
-        return start + width * np.arange(count + 1)
+        return np.asarray(start + width * np.arange(count + 1), np.float64)
     if levels.size == 1:
         half = span.length / wanted / 2
         return np.array([levels[0] - half, levels[0] + half])

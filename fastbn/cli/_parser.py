@@ -12,10 +12,8 @@ from fastbn._scalars import NAN_POLICIES, check_ddof, check_eps, check_feature_r
 from fastbn._version import __version__
 
 from . import _values as values
-from ._choice import OPTIONS, Choice
+from ._choice import OPTIONS, Choice, Missing
 from ._errors import one_line
-from ._files import same_file
-from ._measure import Missing
 
 # What each method takes; the first method is the default.
 METHOD_OPTIONS = {
@@ -134,6 +132,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", default=Path("fastbn-demo"),
         help="directory for the results; an earlier demo's files in it are replaced (default: %(default)s)",
     )  # fmt: skip
+    _add_json(parser)
 
 
 def _add_stats(parser: argparse.ArgumentParser) -> None:
@@ -290,6 +289,8 @@ def _split_paths(args: argparse.Namespace) -> None:
 
 def _refuse_shared_outputs(args: argparse.Namespace) -> None:
     """Refuse an output that is an input too, which is never changed, or another output, which it would replace."""
+    from ._files import same_file  # --help does without
+
     given = vars(args)
     taken = [path for path in (*given.get("inputs", ()), given.get("stats")) if path is not None]
     for name, shown in (("output", "output"), ("plot", "--plot")):

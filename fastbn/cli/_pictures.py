@@ -45,7 +45,10 @@ class Sample:
     def __init__(self, fields: Sequence[Field]) -> None:
         self._channels = Channels(fields)
         self._samples = Samples(fields, MOST_CHANNELS)
-        self.see: Callable[[Field, Place, Values, Any], None] = self._samples.see
+
+    def see(self, field: Field, place: Place, value: Values, nodata: Any) -> None:
+        """Take some values of a tile."""
+        self._samples.see(field, place, value, nodata)
 
     def draw(self, stats: Statistics, out: Path, *, form: str, title: str) -> None:
         """Draw the sample and the statistics."""
@@ -157,7 +160,8 @@ def _lay_out(
     figure.set_facecolor(PAPER)
     head = {"fontsize": 14, "fontweight": "bold", "color": INK}
     figure.text(MARGIN / width, 1 - 0.4 / height, title, **head, va="center", parse_math=False)
-    figure.text(MARGIN / width, 0.25 / height, "   \N{MIDDLE DOT}   ".join(remark), fontsize=8, color=MUTED, va="center")
+    said = "   \N{MIDDLE DOT}   ".join(remark)
+    figure.text(MARGIN / width, 0.25 / height, said, fontsize=8, color=MUTED, va="center")
     for number, (panels, axis) in enumerate(zip(channels, spans, strict=True)):
         row, column = divmod(number, columns)
         bottom = height - HEAD - row * cell[1] - panel[1]

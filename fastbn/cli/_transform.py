@@ -49,11 +49,10 @@ class Writing(NamedTuple):
 
     def write(self, targets: Sequence[Target]) -> None:
         """Write every file that is not complete yet."""
-        total = sum(field.nbytes for target in targets for field in target.input.fields)
-        with progress("writing", total) as done:
+        with progress("writing", [target.input.nbytes for target in targets]) as done:
             for target in targets:
                 if target.number in self.journal.said.done:
-                    done(sum(field.nbytes for field in target.input.fields))
+                    done(target.input.nbytes)
                 else:
                     self._write(target, done)
 
