@@ -18,6 +18,7 @@ REACH = 0.6  # by how much of the rest they may extend it
 ALIKE = 4.0  # channels share an axis if it is at most so much longer than what they take,
 NARROW = 0.1  # all but this part of them
 SPIKE = 4.0  # a bar may be so much higher than the next, or is cut
+LARGEST = 1e150  # beyond that matplotlib's own arithmetic overflows
 TICKS = 5
 LETTERS = 11  # of a title, in an inch
 
@@ -58,7 +59,7 @@ class Span(NamedTuple):
 def finite(values: NDArray[Any]) -> Floats:
     """The values that have a place on an axis."""
     numbers = np.asarray(values, np.float64)
-    return numbers[np.isfinite(numbers)]
+    return numbers[np.abs(numbers) <= LARGEST]
 
 
 def span_of(values: Floats) -> Span:
@@ -67,8 +68,7 @@ def span_of(values: Floats) -> Span:
         return Span(0.0, 1.0)
     least, low, high, most = (float(end) for end in np.quantile(values, [0, TAIL, 1 - TAIL, 1]))
     room = REACH * (high - low)
-    # The half: of huge numbers of both signs the difference would be infinite.
-    found = Span(max(least, low - room), min(most, high + room)) if np.isfinite(room) else Span(least / 2, most / 2)
+    found = Span(max(least, low - room), min(most, high + room))
     if found.length > 0:
         return found
     around = abs(found.low) / 20 or 0.5
@@ -109,7 +109,7 @@ def draw(axes: Any, panel: Panel, span: Span, width: float) -> None:
     axes.annotate(panel.text, xytext=(0, 4.5), fontsize=7.5, color=MUTED, **above)
     values = finite(panel.values)
     if not values.size:
-        reason = "no finite values" if panel.values.size else "no values"
+        reason = "nothing finite" if panel.values.size else "no values"
         axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", color=MUTED, fontsize=9)
         axes.set_xticks([])
         return
@@ -118,12 +118,15 @@ def draw(axes: Any, panel: Panel, span: Span, width: float) -> None:
     margin = 0.03 * (right - left)
     share = np.histogram(values, edges)[0] / panel.values.size
     top = _top(share)
-    axes.axvspan(panel.marks.low, panel.marks.high, color=MARK, alpha=0.10, linewidth=0)
+    low, high = np.clip([panel.marks.low, panel.marks.high], left - margin, right + margin)
+    axes.axvspan(low, high, color=MARK, alpha=0.10, linewidth=0)
     axes.stairs(share, edges, color=panel.color, alpha=0.35, fill=True)
     axes.stairs(share, edges, color=panel.color, linewidth=1.0)
     for line in panel.marks.lines:
-        axes.axvline(line, color=MARK, linewidth=0.8, alpha=0.7, linestyle=(0, (3, 2)))
-    axes.axvline(panel.marks.middle, color=MARK, linewidth=1.4)
+        if left <= line <= right:
+            axes.axvline(line, color=MARK, linewidth=0.8, alpha=0.7, linestyle=(0, (3, 2)))
+    if left <= panel.marks.middle <= right:
+        axes.axvline(panel.marks.middle, color=MARK, linewidth=1.4)
     axes.set_xlim(left - margin, right + margin)
     axes.set_ylim(0, top * 1.08)
     if share.max() > top:
@@ -187,7 +190,7 @@ def _fitting(name: str, most: int) -> str:
 
 def short(number: Any) -> str:
     """A number for people."""
-    if 1e3 <= abs(number) < 1e9 or (isinstance(number, np.integer) and abs(int(number)) < 1000):
+    if 1e3 <= abs(float(number)) < 1e9 or (isinstance(number, np.integer) and -1000 < number < 1000):
         return f"{number:,.0f}"
     return f"{number:.4g}"
 

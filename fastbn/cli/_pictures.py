@@ -27,6 +27,7 @@ WIDE = 1.5  # pictures are about that much wider than high
 LARGE, MEDIUM, SMALL, HALF = (6.0, 3.0), (4.0, 2.0), (3.1, 1.55), (2.4, 1.55)  # panels
 BESIDE, BETWEEN, BELOW = 0.15, 0.4, 0.9  # gaps: panels of a channel, channels, rows
 MARGIN, HEAD, FOOT = 0.35, 1.2, 0.75
+ROOM = 34  # letters above a panel for quantiles
 DPI = 150
 SALT = "fastbn"  # identifiers in SVG files are made with it, else at random
 UNDATED = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -131,9 +132,11 @@ def _known(stats: Statistics) -> Iterator[Known]:
 
 
 def _quantile_text(q: NDArray[np.float64], values: NDArray[np.float64]) -> str:
-    """The quantiles themselves, as long as there is room."""
-    shown = " | ".join(_panels.short(value) for value in values)
-    return shown if len(q) <= 5 else f"{len(q)} quantiles"
+    """The quantiles themselves, or where there is no room for all, the ends and the one in the middle."""
+    shown = [_panels.short(value) for value in values]
+    if sum(map(len, shown)) + 3 * len(shown) <= ROOM:
+        return " | ".join(shown)
+    return " \N{HORIZONTAL ELLIPSIS} ".join((shown[0], shown[len(q) // 2], shown[-1]))
 
 
 def _measured(values: NDArray[Any], color: str, title: str) -> Panel:

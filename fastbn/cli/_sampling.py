@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from ._channels import Key, absence, key_of
 from ._fields import Field, Place, Values
 from ._tiles import extent
 
-MOST = 2**16  # values of a channel
-MOST_IN_ALL = 2**19  # of all channels: that many take some milliseconds
+MOST = 2**15  # values of a channel
+MOST_IN_ALL = 2**17  # of all channels: that many take some milliseconds
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples, without their integer parts, are spread evenly
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ class _FieldSample:
                 self._counts[each.channels] += each.thin()
 
     def values(self, channel: int) -> NDArray[Any]:
-        found = [group.values(channel) for group in self._groups.values() if channel in group.channels]
+        found = [part for group in self._groups.values() for part in group.values(channel)]
         return np.concatenate(found) if found else np.empty(0, self._field.dtype)
 
 
@@ -138,7 +138,6 @@ class _Group:
         self._next = -(-self._next // 2)
         return self._values[0].shape[1] if self._values else 0
 
-    def values(self, channel: int) -> NDArray[Any]:
-        row = int(np.flatnonzero(self.channels == channel)[0])
-        parts = [values[row][there[row]] for values, there in zip(self._values, self._there, strict=True)]
-        return np.concatenate(parts) if parts else np.empty(0)
+    def values(self, channel: int) -> Iterator[NDArray[Any]]:
+        for row in np.flatnonzero(self.channels == channel):
+            yield from (values[row][there[row]] for values, there in zip(self._values, self._there, strict=True))
