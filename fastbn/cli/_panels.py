@@ -104,7 +104,7 @@ def draw(axes: Any, panel: Panel, span: Span, width: float) -> None:
     """Draw a panel that is so many inches wide."""
     _bare(axes)
     above = {"xy": (0, 1), "xycoords": "axes fraction", "textcoords": "offset points", "parse_math": False}
-    title = _fitting(panel.title, int(LETTERS * width))
+    title = fitting(panel.title, int(LETTERS * width))
     axes.annotate(title, xytext=(0, 16), fontsize=9.5, color=INK, fontweight="bold", **above)
     axes.annotate(panel.text, xytext=(0, 4.5), fontsize=7.5, color=MUTED, **above)
     values = finite(panel.values)
@@ -181,7 +181,7 @@ def _bare(axes: Any) -> None:
     axes.set_yticks([])
 
 
-def _fitting(name: str, most: int) -> str:
+def fitting(name: str, most: int) -> str:
     """A name on one line, its middle left out if it is long."""
     name = " ".join(name.split())
     half = most // 2 - 1

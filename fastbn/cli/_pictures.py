@@ -26,7 +26,8 @@ WIDE = 1.5  # pictures are about that much wider than high
 # Inches.
 LARGE, MEDIUM, SMALL, HALF = (6.0, 3.0), (4.0, 2.0), (3.1, 1.55), (2.4, 1.55)  # panels
 BESIDE, BETWEEN, BELOW = 0.15, 0.4, 0.9  # gaps: panels of a channel, channels, rows
-MARGIN, HEAD, FOOT = 0.35, 1.2, 0.75
+MARGIN, HEAD, FOOT = 0.35, 1.2, 0.85
+LARGE_LETTERS, SMALL_LETTERS = 6.5, 13.0  # in an inch
 ROOM = 34  # letters above a panel for quantiles
 DPI = 150
 SALT = "fastbn"  # identifiers in SVG files are made with it, else at random
@@ -162,9 +163,12 @@ def _lay_out(
     figure.set_size_inches(width, height)
     figure.set_facecolor(PAPER)
     head = {"fontsize": 14, "fontweight": "bold", "color": INK}
+    title = _panels.fitting(title, int(LARGE_LETTERS * width))
     figure.text(MARGIN / width, 1 - 0.4 / height, title, **head, va="center", parse_math=False)
     said = "   \N{MIDDLE DOT}   ".join(remark)
-    figure.text(MARGIN / width, 0.25 / height, said, fontsize=8, color=MUTED, va="center")
+    if len(said) > SMALL_LETTERS * width:
+        said = "\n".join(remark)
+    figure.text(MARGIN / width, 0.15 / height, said, fontsize=8, color=MUTED, va="bottom")
     for number, (panels, axis) in enumerate(zip(channels, spans, strict=True)):
         row, column = divmod(number, columns)
         bottom = height - HEAD - row * cell[1] - panel[1]
