@@ -42,6 +42,8 @@ QUICK = {
     "table, rows x columns": ((2**13, 12), 1),
 }
 ROUNDS, QUICK_ROUNDS = 7, 3
+PAUSE = 0.01  # seconds
+BUSY = 0.5  # of the processors
 MEAN, STD = 10.0, 3.0  # of the data: far enough from zero to tell formulas apart
 
 
@@ -79,7 +81,7 @@ def bench(*, quick: bool) -> Iterator[Row | Accuracy]:
                 values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
                 case = Case(name, (values * STD + MEAN).astype(dtype), channel_axis)
                 for job, calls in _jobs(case, peers):
-                    times = medians(*calls.values(), rounds=QUICK_ROUNDS if quick else ROUNDS)
+                    times = medians(*calls.values(), rounds=QUICK_ROUNDS if quick else ROUNDS, pause=PAUSE)
                     yield Row(name, shape, case.array.dtype.name, job, dict(zip(calls, times, strict=True)))
                 yield Accuracy(name, case.array.dtype.name, _errors(case, peers))
 
@@ -93,6 +95,7 @@ def about() -> dict[str, Any]:
         "threads": get_num_threads(),
         "processors": os.cpu_count(),
         "processor": _processor(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "peers": {name: version({"sklearn": "scikit-learn"}.get(PEERS[name], PEERS[name])) for name in peers},
     }
@@ -118,6 +121,8 @@ def lines(facts: Mapping[str, Any], found: Iterator[Row | Accuracy]) -> Iterator
     versions = ", ".join(f"{name} {number}" for name, number in facts["peers"].items())
     yield f"fastbn {facts['fastbn']} ({facts['backend']}), {versions}, Python {facts['python']}"
     yield f"{facts['processor']}, {facts['processors']} logical processors; fastbn{_threaded(facts)}"
+    if facts["load"] is not None and facts["load"] > BUSY * facts["processors"]:
+        yield f"The machine is busy (load {facts['load']:.1f}): times are too long, most of all on several threads."
     yield "Milliseconds, medians of calls in turn after warming up; in brackets: how many times longer than fastbn."
     yield "".join([f"\n{'':24}{OURS:>10}", *(f"{name:>19}" for name in peers)])
     data = None
@@ -204,12 +209,13 @@ def _jobs(case: Case, peers: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
 def _numpy_calls(case: Case) -> dict[str, Call]:
     x, over, out = case.array, case.reduced, np.ones_like(case.array)
 
-    def scaled(subtracted: Array, divisor: Array) -> None:
+    def scaled(subtracted: Array, divisor: Array) -> Array:
         np.subtract(x, subtracted, out=out)
         np.divide(out, divisor, out=out)
+        return out
 
-    def standardized(eps: float) -> None:
-        scaled(x.mean(over, keepdims=True), np.sqrt(x.var(over, keepdims=True) + x.dtype.type(eps)))
+    def standardized(eps: float) -> Array:
+        return scaled(x.mean(over, keepdims=True), np.sqrt(x.var(over, keepdims=True) + x.dtype.type(eps)))
 
     return {
         "statistics": lambda: (x.mean(over), x.var(over), x.min(over), x.max(over)),
@@ -223,26 +229,25 @@ def _torch_calls(case: Case, torch: Any) -> dict[str, Call]:
     x, over = torch.from_numpy(case.array), case.reduced
     out = torch.ones_like(x)
 
-    def scaled(subtracted: Any, divisor: Any) -> None:
+    def scaled(subtracted: Any, divisor: Any) -> Any:
         torch.sub(x, subtracted, out=out)
-        torch.div(out, divisor, out=out)
+        return torch.div(out, divisor, out=out)
 
-    def standardized() -> None:
+    def standardized() -> Any:
         var, mean = torch.var_mean(x, dim=over, correction=0, keepdim=True)
-        scaled(mean, var.sqrt())
+        return scaled(mean, var.sqrt())
 
-    def rescaled() -> None:
+    def rescaled() -> Any:
         low, high = torch.amin(x, over, keepdim=True), torch.amax(x, over, keepdim=True)
-        scaled(low, high - low)
+        return scaled(low, high - low)
 
     # Channels must come second: of channels last this is a view, and a layout that PyTorch knows.
     channels_second, out_second = (t.movedim(case.channel_axis, 1) for t in (x, out))
     mean, invstd = (torch.ones(channels_second.shape[1], dtype=x.dtype) for _ in range(2))
 
-    def normalized() -> None:
-        torch.native_batch_norm(
-            channels_second, None, None, None, None, True, 0.1, EPS, out=(out_second, mean, invstd)
-        )  # fmt: skip
+    def normalized() -> Any:
+        torch.native_batch_norm(channels_second, None, None, None, None, True, 0.1, EPS, out=(out_second, mean, invstd))
+        return out
 
     return {
         "statistics": lambda: (

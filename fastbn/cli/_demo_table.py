@@ -81,13 +81,18 @@ def compare(case: Case) -> Iterator[Row]:
         yield Row(case.name, job.name, *errors, *medians(*pair))
 
 
-def medians(*functions: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """Return the median time of each function; they are called in turn, after one call that does not count."""
+def medians(*functions: Callable[[], object], rounds: int = ROUNDS, pause: float = 0.0) -> list[float]:
+    """Return the median time of each function; they are called in turn, after one call that does not count.
+
+    In a pause before each turn, in seconds, idle threads of the function before stop spinning.
+    """
     loops = []
     for function in functions:
         function()
         loops.append(max(1, int(SHORTEST / max(_time(function, 1), 1e-9))))
-    times = [[_time(function, n) / n for function, n in zip(functions, loops, strict=True)] for _ in range(rounds)]
+    times = [
+        [_time(function, n, pause) / n for function, n in zip(functions, loops, strict=True)] for _ in range(rounds)
+    ]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
@@ -108,7 +113,8 @@ def short(number: float) -> str:
     return f"{number:,.2f}" if number < 100 else f"{number:,.0f}"
 
 
-def _time(function: Callable[[], object], loops: int) -> float:
+def _time(function: Callable[[], object], loops: int, pause: float = 0.0) -> float:
+    time.sleep(pause)
     start = time.perf_counter()
     for _ in range(loops):
         function()

@@ -182,7 +182,7 @@ def _add_denormalize(parser: argparse.ArgumentParser) -> None:
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
-    parser.add_argument("--quick", action="store_true", help="small arrays, in two seconds or so")
+    parser.add_argument("--quick", action="store_true", help="small arrays, in a few seconds")
 
 
 def _add_completion(parser: argparse.ArgumentParser) -> None:

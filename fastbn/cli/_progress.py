@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sys
 import time
@@ -125,10 +126,18 @@ class _Overwritten(_State):
             print("\r", end="", file=sys.stderr, flush=True)
 
     def _write(self, text: str) -> None:
-        room = shutil.get_terminal_size().columns - 1  # in the last column some terminals start a new line
+        room = _columns() - 1  # in the last column some terminals start a new line
         text = text[:room]
         print("\r" + text.ljust(min(self._width, room)), end="", file=sys.stderr, flush=True)
         self._width = len(text)
+
+
+def _columns() -> int:
+    """The width of the terminal; standard output may be a file."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return shutil.get_terminal_size().columns
 
 
 def _clock(seconds: float) -> str:
