@@ -225,7 +225,6 @@ def test_without_standard_error_there_is_no_progress(clock, monkeypatch):
 def terminal(monkeypatch):
     """A terminal of 40 columns; `redirect_stderr` makes it standard error, which a fixture cannot."""
     monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setenv("LINES", "20")
     return Terminal()
 
 
@@ -298,7 +297,7 @@ def test_a_bar_of_tqdm_leaves_neither_text_nor_threads(clock, terminal, fails):
     assert set(threading.enumerate()) == before
     assert not getattr(tqdm.tqdm, "_instances", None)
     assert "writing 1/2 files" in terminal.getvalue()
-    assert screen(terminal.getvalue()).strip() == ""
+    assert screen(terminal.getvalue(), 200).strip() == ""
 
 
 def test_jobs_of_several_files_say_which(folder, terminal):
