@@ -377,6 +377,33 @@ def test_names_are_drawn_as_they_are(tmp_path, drawn, name):
     assert shown.get_parse_math() is False
 
 
+def test_named_statistics_of_several_fields_transform_each_channel(tmp_path, drawn):
+    arrays = [
+        np.random.default_rng(0).normal(k, 1 + k, (40 + k, 2)).astype(dtype) for k, dtype in enumerate(("f4", "f8"))
+    ]
+    fields = [field_of(x, (1,), name, ("a", "b")) for x, name in zip(arrays, "pq", strict=True)]
+    sample = Sample(fields)
+    for number, (x, field) in enumerate(zip(arrays, fields, strict=True)):
+        show(sample, x, field, 30, number)
+    parts = [fastbn.channel_stats(x.astype("f8")) for x in arrays]
+    stats = fastbn.ChannelStats.concatenate(parts).with_names(["p:a", "p:b", "q:a", "q:b"])
+    sample.draw_both(stats, fastbn.normalize, tmp_path / "p.png", form="png", title="t")
+    after = drawn[0].axes[1::2]
+    assert [axes.texts[1].get_text() for axes in after] == ["0.00 ± 1.00"] * 4
+    titles = [axes.texts[0].get_text() for axes in drawn[0].axes]
+    assert titles[::2] == ["p:a, before", "p:b, before", "q:a, before", "q:b, before"]
+
+
+@pytest.mark.parametrize("kept", [(), (1,)])
+def test_of_what_was_not_seen_an_empty_picture_is_drawn(tmp_path, drawn, kept):
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    sample = Sample([field_of(x, kept)])
+    stats = fastbn.channel_stats(x, kept)
+    sample.draw(stats, tmp_path / "p.png", form="png", title="t")
+    sample.draw_both(stats, fastbn.normalize, tmp_path / "q.png", form="png", title="t")
+    assert all("no values" in [text.get_text() for text in axes.texts] for figure in drawn for axes in figure.axes)
+
+
 @pytest.mark.parametrize(
     ("shape", "kept", "name", "expected"),
     [
