@@ -242,12 +242,6 @@ def test_progress_is_shown_on_a_terminal_only(capsys, tmp_path, monkeypatch):
     assert "writing" in shown
 
 
-def test_without_tqdm_there_is_no_bar(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    run("stats", saved(tmp_path / "x.npy", sample((10, 2), "f4")))
-
-
 def test_help_imports_neither_numba_nor_the_extras():
     code = "import sys; from fastbn.cli import main; main(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,6 @@ from types import FrameType
 
 from fastbn import get_num_threads, set_num_threads, use_backend
 
-from ._commands import COMMANDS
 from ._errors import describe
 from ._parser import parse
 
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = parse(argv)
         with _stopped_by_signals(), _settings(args):
-            COMMANDS[args.command](args)
+            _run(args)
             if sys.stdout is not None:  # as under pythonw, or with the output closed
                 sys.stdout.flush()
     except SystemExit as stop:  # argparse has said all there is to say
@@ -50,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the user gets one line and the exit code 1
         return _failed(describe(error))
     return 0
+
+
+def _run(args: Namespace) -> None:
+    from ._commands import COMMANDS  # all that reads and computes; --help does without
+
+    COMMANDS[args.command](args)
 
 
 def _failed(reason: str) -> int:

@@ -46,6 +46,13 @@ class Choice(NamedTuple):
         return default if self.channel_axis is None else self.channel_axis
 
 
+class Missing(NamedTuple):
+    """What does not count, beyond what a file says itself."""
+
+    nodata: float | None = None  # instead of the file's own
+    nan_policy: str = "propagate"
+
+
 def chosen(path: Path, option: str, wanted: Sequence[str] | None, there: Sequence[str]) -> tuple[str, ...]:
     """The names that were asked for, all of which must be there; all there are, if none was."""
     if wanted is None:

@@ -55,7 +55,24 @@ def run_demo(args: Namespace) -> None:
     """Do the whole job on real data."""
     from ._demo import demo  # of no use to the other commands
 
-    demo(args.output)
+    if args.json:
+        print(json.dumps(demo(args.output, lambda _: None), allow_nan=False))
+    else:
+        demo(args.output, partial(print, flush=True))
+
+
+def run_bench(args: Namespace) -> None:
+    """Compare with other libraries."""
+    from . import _bench
+
+    _bench.run_bench(args)
+
+
+def run_completion(args: Namespace) -> None:
+    """Print what makes a shell complete commands."""
+    from . import _completion
+
+    _completion.run_completion(args)
 
 
 COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
@@ -66,6 +83,8 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
     "denormalize": run_denormalize,
     "merge": run_merge,
     "info": run_info,
+    "bench": run_bench,
+    "completion": run_completion,
 }
 
 

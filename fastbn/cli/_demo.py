@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +27,40 @@ NumPy: x.mean(axis), x.var(axis); (x - mean) / std; (x - min) / ptp; (x - mean) 
 Times are medians of calls made in turn."""
 
 
-def demo(directory: Path) -> None:
-    """Normalize the samples, compare with NumPy, write everything into a directory."""
+def demo(directory: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Normalize the samples, compare with NumPy, write everything into a directory; return what JSON can hold of it."""
     figure = require("matplotlib.figure", "matplotlib", PURPOSE).Figure(figsize=_demo_picture.SIZE)
     photographs, (wine, cultivar) = load_photographs(), load_wine()
     if directory.exists() and not directory.is_dir():
         raise JobError(f"--output {directory}: not a directory")
     directory.mkdir(parents=True, exist_ok=True)
-    print(f"fastbn {__version__} on {get_num_threads()} threads, NumPy {np.__version__}")
-    print("The first run compiles the kernels, which takes a while.", flush=True)
+    say(f"fastbn {__version__} on {get_num_threads()} threads, NumPy {np.__version__}")
+    say("The first run compiles the kernels, which takes a while.")
     written = [PICTURE]
     for sample in (photographs, wine):
         start = time.perf_counter()
         stats = channel_stats(sample.array, sample.channel_axis).with_names(sample.channels)
         outputs = _outputs(sample)
         seconds = time.perf_counter() - start
-        print(f"\n{sample.title}: {sample.array.dtype} {sample.array.shape}, first calls {seconds:.2f} s\n{stats!r}")
+        say(f"\n{sample.title}: {sample.array.dtype} {sample.array.shape}, first calls {seconds:.2f} s\n{stats!r}")
         written += _save(directory, sample, stats, outputs)
     each = zscore(photographs.array, (0, photographs.channel_axis))  # every photograph by its own statistics
     _demo_picture.draw(figure, photographs, each, wine, zscore(wine.array, wine.channel_axis), cultivar)
     with atomic_output(directory / PICTURE, overwrite=True) as scratch:
         figure.savefig(scratch, format="png", dpi=_demo_picture.DPI)
-    print(f"\n{_comparison(_demo_table.cases(photographs.array, wine.array))}")
-    print(f"\nWritten to {directory}: {', '.join(written)}")
-    print(f"Look at {directory / PICTURE}, and try: fastbn stats {directory / wine.name}.npy")
+    cases = _demo_table.cases(photographs.array, wine.array)
+    rows = [row for case in cases for row in _demo_table.compare(case)]
+    say(f"\n{_comparison(cases, rows)}")
+    say(f"\nWritten to {directory}: {', '.join(written)}")
+    say(f"Look at {directory / PICTURE}, and try: fastbn stats {directory / wine.name}.npy")
+    return {
+        "fastbn": __version__,
+        "numpy": np.__version__,
+        "threads": get_num_threads(),
+        "directory": str(directory),
+        "files": written,
+        "rows": [asdict(row) for row in rows],
+    }
 
 
 def _outputs(sample: Sample) -> dict[str, NDArray[Any]]:
@@ -68,9 +80,9 @@ def _save(directory: Path, sample: Sample, stats: ChannelStats, outputs: dict[st
     return [name, *arrays]
 
 
-def _comparison(cases: list[_demo_table.Case]) -> str:
+def _comparison(cases: Sequence[_demo_table.Case], rows: Sequence[_demo_table.Row]) -> str:
     """Compare with NumPy, and show in full the worst that NumPy does."""
-    table = _demo_table.lines([row for case in cases for row in _demo_table.compare(case)])
+    table = _demo_table.lines(rows)
     x, axis = cases[0].array, cases[0].channel_axis
     exact = ExactChannel.of(x[:, 0])
     variances = (

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._demo_data import Sample
+from ._panels import INK, MUTED, PAPER, RULE
 
 SIZE = (15, 15)  # inches
 DPI = 130
-PAPER, INK, MUTED, RULE, BAND = "#fbfaf7", "#1f2429", "#66707b", "#d8dbd6", "#f0f0ea"
+BAND = "#f0f0ea"
 COLORS = ("#cf4456", "#2b9a6b", "#3b6fb5")  # of the channels red, green, blue
 CULTIVARS = ("#8f2d4f", "#dd9a2b", "#2e8c9c")
 NAMES = 0.116  # width of the names of the wine's measurements

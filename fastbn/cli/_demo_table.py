@@ -81,13 +81,18 @@ def compare(case: Case) -> Iterator[Row]:
         yield Row(case.name, job.name, *errors, *medians(*pair))
 
 
-def medians(*functions: Callable[[], object]) -> list[float]:
-    """Return the median time of each function; they are called in turn, after one call that does not count."""
+def medians(*functions: Callable[[], object], rounds: int = ROUNDS, pause: float = 0.0) -> list[float]:
+    """Return the median time of each function; they are called in turn, after one call that does not count.
+
+    In a pause before each turn, in seconds, idle threads of the function before stop spinning.
+    """
     loops = []
     for function in functions:
         function()
         loops.append(max(1, int(SHORTEST / max(_time(function, 1), 1e-9))))
-    times = [[_time(function, n) / n for function, n in zip(functions, loops, strict=True)] for _ in range(ROUNDS)]
+    times = [
+        [_time(function, n, pause) / n for function, n in zip(functions, loops, strict=True)] for _ in range(rounds)
+    ]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
@@ -98,16 +103,18 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
     case = ""
     for row in rows:
         label, case = ("" if row.case == case else row.case), row.case
-        errors = f"{_short(row.numpy_error):>13}{_short(row.fastbn_error):>9}"
+        errors = f"{short(row.numpy_error):>13}{short(row.fastbn_error):>9}"
         times = f"{row.numpy_time * 1e3:15.3f}{row.fastbn_time * 1e3:9.3f}{row.numpy_time / row.fastbn_time:15.1f}"
         yield f"{label:23}{row.job:16}{errors}{times}"
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
+    """An error for people."""
     return f"{number:,.2f}" if number < 100 else f"{number:,.0f}"
 
 
-def _time(function: Callable[[], object], loops: int) -> float:
+def _time(function: Callable[[], object], loops: int, pause: float = 0.0) -> float:
+    time.sleep(pause)
     start = time.perf_counter()
     for _ in range(loops):
         function()

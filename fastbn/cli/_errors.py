@@ -29,9 +29,9 @@ def one_line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def require(module: str, package: str, purpose: str) -> Any:
+def require(module: str, package: str, purpose: str, extra: str = "demo") -> Any:
     """Import an optional module, or say which command installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise JobError(f'{purpose} needs {package}: pip install "fastbn[demo]" ({describe(error)})') from error
+        raise JobError(f'{purpose} needs {package}: pip install "fastbn[{extra}]" ({describe(error)})') from error

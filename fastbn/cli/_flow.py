@@ -18,6 +18,7 @@ from ._fields import Sink, Source, Tile, Values, size_of
 TILE = 2**20
 LEAST_VALUES = 16  # of a channel in a tile, so that merging costs little beside counting
 AHEAD = 2  # tiles that wait to be computed, and as many to be written
+PATIENCE = 5.0  # seconds that a thread gets for the tile it is at, when the job has failed: its disk may hang
 TURN = 0.2  # seconds after which a waiting thread looks whether it is still wanted
 
 
@@ -84,7 +85,7 @@ def read_ahead(source: Source, tiles: Iterator[Tile], depth: int) -> Generator[t
             raise got.error
     finally:
         stopped.set()
-        thread.join()
+        thread.join(PATIENCE)
 
 
 def _read(source: Source, tile: Tile) -> list[Values]:
@@ -114,18 +115,18 @@ class Writer:
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Write until the block ends; when it ends well, all is written."""
-        if self._depth:
-            self._thread.start()
+        if not self._depth:
+            yield self
+            return
+        self._thread.start()
         try:
             yield self
-            if self._depth:
-                _put(self._tiles, None, self._stopped)
+            _put(self._tiles, None, self._stopped)
+            self._thread.join()
         except BaseException:
             self._stopped.set()
+            self._thread.join(PATIENCE)
             raise
-        finally:
-            if self._depth:
-                self._thread.join()
         self._raise()
 
     def _work(self) -> None:

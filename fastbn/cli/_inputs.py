@@ -35,6 +35,11 @@ class Input:
     directory: bool
     needs: Callable[[Sequence[np.dtype[Any]]], int]  # bytes of an output with such dtypes, as far as is known
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all its fields in memory."""
+        return sum(field.nbytes for field in self.fields)
+
     def open(self) -> Source:
         """Open it; a JobError if somebody has written to it."""
         source = open_source(self.path, self.choice)

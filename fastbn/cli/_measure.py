@@ -14,6 +14,7 @@ from fastbn import ChannelQuantiles, ChannelStats, _radix, channel_quantiles, ch
 from fastbn._histogram import has_histogram
 
 from ._channels import Channels, Key, absence, key_of, nodata_of
+from ._choice import Missing
 from ._errors import JobError
 from ._fields import Field, Place, Source, Tile, Values
 from ._flow import plan, read_ahead
@@ -22,13 +23,6 @@ from ._progress import progress
 
 Fit = Callable[..., Any]  # (x, channel_axis, nodata, where, nan_policy) -> what merges
 Parts = dict[Key, Any]
-
-
-class Missing(NamedTuple):
-    """What does not count, beyond what a file says itself."""
-
-    nodata: float | None = None  # instead of the file's own
-    nan_policy: str = "propagate"
 
 
 def ignore(field: Field, place: Place, value: Values, nodata: Any) -> None:
@@ -63,9 +57,10 @@ class Reading(NamedTuple):
             key: _radix.begun(found[key], q, dtypes[key[0]]) for key in found if not has_histogram(dtypes[key[0]])
         }
         shifts = {shift for dtype in dtypes if not has_histogram(dtype) for shift in _radix.shifts(dtype)[1:]}
+        again = self._replace(watch=ignore)  # every value was seen by now
         for shift in sorted(shifts, reverse=True):
             digits = partial(_digits, dtypes=dtypes, sought=sought, shift=shift)
-            counted = self._total(digits, whole, "quantiles")
+            counted = again._total(digits, whole, "quantiles")
             sought |= {key: sought[key].narrowed(tallies) for key, tallies in counted.items()}
         parts = {key: _radix.finished(sought[key], q, dtypes[key[0]]) for key in sought}
         selected: ChannelQuantiles = Channels(self.inputs[0].fields).joined({**found, **parts})
@@ -93,7 +88,7 @@ class Reading(NamedTuple):
         whole: bool = False,
     ) -> Iterator[tuple[Input, Parts]]:
         """Apply a function to every tile, and merge the results for the same channels, file by file."""
-        with progress(label, sum(field.nbytes for item in self.inputs for field in item.fields)) as done:
+        with progress(label, [item.nbytes for item in self.inputs]) as done:
             for item in self.inputs:
                 parts: Parts = {}
                 with item.open() as source, closing(self._values(source, fit_of, whole)) as read:

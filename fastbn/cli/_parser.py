@@ -12,10 +12,8 @@ from fastbn._scalars import NAN_POLICIES, check_ddof, check_eps, check_feature_r
 from fastbn._version import __version__
 
 from . import _values as values
-from ._choice import OPTIONS, Choice
+from ._choice import OPTIONS, Choice, Missing
 from ._errors import one_line
-from ._files import same_file
-from ._measure import Missing
 
 # What each method takes; the first method is the default.
 METHOD_OPTIONS = {
@@ -32,6 +30,7 @@ CHECKS = {
     "feature_range": check_feature_range,
     "quantile_range": check_quantile_range,
 }
+SHELLS = ("bash", "zsh", "tcsh")
 FIVE_NUMBERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 FILES = """Files may be .npy, Zarr, NetCDF, HDF5, GeoTIFF, Parquet or CSV, and larger than memory: they are worked
@@ -54,6 +53,12 @@ EXAMPLES = {
     "denormalize": ["fastbn denormalize normalized.npy photos.npy --stats photos.json"],
     "merge": ["fastbn merge day1.json day2.json -o both.json"],
     "info": ["fastbn info --json"],
+    "bench": ["fastbn bench --quick", "fastbn --threads 1 bench --json"],
+    "completion": [
+        "fastbn completion bash > ~/.local/share/bash-completion/completions/fastbn",
+        "fastbn completion zsh > ~/.zfunc/_fastbn    # in ~/.zshrc: fpath+=~/.zfunc; autoload -U compinit; compinit",
+        "fastbn completion tcsh >> ~/.cshrc",
+    ],
 }
 
 
@@ -117,6 +122,8 @@ def build() -> argparse.ArgumentParser:
     _add_denormalize(command("denormalize", "undo a normalization, given the statistics it used"))
     _add_merge(command("merge", "combine saved statistics of several parts into those of the whole"))
     _add_json(command("info", "show versions, backends and threads"))
+    _add_bench(command("bench", "compare speed and accuracy with NumPy, PyTorch and scikit-learn, on this machine"))
+    _add_completion(command("completion", "print what makes a shell complete commands, options and files"))
     return parser
 
 
@@ -125,6 +132,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="DIR", default=Path("fastbn-demo"),
         help="directory for the results; an earlier demo's files in it are replaced (default: %(default)s)",
     )  # fmt: skip
+    _add_json(parser)
 
 
 def _add_stats(parser: argparse.ArgumentParser) -> None:
@@ -170,6 +178,15 @@ def _add_denormalize(parser: argparse.ArgumentParser) -> None:
         "--stats", type=Path, metavar="stats.json", required=True, help="the statistics which the normalization used"
     )
     _add_job(parser, "draw every channel before and after")
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    _add_json(parser)
+    parser.add_argument("--quick", action="store_true", help="small arrays, in a few seconds")
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="which shell")
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
@@ -272,6 +289,8 @@ def _split_paths(args: argparse.Namespace) -> None:
 
 def _refuse_shared_outputs(args: argparse.Namespace) -> None:
     """Refuse an output that is an input too, which is never changed, or another output, which it would replace."""
+    from ._files import same_file  # --help does without
+
     given = vars(args)
     taken = [path for path in (*given.get("inputs", ()), given.get("stats")) if path is not None]
     for name, shown in (("output", "output"), ("plot", "--plot")):

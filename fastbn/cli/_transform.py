@@ -52,11 +52,10 @@ class Writing(NamedTuple):
         for target in targets:
             if target.number not in self.journal.said.done and not self._begun(target):
                 check_free(target.out, self.overwrite)
-        total = sum(field.nbytes for target in targets for field in target.input.fields)
-        with progress("writing", total) as done:
+        with progress("writing", [target.input.nbytes for target in targets]) as done:
             for target in targets:
                 if target.number in self.journal.said.done:
-                    done(sum(field.nbytes for field in target.input.fields))
+                    done(target.input.nbytes)
                 else:
                     self._write(target, done)
 

@@ -12,6 +12,8 @@ from .._choice import Choice
 from .._errors import JobError, describe
 from .._fields import Source
 
+__all__ = ["FORMATS", "Format", "format_of", "is_store", "named", "needed", "open_source", "reading"]
+
 HEAD = 16  # bytes that tell a format
 
 
