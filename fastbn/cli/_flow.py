@@ -19,7 +19,9 @@ TILE = 2**20
 LEAST_VALUES = 16  # of a channel in a tile, so that merging costs little beside counting
 AHEAD = 2  # tiles that wait to be computed, and as many to be written
 PATIENCE = 5.0  # seconds that a thread gets for the tile it is at, when the job has failed: its disk may hang
-TURN = 0.2  # seconds after which a waiting thread looks whether it is still wanted
+# Seconds after which a waiting thread looks whether it is still wanted: Ctrl-C may be given to another thread, and
+# the main one hears of it only when it wakes.
+TURN = 0.2
 
 
 class Plan(NamedTuple):
@@ -79,7 +81,7 @@ def read_ahead(source: Source, tiles: Iterator[Tile], depth: int) -> Generator[t
     thread = threading.Thread(target=work, name="fastbn-read", daemon=True)
     thread.start()
     try:
-        while not isinstance(got := ready.get(), _End):
+        while not isinstance(got := _get(ready, stopped), _End):
             yield got
         if got.error is not None:
             raise got.error
@@ -122,7 +124,8 @@ class Writer:
         try:
             yield self
             _put(self._tiles, None, self._stopped)
-            self._thread.join()
+            while self._thread.is_alive():
+                self._thread.join(TURN)
         except BaseException:
             self._stopped.set()
             self._thread.join(PATIENCE)
