@@ -2,9 +2,9 @@
 
 ``--bands`` picks bands, and their order; an output has these alone. Bands with a scale or an offset hold physical
 values, raw * scale + offset, in float32 where that is exact enough (integers of up to 16 bits without an offset), else
-in float64; the output has neither. Missing is what the file's nodata, its mask (inside, or beside it in ``.msk``) or its
-band of transparency says. Such an alpha band is no channel, unless ``--bands`` names it: it goes into the output as it
-is, and so does a mask. Overviews, statistics among the tags, colour tables and colour profiles do not: they would be
+in float64; the output has neither. Missing is what the file's nodata, its mask (inside, or beside it in ``.msk``) or
+its band of transparency says. Such an alpha band is no channel, unless ``--bands`` names it: it goes into the output as
+it is, and so does a mask. Overviews, statistics among the tags, colour tables and colour profiles do not: they would be
 those of other values.
 """
 
@@ -26,7 +26,7 @@ from fastbn._layout import split_axes
 from .._choice import Choice
 from .._errors import JobError
 from .._fields import Field, Place, Source, Tile, Values
-from .._tiles import cut, extent
+from .._tiles import cut
 from ._geotiff_scene import CACHE, MASK, NOTES, Scene, Told, ask, gdal, library
 from ._geotiff_sink import GeoTiffSink, compression
 
@@ -135,7 +135,7 @@ def physical(raw: NDArray[Any], told: Told, bands: Sequence[int], dtype: np.dtyp
         return raw
     one_each = (-1,) + (1,) * (raw.ndim - 1)
     scale, offset = (np.array([of_all[band - 1] for band in bands]) for of_all in (told.scales, told.offsets))
-    values = np.multiply(raw, scale.reshape(one_each), dtype=np.float64)
+    values: NDArray[Any] = np.multiply(raw, scale.reshape(one_each), dtype=np.float64)
     values += offset.reshape(one_each)
     return values.astype(dtype, copy=False)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +17,10 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
+from .._errors import JobError, describe
 from .._fields import Tile, Values, size_of
 from .._tiles import cut
-from ._geotiff_scene import Scene, Tags, Told, gdal, library, plain, unreferenced
+from ._geotiff_scene import Scene, Tags, Told, gdal, open_one, plain, unreferenced
 
 if TYPE_CHECKING:
     from ._geotiff import GeoTiffSource
@@ -35,11 +40,11 @@ class GeoTiffSink:
         self._source = source
         self._path = scratch
         self._left = math.prod(source.fields[0].shape)
-        self._begun = False
+        self._written = 0  # bytes, before they are compressed
         self._passed = [band for band in source.kept if band not in source.bands]
         self._input = Scene(source.path, source.told)  # another thread reads from that of the source
         try:
-            with self._library(), gdal(source.cache), unreferenced():
+            with _writing(self._path), gdal(source.cache), unreferenced():
                 self._output = rasterio.open(plain(scratch), "w", **_profile(source, dtype))
                 _describe(self._output, source.told, source.kept)
         except BaseException:
@@ -50,10 +55,9 @@ class GeoTiffSink:
         source = self._source
         (place,), (value,) = tile, values
         window = Window.from_slices(*place.at[1:])
-        with self._library(), gdal(source.cache):
-            if not self._begun and value.absent is not None:
+        with _writing(self._path), gdal(source.cache):
+            if not self._written and value.absent is not None:
                 self._output.nodata = np.nan
-            self._begun = True
             bands, data = list(source.bands[place.at[0]]), value.data
             if self._passed and not source.separate:  # all that is in a block has to be written at once
                 bands += self._passed
@@ -69,31 +73,71 @@ class GeoTiffSink:
         pass  # never continued
 
     def close(self) -> None:
-        self._input.close()
-        with self._library(), gdal(self._source.cache):
-            self._output.close()
+        try:
+            with _writing(self._path), gdal(self._source.cache):
+                self._output.close()
+                if not self._left:
+                    self._check()
+        finally:
+            self._input.close()
 
     def _pass_through(self) -> None:
         """Copy what has not been read: bands in planes of their own, and the mask, which GDAL writes last."""
-        source = self._source
-        _, *shape = source.fields[0].shape
-        _, *blocks = source.fields[0].blocks or (0, *shape)
-        bands = self._passed if source.separate else []
-        for band in bands:
-            for index in cut(shape, (0, 1), COPIED, blocks):
-                window = Window.from_slices(*index)
-                self._output.write(
-                    self._input.data.read(band, window=window, out_dtype=self._output.dtypes[0]),
-                    source.kept.index(band) + 1,
-                    window=window,
-                )
+        for band in self._passed if self._source.separate else ():
+            for window in self._windows():
+                data = self._input.data.read(band, window=window, out_dtype=self._output.dtypes[0])
+                self._output.write(data, self._source.kept.index(band) + 1, window=window)
         if self._input.masked:
-            for index in cut(shape, (0, 1), COPIED, blocks):
-                window = Window.from_slices(*index)
+            for window in self._windows():
                 self._output.write_mask(self._input.shared(window), window=window)
 
-    def _library(self) -> Any:
-        return library(self._path, "cannot be written")
+    def _windows(self) -> Iterator[Window]:
+        field = self._source.fields[0]
+        for index in cut(field.shape[1:], (0, 1), COPIED, (field.blocks or field.shape)[1:]):
+            yield Window.from_slices(*index)
+
+    def _check_free(self, nbytes: int) -> None:
+        """Refuse a disk that is full, of which GDAL tells nobody but the standard error."""
+        waiting = min(self._written, self._source.cache)  # in GDAL's cache
+        if shutil.disk_usage(self._path.parent).free < waiting + nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        self._written += nbytes
+
+    def _check(self) -> None:
+        """Look whether all blocks are there: what GDAL cannot write when it closes a file is no error to it."""
+        size = self._path.stat().st_size
+        with open_one(self._path) as output:
+            height, width = output.block_shapes[0]
+            rows, columns = -(-output.height // height), -(-output.width // width)
+            for band in output.indexes if self._source.separate else (1,):
+                for y in range(rows):
+                    for x in range(columns):
+                        start, length = (
+                            int(output.get_tag_item(f"BLOCK_{what}_{x}_{y}", "TIFF", bidx=band) or 0)
+                            for what in ("OFFSET", "SIZE")
+                        )
+                        if not length or start + length > size:
+                            raise OSError(errno.EIO, "a part could not be written", str(self._path))
+            for window in self._windows() if self._input.masked else ():
+                if not np.array_equal(output.read_masks(1, window=window), self._input.shared(window)):
+                    raise OSError(errno.EIO, "its mask could not be written", str(self._path))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what GDAL has to say into errors that name a file."""
+    try:
+        yield
+    except (JobError, OSError) as error:
+        if isinstance(error, rasterio.errors.RasterioError):
+            raise _cannot(path, error) from error
+        raise
+    except Exception as error:
+        raise _cannot(path, error) from error
+
+
+def _cannot(path: Path, error: Exception) -> OSError:
+    return OSError(errno.EIO, f"cannot be written: {describe(error.__cause__ or error)}", str(path))
 
 
 def compression(told: Told) -> str:
