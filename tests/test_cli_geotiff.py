@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,10 +49,7 @@ def numbers(dtype="uint8", shape=SHAPE, seed=5):
 def save(path, x, *, mask=None, say=lambda file: None, beside=False, **profile):
     count, height, width = x.shape
     whole = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": x.dtype.name, **PLACE}
-    with (
-        warnings.catch_warnings(),
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=not beside),
-    ):
+    with warnings.catch_warnings(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=not beside):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, "w", **{**whole, **profile}) as file:
             say(file)
@@ -76,6 +74,10 @@ class Look:
                 "nodatavals", "mask_flag_enums", "block_shapes", "profile", "dtypes",
             ):  # fmt: skip
                 setattr(self, name, getattr(file, name))
+
+
+def there():
+    return sorted(path.name for path in Path().iterdir())
 
 
 def done(*argv):
@@ -153,7 +155,7 @@ def test_statistics_are_those_of_the_library(capsys):
     expected = fastbn.channel_stats(x, channel_axis=0, method="exact")
     assert stats.names == ("red", "green", "blue")
     np.testing.assert_array_equal(stats.mean, expected.mean)
-    np.testing.assert_array_equal(stats.var, expected.var)
+    np.testing.assert_array_equal(stats.var(), expected.var())
     done("quantiles", "x.tif", "-q", "0.25", "0.5", "-o", "q.json")
     found = fastbn.ChannelQuantiles.load("q.json")
     np.testing.assert_array_equal(found.values, fastbn.channel_quantiles(x, (0.25, 0.5), channel_axis=0).values)
@@ -220,7 +222,7 @@ def test_what_is_said_beside_the_values_is_kept():
     for name in ("descriptions", "units", "colorinterp", "crs", "transform"):
         assert getattr(y, name) == getattr(source, name)
     assert y.nodatavals == (None,) * 3
-    assert sorted(os.listdir()) == ["x.tif", "y.tif"]
+    assert there() == ["x.tif", "y.tif"]
 
 
 def test_colors_are_kept():
@@ -235,7 +237,9 @@ def test_colors_are_kept():
 
 def test_control_points_and_coefficients_are_kept():
     points = [GroundControlPoint(row, col, 15 + col / 9, 50 - row / 9, 0) for row in (0, 49) for col in (0, 69)]
-    rpcs = RPC(100.0, 20.0, 10.0, 1.0, [1.0] * 20, [2.0] * 20, 50.0, 30.0, 15.0, 1.0, [3.0] * 20, [4.0] * 20, 45.0, 35.0)
+    rpcs = RPC(
+        100.0, 20.0, 10.0, 1.0, [1.0] * 20, [2.0] * 20, 50.0, 30.0, 15.0, 1.0, [3.0] * 20, [4.0] * 20, 45.0, 35.0
+    )
 
     def say(file):
         file.gcps = (points, rasterio.crs.CRS.from_epsg(4326))
@@ -246,7 +250,8 @@ def test_control_points_and_coefficients_are_kept():
     y = Look("y.tif")
     assert [(p.row, p.col, p.x, p.y) for p in y.gcps[0]] == [(p.row, p.col, p.x, p.y) for p in points]
     assert y.gcps[1] == rasterio.crs.CRS.from_epsg(4326)
-    assert y.rpcs.to_dict() == rpcs.to_dict()
+    assert y.rpcs == Look("x.tif").rpcs
+    assert y.rpcs.line_off == rpcs.line_off
 
 
 @pytest.mark.parametrize(("dtype", "nodata"), [("uint8", 7), ("int16", -9999), ("float32", 0.1), ("float64", np.nan),
@@ -269,17 +274,19 @@ def test_nodata_is_missing(dtype, nodata, interleave):
 
 def tag_nodata(path, text):
     """Let another program than rasterio say what stands for none."""
-    with open(path, "r+b") as file:
+    with Path(path).open("r+b") as file:
         data = file.read()
         (start,) = struct.unpack_from("<I", data, 4)
         (count,) = struct.unpack_from("<H", data, start)
         entries = data[start + 2 : start + 2 + 12 * count]
         value = text.encode() + b"\0"
-        entries += struct.pack("<HHII", 42113, 2, len(value), len(data))
-        file.write(value + b"\0" * (len(value) % 2))
+        inside = len(value) <= 4  # of the entry itself
+        end = len(data) + (0 if inside else len(value) + len(value) % 2)
+        entries += struct.pack("<HHI", 42113, 2, len(value)) + (value if inside else struct.pack("<I", len(data)))
+        file.write(b"" if inside else value + b"\0" * (len(value) % 2))
         file.write(struct.pack("<H", count + 1) + entries + bytes(4))
         file.seek(4)
-        file.write(struct.pack("<I", len(data) + len(value) + len(value) % 2))
+        file.write(struct.pack("<I", end))
 
 
 @pytest.mark.parametrize("text", ["-9999", "300", "1.5", "nan", "1e400"])
@@ -307,8 +314,7 @@ def test_every_band_can_have_nodata_of_its_own(dtype, values, refused):
         for band, value in enumerate(values, 1)
         if value is not None
     )
-    with open("x.tif.aux.xml", "w") as file:
-        file.write(f"<PAMDataset>{notes}</PAMDataset>")
+    Path("x.tif.aux.xml").write_text(f"<PAMDataset>{notes}</PAMDataset>")
     done("normalize", "x.tif", "y.tif")
     np.testing.assert_array_equal(Look("y.tif").values, normalized(np.where(absent, 1, x).astype(dtype), absent))
     assert "nodata" in refused("stats", "x.tif", "--channel-axis", "1")
@@ -334,13 +340,13 @@ def test_masks_hide_values_and_survive(beside, layout):
     x = numbers()
     mask = np.random.default_rng(2).random(SHAPE[1:]) < 0.7
     save("x.tif", x, mask=mask, beside=beside, **LAYOUTS[layout])
-    assert os.path.exists("x.tif.msk") is beside
+    assert Path("x.tif.msk").exists() is beside
     done("normalize", "x.tif", "y.tif")
     y = Look("y.tif")
     np.testing.assert_array_equal(y.values, normalized(x, ~mask))
     np.testing.assert_array_equal(y.mask, np.where(mask, 255, 0))
     assert all(flags == [MaskFlags.per_dataset] for flags in y.mask_flag_enums)
-    assert not os.path.exists("y.tif.msk")
+    assert not Path("y.tif.msk").exists()
 
 
 def test_masks_and_nodata_add_up():
@@ -395,12 +401,12 @@ def test_repeated_jobs_give_the_same_bytes():
     save("x.tif", x, mask=mask, compress="deflate", tiled=True, blockxsize=64, blockysize=64, say=describe_all)
     for name in ("a.tif", "b.tif", "c.tif"):
         done("normalize", "x.tif", name, "--memory", "20MB")
-    contents = [open(name, "rb").read() for name in ("a.tif", "b.tif", "c.tif")]
+    contents = [Path(name).read_bytes() for name in ("a.tif", "b.tif", "c.tif")]
     assert contents[0] == contents[1] == contents[2]
     # As long as a file that is written at once: no block has been written twice.
     y = Look("a.tif")
     save("once.tif", y.values, compress="deflate", tiled=True, blockxsize=64, blockysize=64, predictor=1)
-    assert len(contents[0]) < os.path.getsize("once.tif") + 2 * mask.size // 8
+    assert len(contents[0]) < Path("once.tif").stat().st_size + 2 * mask.size // 8
 
 
 def test_half_precision_is_refused_before_anything_is_read(refused):
@@ -410,15 +416,13 @@ def test_half_precision_is_refused_before_anything_is_read(refused):
 
 def test_world_files_place_an_image():
     save("x.tif", numbers(), crs=None, transform=None)
-    with open("x.tfw", "w") as file:
-        file.write("2\n0\n0\n-2\n101\n199\n")
+    Path("x.tfw").write_text("2\n0\n0\n-2\n101\n199\n")
     done("normalize", "x.tif", "y.tif")
     assert Look("y.tif").transform == from_origin(100, 200, 2, 2)
 
 
 def test_photographs_are_scenes_of_one_data_set():
     pictures = pytest.importorskip("sklearn.datasets").load_sample_images().images
-    os.mkdir("scenes")
     whole = []
     for number, picture in enumerate(pictures):
         for half in range(2):
@@ -427,14 +431,15 @@ def test_photographs_are_scenes_of_one_data_set():
             x[:, :20] = x[:, :, :15] = 0  # a border without data
             whole.append(x)
             place = {"crs": "EPSG:32633", "transform": from_origin(500000 + 320 * half, 5000000 + number, 1, 1)}
-            os.makedirs(f"scenes/{number}", exist_ok=True)
+            Path(f"scenes/{number}").mkdir(parents=True, exist_ok=True)
             save(f"scenes/{number}/{half}.tif", x, nodata=0, photometric="RGB", compress="lzw", **place)
     done("stats", "scenes", "-o", "scenes.json", "--exact")
     every = np.stack(whole)
     expected = fastbn.channel_stats(every, channel_axis=1, nodata=0, method="exact")
     stats = fastbn.ChannelStats.load("scenes.json")
-    for name in ("count", "mean", "var", "min", "max"):
+    for name in ("count", "mean", "min", "max"):
         np.testing.assert_array_equal(getattr(stats, name), getattr(expected, name))
+    np.testing.assert_array_equal(stats.var(), expected.var())
     done("normalize", "scenes", "out", "--stats", "scenes.json")
     for number, x in enumerate(whole):
         name = f"{number // 2}/{number % 2}.tif"
@@ -487,23 +492,21 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_damaged_files_are_refused(name, refused):
-    with open("bad.tif", "wb") as file:
-        file.write(BAD_FILES[name])
+    Path("bad.tif").write_bytes(BAD_FILES[name])
     assert "bad.tif" in refused("stats", "bad.tif")
     assert "bad.tif" in refused("normalize", "bad.tif", "y.tif")
-    assert os.listdir() == ["bad.tif"]
+    assert there() == ["bad.tif"]
 
 
 @pytest.mark.parametrize("layout", ["strips", "deflate"])
 def test_truncated_files_are_refused(layout, refused):
     save("x.tif", numbers(), **LAYOUTS[layout])
-    data = open("x.tif", "rb").read()
+    data = Path("x.tif").read_bytes()
     for part in (0.1, 0.5, 0.95):
-        with open("cut.tif", "wb") as file:
-            file.write(data[: int(len(data) * part)])
+        Path("cut.tif").write_bytes(data[: int(len(data) * part)])
         refused("stats", "cut.tif")
         refused("normalize", "cut.tif", "y.tif")
-    assert sorted(os.listdir()) == ["cut.tif", "x.tif"]
+    assert there() == ["cut.tif", "x.tif"]
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
@@ -536,7 +539,7 @@ def test_sparse_files_are_read():
     with rasterio.open("x.tif", "w", driver="GTiff", count=1, height=2000, width=2000, dtype="uint8", sparse_ok=True,
                        **PLACE):  # fmt: skip
         pass
-    assert os.path.getsize("x.tif") < 10**5
+    assert Path("x.tif").stat().st_size < 10**5
     done("normalize", "x.tif", "y.tif")
     assert not Look("y.tif").values.any()
 
@@ -559,51 +562,47 @@ def test_files_may_be_called_as_gdal_calls_other_things():
     x = numbers()
     for name in ("GTIFF_DIR:1:x.tif", "a,b.tif", "vsizip", "x?.tif", "é.tif"):
         save("plain.tif", x)
-        os.rename("plain.tif", name)
+        Path("plain.tif").rename(name)
         done("normalize", name, "y.tif", "--overwrite")
         np.testing.assert_array_equal(Look("y.tif").values, normalized(x))
 
 
 HOSTILE = """
-import sys
-opened = []
-sys.addaudithook(lambda event, args: opened.append(args) if event in {"open", "socket.connect"} else None)
 from fastbn.cli import main
-code = main(["normalize", "x.tif", "y.tif", "--overwrite"])
-print(code)
+print(main(["normalize", "x.tif", "y.tif"]))
 """
 VRT = """<VRTDataset rasterXSize="70" rasterYSize="50"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>
 <SourceFilename relativeToVRT="0">secret.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource>
 </VRTRasterBand></VRTDataset>"""
+ELSEWHERE = '<Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">secret.tif</MDI></Metadata>'
+ENTITY = '<!DOCTYPE a [<!ENTITY b SYSTEM "secret.tif">]>'
 BESIDE = {
-    "notes on overviews": ("x.tif.aux.xml", '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">secret.'
-                           "tif</MDI></Metadata></PAMDataset>"),
+    "notes on overviews": ("x.tif.aux.xml", f"<PAMDataset>{ELSEWHERE}</PAMDataset>"),
     "overviews": ("x.tif.ovr", VRT),
     "notes that are none": ("x.tif.aux.xml", "<PAMDataset" * 1000),
-    "entities": ("x.tif.aux.xml", '<!DOCTYPE a [<!ENTITY b SYSTEM "secret.tif">]><PAMDataset><SRS>&b;</SRS></PAMDataset>'),
-}  # fmt: skip
+    "entities": ("x.tif.aux.xml", f"{ENTITY}<PAMDataset><SRS>&b;</SRS></PAMDataset>"),
+    "a system in a file": ("x.tif.aux.xml", "<PAMDataset><SRS>secret.tif</SRS></PAMDataset>"),
+}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="access times of files")
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names")
 @pytest.mark.parametrize("name", BESIDE)
 def test_what_is_beside_a_file_opens_no_other(name):
     x = numbers()
     save("x.tif", x, say=lambda file: file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE="secret.tif"))
     path, text = BESIDE[name]
-    with open(path, "w") as file:
-        file.write(text)
+    Path(path).write_text(text)
     os.mkfifo("secret.tif")  # who opens it waits for ever
-    ran = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    ran = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout.splitlines()[-1] in {"0", "1"}
     assert ran.stderr.count("\n") <= 1
-    if os.path.exists("y.tif"):
+    if Path("y.tif").exists():
         np.testing.assert_array_equal(Look("y.tif").values, normalized(x))
 
 
 def test_masks_beside_a_file_are_geotiff_files(refused):
     save("x.tif", numbers())
-    with open("x.tif.msk", "w") as file:
-        file.write(VRT)
+    Path("x.tif.msk").write_text(VRT)
     assert "x.tif.msk" in refused("stats", "x.tif")
     save("x.tif.msk", numbers(shape=(1, 5, 5)))
     assert "mask" in refused("stats", "x.tif")
@@ -611,7 +610,7 @@ def test_masks_beside_a_file_are_geotiff_files(refused):
 
 def test_endless_notes_are_refused(refused):
     save("x.tif", numbers())
-    with open("x.tif.aux.xml", "wb") as file:
+    with Path("x.tif.aux.xml").open("wb") as file:
         file.truncate(2**25)
     assert "x.tif.aux.xml" in refused("stats", "x.tif")
 
@@ -630,8 +629,7 @@ def test_flipped_bytes_are_survived(data, good, capfd):
     bad = bytearray(good)
     for place, value in flips:
         bad[place] = value
-    with open("bad.tif", "wb") as file:
-        file.write(bad)
+    Path("bad.tif").write_bytes(bad)
     capfd.readouterr()
     code = main(["normalize", "bad.tif", "y.tif", "--overwrite", "--memory", "20MB"])
     printed = capfd.readouterr()

@@ -121,7 +121,7 @@ def open_source(path: Path, choice: Choice) -> GeoTiffSource:
             axis,
             (0, 1, 2),
             _blocks(data, told, len(bands)),
-            _nodata(path, told, raw, dtype, bands, kept_axes),
+            _nodata(path, told, scene, dtype, bands, kept_axes, shape),
             _names(told, bands) if kept_axes == (0,) else None,
         )
         source = GeoTiffSource(path, scene, told, field, bands, kept)
@@ -194,10 +194,17 @@ def _names(told: Told, bands: Sequence[int]) -> tuple[str, ...] | None:
 
 
 def _nodata(
-    path: Path, told: Told, raw: np.dtype[Any], dtype: np.dtype[Any], bands: Sequence[int], kept: tuple[int, ...]
+    path: Path,
+    told: Told,
+    scene: Scene,
+    dtype: np.dtype[Any],
+    bands: Sequence[int],
+    kept: tuple[int, ...],
+    shape: tuple[int, ...],
 ) -> Any:
     """The value that stands for none, as it comes out of `physical`; an array with NaN for bands without one."""
-    values = [_held(told.nodata[band - 1], raw) for band in bands]
+    raw = np.dtype(scene.data.dtypes[0])
+    values = [_held(told.nodata[band - 1], raw, said=band in scene.said) for band in bands]
     if all(value is None for value in values):
         return None
     found = [
@@ -209,19 +216,19 @@ def _nodata(
     if 0 not in kept:
         raise JobError(f"{path}: its bands have different nodata, so that they have to be among the channels")
     each = np.array(found, np.float64 if dtype.kind in "iu" else dtype)
-    lengths = {0: len(bands), 1: 1, 2: 1}
-    return each.reshape([lengths[axis] for axis in kept])
+    full = np.broadcast_to(each[:, np.newaxis, np.newaxis], shape)
+    return full[tuple(slice(None) if axis in kept else 0 for axis in range(len(shape)))]
 
 
-def _held(value: float | None, dtype: np.dtype[Any]) -> Any:
+def _held(value: float | None, dtype: np.dtype[Any], *, said: bool) -> Any:
     """A nodata value in a dtype, and None for one that it cannot hold, for which no value stands."""
-    if value is None or dtype.kind == "f":
+    if value is None:
+        # rasterio knows floats alone: the greatest integers of 64 bits become one that is none of them.
+        return np.iinfo(dtype).max if said and dtype.kind in "iu" and dtype.itemsize == 8 else None
+    if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            held = None if value is None else dtype.type(value)
-        return None if held is None or (np.isinf(held) and math.isfinite(value or 0)) else held
+            held = dtype.type(value)
+        return held if np.isfinite(held) or not math.isfinite(value) else None
     limits = np.iinfo(dtype)
-    if not (math.isfinite(value) and value == math.floor(value)):
-        return None
-    if value == float(limits.max):  # 64 bits do not fit the float that rasterio makes of them
-        return limits.max
-    return int(value) if limits.min <= value <= limits.max else None
+    whole = math.isfinite(value) and value == math.floor(value)
+    return int(value) if whole and limits.min <= value <= limits.max else None

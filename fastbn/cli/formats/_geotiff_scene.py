@@ -9,10 +9,11 @@ taken by a second look, which asks for no values. The mask beside it (``.msk``) 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -47,8 +48,28 @@ def gdal(cache: int = CACHE, *, alone: bool = True) -> Iterator[None]:
         "GDAL_PAM_ENABLED": not alone,  # else it would leave files beside those that it writes
         "GDAL_TIFF_INTERNAL_MASK": True,
     }
-    with _alone, rasterio.Env(**settings):
+    with _alone, _undecodable(), rasterio.Env(**settings):
         yield
+
+
+@contextmanager
+def _undecodable() -> Iterator[None]:
+    """Keep rasterio from printing that it cannot decode a message of GDAL, which has bytes of a damaged file in it."""
+    hooks = sys.excepthook, sys.unraisablehook
+
+    def shown(kind: type[BaseException], value: BaseException, traceback: Any) -> None:
+        if kind is not UnicodeDecodeError:
+            hooks[0](kind, value, traceback)
+
+    def unraisable(what: sys.UnraisableHookArgs) -> None:
+        if what.exc_type is not UnicodeDecodeError:
+            hooks[1](what)
+
+    sys.excepthook, sys.unraisablehook = shown, unraisable
+    try:
+        yield
+    finally:
+        sys.excepthook, sys.unraisablehook = hooks
 
 
 @contextmanager
@@ -127,7 +148,10 @@ def ask(path: Path) -> Told:
 def _tags(data: Any, band: int) -> Tags:
     """Tags of a file (0) or a band, but for those that describe its values or how it is stored."""
     spaces = [None, *(name for name in data.tag_namespaces(band) if name not in NOT_KEPT)]
-    found = {name: data.tags(band, ns=name) for name in spaces}
+    found: Tags = {}
+    for name in spaces:
+        with suppress(UnicodeDecodeError):  # the texts of old files can be in any encoding: not told, not kept
+            found[name] = data.tags(band, ns=name)
     for tags in found.values():
         for key in [key for key in tags if key.startswith("STATISTICS_")]:
             del tags[key]
@@ -149,6 +173,8 @@ class Scene:
                     for band, flags in zip(self.data.indexes, self.data.mask_flag_enums, strict=True)
                     if not {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha} & set(flags)
                 )
+                flagged = zip(self.data.indexes, self.data.mask_flag_enums, strict=True)
+                self.said = {band for band, flags in flagged if MaskFlags.nodata in flags}  # to have nodata
                 self._shared = any(MaskFlags.per_dataset in self.data.mask_flag_enums[b - 1] for b in self._internal)
         except BaseException:
             self._stack.close()

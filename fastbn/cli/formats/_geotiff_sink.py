@@ -196,6 +196,6 @@ def _tag(output: Any, band: int, tags: Tags) -> None:
     for space, found in tags.items():
         if space is not None and space.startswith("xml:"):
             # One text, which rasterio splits and joins at an equals sign.
-            _, _, text = found.get(space, "").partition("=")
+            text = found.get(space, "")
             found = dict([text.split("=", 1)]) if "=" in text else {}  # noqa: PLW2901
         output.update_tags(band, space, **{key: value for key, value in found.items() if key not in NOT_A_KEY})
