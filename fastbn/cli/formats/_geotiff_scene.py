@@ -98,10 +98,10 @@ def unreferenced() -> Iterator[None]:
         yield
 
 
-def open_one(path: Path) -> Any:
+def open_one(path: Path, mode: str = "r") -> Any:
     """Open a GeoTIFF file and nothing else."""
     with unreferenced():
-        return rasterio.open(plain(path), driver="GTiff")
+        return rasterio.open(plain(path), mode, driver="GTiff")
 
 
 class Told(NamedTuple):
@@ -203,7 +203,8 @@ class Scene:
         """The mask for all bands: 0 where nothing is."""
         mask = self._of_all()
         assert mask is not None
-        return np.where(mask(window, ())[0], 0, 255).astype(np.uint8)
+        shown: NDArray[np.uint8] = np.multiply(~mask(window, ())[0], 255, dtype=np.uint8)
+        return shown
 
     def close(self) -> None:
         with gdal():

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
+
+from fastbn import get_num_threads
 
 from .._errors import JobError, describe
 from .._fields import Tile, Values, size_of
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 LOSSLESS = ("DEFLATE", "LZW", "ZSTD", "PACKBITS", "LZMA")  # and for floats; any other becomes the first
 PREDICTING = ("DEFLATE", "LZW", "ZSTD")
 FLOAT_PREDICTOR = "3"
-COPIED = 2**22  # values of what is passed through, at once
+COPIED = 2**20  # values of what is passed through, at once
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 NOT_A_KEY = {"self", "bidx", "ns"}  # rasterio takes tags as keyword arguments, beside these
 
@@ -58,16 +61,15 @@ class GeoTiffSink:
         with _writing(self._path), gdal(source.cache):
             if not self._written and value.absent is not None:
                 self._output.nodata = np.nan
-            bands, data = list(source.bands[place.at[0]]), value.data
-            if self._passed and not source.separate:  # all that is in a block has to be written at once
-                bands += self._passed
-                data = np.concatenate([data, self._input.data.read(self._passed, window=window, out_dtype=data.dtype)])
-            self._output.write(
-                np.ascontiguousarray(data), [source.kept.index(band) + 1 for band in bands], window=window
-            )
+            self._check_free(value.data.nbytes)
+            bands = source.bands[place.at[0]]
+            if source.separate:
+                self._write_planes(bands, value.data, window)
+            else:
+                self._write_blocks(bands, value.data, window)
             self._left -= size_of(place)
             if not self._left:
-                self._pass_through()
+                self._copy_planes(self._output.count + 1)
 
     def sync(self) -> None:
         pass  # never continued
@@ -78,18 +80,32 @@ class GeoTiffSink:
                 self._output.close()
                 if not self._left:
                     self._check()
+                    if self._input.masked:
+                        self._write_mask()
         finally:
             self._input.close()
 
-    def _pass_through(self) -> None:
-        """Copy what has not been read: bands in planes of their own, and the mask, which GDAL writes last."""
-        for band in self._passed if self._source.separate else ():
+    def _write_blocks(self, bands: Sequence[int], data: NDArray[Any], window: Window) -> None:
+        """Write blocks that hold all bands, at once."""
+        if self._passed:
+            data = np.concatenate([data, self._input.data.read(self._passed, window=window, out_dtype=data.dtype)])
+        numbers = [self._source.kept.index(band) + 1 for band in (*bands, *self._passed)]
+        self._output.write(np.ascontiguousarray(data), numbers, window=window)
+
+    def _write_planes(self, bands: Sequence[int], data: NDArray[Any], window: Window) -> None:
+        """Write parts of planes, each of which is complete before the next begins."""
+        for band, values in zip(bands, data, strict=True):
+            number = self._source.kept.index(band) + 1
+            self._copy_planes(number)
+            self._output.write(np.ascontiguousarray(values), number, window=window)
+
+    def _copy_planes(self, end: int) -> None:
+        """Copy what is passed through, up to a band of the output, where bands are in planes of their own."""
+        while self._source.separate and self._passed and (number := self._source.kept.index(self._passed[0]) + 1) < end:
+            band = self._passed.pop(0)
             for window in self._windows():
                 data = self._input.data.read(band, window=window, out_dtype=self._output.dtypes[0])
-                self._output.write(data, self._source.kept.index(band) + 1, window=window)
-        if self._input.masked:
-            for window in self._windows():
-                self._output.write_mask(self._input.shared(window), window=window)
+                self._output.write(data, number, window=window)
 
     def _windows(self) -> Iterator[Window]:
         field = self._source.fields[0]
@@ -118,7 +134,14 @@ class GeoTiffSink:
                         )
                         if not length or start + length > size:
                             raise OSError(errno.EIO, "a part could not be written", str(self._path))
-            for window in self._windows() if self._input.masked else ():
+
+    def _write_mask(self) -> None:
+        """Add the mask for all bands to a file that is complete: its blocks would come between others."""
+        with open_one(self._path, "r+") as output:
+            for window in self._windows():
+                output.write_mask(self._input.shared(window), window=window)
+        with open_one(self._path) as output:
+            for window in self._windows():
                 if not np.array_equal(output.read_masks(1, window=window), self._input.shared(window)):
                     raise OSError(errno.EIO, "its mask could not be written", str(self._path))
 
@@ -161,6 +184,7 @@ def _profile(source: GeoTiffSource, dtype: np.dtype[Any]) -> dict[str, Any]:
         "interleave": "band" if source.separate else "pixel",
         "blockysize": block_height,
         "bigtiff": "IF_SAFER",
+        "num_threads": get_num_threads(),  # that compress: the file is the same with any number
     }
     if block_width < width:
         profile |= {"tiled": True, "blockxsize": block_width}
