@@ -29,6 +29,7 @@ from .._errors import JobError, describe
 MASK, NOTES = ".msk", ".aux.xml"  # what is added to the name of a file
 LONGEST_NOTES = 2**24  # bytes
 CACHE = 2**25  # bytes of GDAL's blocks in memory, if each is much smaller
+FILE_CACHE = 2**22  # bytes of each file
 NOT_KEPT = ("IMAGE_STRUCTURE", "OVERVIEWS", "SUBDATASETS", "DERIVED_SUBDATASETS", "RPC", "COLOR_PROFILE")
 
 Hidden = Callable[[Window, Sequence[int]], NDArray[np.bool_]]  # (window, bands) -> where nothing is; of 1 or all bands
@@ -47,6 +48,9 @@ def gdal(cache: int = CACHE, *, alone: bool = True) -> Iterator[None]:
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR" if alone else "FALSE",
         "GDAL_PAM_ENABLED": not alone,  # else it would leave files beside those that it writes
         "GDAL_TIFF_INTERNAL_MASK": True,
+        # A cached file lets a reader seek to any place; of others, libtiff prints that it cannot be.
+        "VSI_CACHE": True,
+        "VSI_CACHE_SIZE": FILE_CACHE,
     }
     with _alone, _undecodable(), rasterio.Env(**settings):
         yield

@@ -15,7 +15,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from fastbn import get_num_threads
@@ -141,8 +141,9 @@ class GeoTiffSink:
             for window in self._windows():
                 output.write_mask(self._input.shared(window), window=window)
         with open_one(self._path) as output:
+            there = MaskFlags.per_dataset in output.mask_flag_enums[0]
             for window in self._windows():
-                if not np.array_equal(output.read_masks(1, window=window), self._input.shared(window)):
+                if not there or not np.array_equal(output.read_masks(1, window=window), self._input.shared(window)):
                     raise OSError(errno.EIO, "its mask could not be written", str(self._path))
 
 
