@@ -107,6 +107,8 @@ def absence(field: Field, value: Values, nodata: Any) -> NDArray[np.bool_] | Non
     if nodata is None:
         return value.absent
     stands = np.asarray(nodata)
+    if value.data.dtype.kind == "f":  # as the library's functions take it
+        stands = stands.astype(value.data.dtype)
     if stands.ndim:  # one for every channel
         lengths = value.data.shape
         stands = stands.reshape([lengths[axis] if axis in field.axes.kept else 1 for axis in range(len(lengths))])
