@@ -270,6 +270,7 @@ class Stop(Exception):
 def stopping(monkeypatch):
     """Let the n-th tile that is written from now on end the job; every tile is noted in the journal."""
     monkeypatch.setattr(_journal, "EVERY", 0.0)
+    monkeypatch.setattr(_journal, "SHARE", 0.0)
     write = NpySink.write
 
     def after(count):
@@ -414,7 +415,7 @@ KILLED = """
 import os, signal, sys
 from fastbn.cli import _flow, _journal, main
 from fastbn.cli.formats._npy import NpySink
-_flow.TILE, _flow.LEAST_VALUES, _journal.EVERY = 24, 1, 0.0
+_flow.TILE, _flow.LEAST_VALUES, _journal.EVERY, _journal.SHARE = 24, 1, 0.0, 0.0
 write, left = NpySink.write, [int(sys.argv[1])]
 def stop(self, tile, values):
     if not left[0]:

@@ -698,6 +698,7 @@ def test_a_job_is_resumed(folder, monkeypatch, capsys, zarr_format, kind):
     else:
         group("x.zarr", zarr_format)
     monkeypatch.setattr(_journal, "EVERY", 0)
+    monkeypatch.setattr(_journal, "SHARE", 0)
     monkeypatch.setattr("fastbn.cli._flow.TILE", 12)
     monkeypatch.setattr("fastbn.cli._flow.LEAST_VALUES", 1)
     argv = ["normalize", "x.zarr"]

@@ -21,7 +21,8 @@ from ._errors import JobError
 from ._fields import Sink, Tile, Values
 from ._files import remove
 
-EVERY = 2.0  # seconds between entries
+EVERY = 2.0  # seconds between entries, at least
+SHARE = 10  # times the last entry took, at least: a store of very many files takes long to sync
 SCRATCH = re.compile(r"\.fastbn-[0-9a-f]{16}\.tmp")
 MOST = 2**28  # bytes of a journal that is read
 
@@ -127,20 +128,22 @@ class Checkpoints:
         self._journal = journal
         self._about = about
         self._written = done
-        self._last = time.monotonic()
+        self._next = time.monotonic() + EVERY
 
     def write(self, tile: Tile, values: Sequence[Values]) -> None:
         """Write a tile."""
         self._sink.write(tile, values)
         self._written += 1
-        if time.monotonic() - self._last >= EVERY:
+        if time.monotonic() >= self._next:
             self.sync()
 
     def sync(self) -> None:
         """Have what was written last, and say so."""
+        start = time.monotonic()
         self._sink.sync()
         self._journal.note(**self._about, tiles=self._written)
-        self._last = time.monotonic()
+        end = time.monotonic()
+        self._next = end + max(EVERY, SHARE * (end - start))
 
     def close(self) -> None:
         """Write what is still missing."""
