@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -209,8 +210,43 @@ def test_merge_gives_the_statistics_of_the_union(run, tmp_path):
 def test_info_is_show_config(run, capsys):
     fastbn.show_config()
     expected = capsys.readouterr().out
-    assert run("info") == expected
-    assert json.loads(run("info", "--json")) == fastbn.show_config(mode="dicts")
+    shown = run("info")
+    assert shown.startswith(expected)
+    assert "formats: npy, Zarr" in shown
+    record = json.loads(run("info", "--json"))
+    assert record.pop("formats")["npy"] is None
+    assert record == fastbn.show_config(mode="dicts")
+
+
+def test_info_names_what_formats_need(run, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "zarr" else find(name))
+    assert 'Zarr (pip install "fastbn[zarr]"), ' in run("info")
+    assert json.loads(run("info", "--json"))["formats"]["Zarr"] == 'pip install "fastbn[zarr]"'
+
+
+def test_info_tells_what_files_hold(run, tmp_path):
+    source = saved(tmp_path / "x.npy", sample((40, 3, 5), ">i2"))
+    shown = run("info", source, "--channel-axis", "1,2")
+    assert shown == f"{source}: npy, 1200 bytes in memory\n  >i2 (40, 3, 5), 15 channels, axis 1, 2\n"
+    record = json.loads(run("info", source, "--json"))
+    assert record["inputs"] == [
+        {
+            "path": str(source),
+            "format": "npy",
+            "fields": [
+                {
+                    "name": None,
+                    "shape": [40, 3, 5],
+                    "dtype": "int16",
+                    "channel_axes": [1],
+                    "channels": None,
+                    "blocks": None,
+                    "nodata": None,
+                }
+            ],
+        }
+    ]
 
 
 def test_version_and_help(run):

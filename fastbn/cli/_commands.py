@@ -19,6 +19,7 @@ from ._inputs import Input, look
 from ._measure import Reading, ignore, rehearse
 from ._normalize import run_denormalize, run_normalize
 from ._records import load, provenance, save
+from .formats import readable
 
 
 def run_stats(args: Namespace) -> None:
@@ -44,11 +45,18 @@ def run_merge(args: Namespace) -> None:
 
 
 def run_info(args: Namespace) -> None:
-    """Show versions, backends and threads."""
+    """Show versions, backends, threads and formats; or what files hold."""
+    inputs = look(args.inputs, args.choice) if args.inputs else []
     if args.json:
-        print(json.dumps(show_config(mode="dicts"), allow_nan=False))
+        config = {**(show_config(mode="dicts") or {}), "formats": dict(readable())}
+        record = {"command": args.command, "inputs": [item.record() for item in inputs]} if inputs else config
+        print(json.dumps(record, allow_nan=False))
+    elif inputs:
+        for item in inputs:
+            print(item.listing())
     else:
         show_config()
+        print("formats: " + ", ".join(name if remedy is None else f"{name} ({remedy})" for name, remedy in readable()))
 
 
 def run_demo(args: Namespace) -> None:

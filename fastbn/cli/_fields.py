@@ -120,7 +120,7 @@ class Source(ABC):
         """
 
     def needs(self, dtypes: Sequence[np.dtype[Any]]) -> int:  # noqa: ARG002 - formats that compress cannot tell
-        """Bytes that a file with such dtypes takes, if that is known before."""
+        """Bytes that a file with such dtypes takes, as far as is known; a JobError if there can be no such file."""
         return 0
 
     @property

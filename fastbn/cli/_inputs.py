@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fastbn._records import plain
+
 from ._channels import Channels
 from ._choice import Choice
 from ._errors import JobError
@@ -55,10 +57,44 @@ class Input:
         left = len(self.fields) - len(shown)
         return f"{self.path} ({self.format}: {', '.join(shown)}{f' and {left} more' if left else ''})"
 
+    def listing(self) -> str:
+        """A headline, and a line for every field."""
+        lines = [f"{self.path}: {self.format}, {self.nbytes} bytes in memory"]
+        for field in self.fields:
+            channels = field.axes.channels
+            facts = [f"{field.dtype} {field.shape}", f"{channels} channel{'s' * (channels != 1)}"]
+            facts += [] if field.axes.kept == () else [f"axis {', '.join(map(str, field.axes.kept))}"]
+            facts += [] if field.blocks is None else [f"blocks {field.blocks}"]
+            facts += [] if field.nodata is None else [f"nodata {_listed(field.nodata)}"]
+            facts += (
+                []
+                if field.channels is None
+                else [f"named {', '.join(field.channels[:MOST_SHOWN])}{', ...' * (channels > MOST_SHOWN)}"]
+            )
+            lines.append(f"  {field.name + ': ' if field.name else ''}{', '.join(facts)}")
+        return "\n".join(lines)
+
     def record(self) -> dict[str, Any]:
         """What JSON can hold of it."""
-        fields = [{"name": field.name, "shape": list(field.shape), "dtype": field.dtype.name} for field in self.fields]
+        fields = [
+            {
+                "name": field.name,
+                "shape": list(field.shape),
+                "dtype": field.dtype.name,
+                "channel_axes": list(field.axes.kept),
+                "channels": None if field.channels is None else list(field.channels),
+                "blocks": None if field.blocks is None else list(field.blocks),
+                "nodata": None if field.nodata is None else _listed(field.nodata),
+            }
+            for field in self.fields
+        ]
         return {"path": str(self.path), "format": self.format, "fields": fields}
+
+
+def _listed(nodata: Any) -> Any:
+    """Values that stand for none: one, or one for each channel."""
+    values = [plain(value) for value in np.asarray(nodata).reshape(-1).tolist()]
+    return values[0] if len(set(values)) == 1 else values
 
 
 def look(paths: Sequence[Path], choice: Choice) -> list[Input]:

@@ -52,7 +52,7 @@ EXAMPLES = {
     ],
     "denormalize": ["fastbn denormalize normalized.npy photos.npy --stats photos.json"],
     "merge": ["fastbn merge day1.json day2.json -o both.json"],
-    "info": ["fastbn info --json"],
+    "info": ["fastbn info --json", "fastbn info scenes/ --bands 1-3"],
     "bench": ["fastbn bench --quick", "fastbn --threads 1 bench --json"],
     "completion": [
         "fastbn completion bash > ~/.local/share/bash-completion/completions/fastbn",
@@ -121,7 +121,7 @@ def build() -> argparse.ArgumentParser:
     _add_normalize(command("normalize", "normalize every channel, by its own or by saved statistics"))
     _add_denormalize(command("denormalize", "undo a normalization, given the statistics it used"))
     _add_merge(command("merge", "combine saved statistics of several parts into those of the whole"))
-    _add_json(command("info", "show versions, backends and threads"))
+    _add_info(command("info", "show versions, backends, threads and formats; or what files hold, without their data"))
     _add_bench(command("bench", "compare speed and accuracy with NumPy, PyTorch and scikit-learn, on this machine"))
     _add_completion(command("completion", "print what makes a shell complete commands, options and files"))
     return parser
@@ -194,6 +194,12 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="all.json", required=True, help="the merged statistics")
     _add_json(parser)
     _add_overwrite(parser)
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", type=Path, nargs="*", metavar="IN", help="file, directory or quoted pattern")
+    _add_channels(parser)
+    _add_json(parser)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from .._choice import Choice
 from .._errors import JobError, describe
 from .._fields import Source
 
-__all__ = ["FORMATS", "Format", "format_of", "is_store", "named", "needed", "open_source", "reading"]
+__all__ = ["FORMATS", "Format", "format_of", "is_store", "named", "needed", "open_source", "readable", "reading"]
 
 HEAD = 16  # bytes that tell a format
 
@@ -26,17 +27,34 @@ class Format(NamedTuple):
     magic: tuple[bytes, ...] = ()  # how its files start
     markers: tuple[str, ...] = ()  # files that a directory of it holds one of
     extra: str | None = None  # of this package; None: nothing is needed
+    libraries: tuple[str, ...] = ()  # that it brings
 
 
 # The first whose magic fits wins: NetCDF 4 is HDF5, and told from it by its extension.
 FORMATS = (
     Format("npy", "_npy", (".npy",), (b"\x93NUMPY",)),
-    Format("Zarr", "_zarr", (".zarr",), markers=("zarr.json", ".zarray", ".zgroup"), extra="zarr"),
-    Format("NetCDF", "_netcdf", (".nc", ".nc4", ".cdf"), (b"CDF\x01", b"CDF\x02", b"CDF\x05"), extra="netcdf"),
-    Format("HDF5", "_hdf5", (".h5", ".hdf5", ".hdf", ".he5"), (b"\x89HDF\r\n\x1a\n",), extra="hdf5"),
-    Format("GeoTIFF", "_geotiff", (".tif", ".tiff"), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), extra="geotiff"),
-    Format("Parquet", "_parquet", (".parquet", ".pq"), (b"PAR1",), extra="parquet"),
-    Format("CSV", "_csv", (".csv", ".tsv"), extra="csv"),
+    Format("Zarr", "_zarr", (".zarr",), markers=("zarr.json", ".zarray", ".zgroup"), extra="zarr", libraries=("zarr",)),
+    Format(
+        "NetCDF",
+        "_netcdf",
+        (".nc", ".nc4", ".cdf"),
+        (b"CDF\x01", b"CDF\x02", b"CDF\x05"),
+        extra="netcdf",
+        libraries=("h5netcdf", "h5py", "scipy"),
+    ),
+    Format(
+        "HDF5", "_hdf5", (".h5", ".hdf5", ".hdf", ".he5"), (b"\x89HDF\r\n\x1a\n",), extra="hdf5", libraries=("h5py",)
+    ),
+    Format(
+        "GeoTIFF",
+        "_geotiff",
+        (".tif", ".tiff"),
+        (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        extra="geotiff",
+        libraries=("rasterio",),
+    ),
+    Format("Parquet", "_parquet", (".parquet", ".pq"), (b"PAR1",), extra="parquet", libraries=("pyarrow",)),
+    Format("CSV", "_csv", (".csv", ".tsv"), extra="csv", libraries=("pyarrow",)),
 )
 
 
@@ -87,6 +105,13 @@ def _store_format(path: Path) -> Format | None:
 def named(path: Path) -> Format | None:
     """The format that the name of a file promises."""
     return next((form for form in FORMATS if path.suffix.lower() in form.extensions), None)
+
+
+def readable() -> Iterator[tuple[str, str | None]]:
+    """The formats, and what has to be installed for each, if anything."""
+    for form in FORMATS:
+        missing = any(importlib.util.find_spec(library) is None for library in form.libraries)
+        yield form.name, f'pip install "fastbn[{form.extra}]"' if missing else None
 
 
 @contextmanager
