@@ -18,7 +18,9 @@ from .._errors import JobError
 from ._csv_cells import Numbers
 from ._tables import MOST_COLUMNS
 
-BLOCK = 2**22  # bytes of a file that are parsed at once, of which no row may have more
+# Bytes of a file that are parsed at once; larger ones where a row is longer than that. pyarrow reads some 40 ahead.
+BLOCKS = (2**19, 2**21)
+LONGEST = BLOCKS[-1]  # bytes of a row
 SIGNATURE = b"\xef\xbb\xbf"  # which some programs put before UTF-8
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # The first line with something in it: quoted parts, in which a line may end, and others; then the end of the line.
@@ -35,6 +37,7 @@ class Dialect(NamedTuple):
     decimal: str
     end: str  # of lines
     columns: int
+    block: int
 
 
 class Survey(NamedTuple):
@@ -63,7 +66,7 @@ def cells(path: Path, dialect: Dialect, columns: Sequence[int]) -> Iterator[pa.R
     """The text of some columns, block by block."""
     names = [str(number) for number in range(dialect.columns)]
     wanted = [names[number] for number in columns]
-    read = pacsv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=False)
+    read = pacsv.ReadOptions(column_names=names, block_size=dialect.block, use_threads=False)
     parse = pacsv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True)
     convert = pacsv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, strings_can_be_null=False
@@ -81,27 +84,37 @@ def _survey(path: Path) -> Survey:
     dialect, names = _first_line(path)
     # A comma may be the decimal mark where it does not part columns; which mark it is, all columns say together.
     marks = "." if dialect.delimiter == "," else ".,"
-    seen = {mark: [Numbers(mark) for _ in names] for mark in marks}
-    rows, last = 0, ""
-    try:
-        for batch in cells(path, dialect, range(len(names))):
-            if not batch.num_rows:
-                continue
-            rows += batch.num_rows
-            last = batch.column(len(names) - 1)[-1].as_py()
-            for columns in seen.values():
-                for column, text in zip(columns, batch.columns, strict=True):
-                    column.see(text)
-    except pa.ArrowInvalid as error:
-        if "straddling" not in str(error):
-            raise
-        raise JobError(
-            f"{path}: after {rows} rows comes one of more than {BLOCK} bytes, or a quote that is not closed"
-        ) from None
-    if any(mark in last for mark in (dialect.delimiter, "\r", "\n")) and not _ends_quoted(path):
-        raise JobError(f"{path}: a quote is not closed in the last of {rows} rows")
+    for block in BLOCKS:
+        dialect = dialect._replace(block=block)
+        seen = {mark: [Numbers(mark) for _ in names] for mark in marks}
+        try:
+            rows = _see(path, dialect, [*seen.values()])
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error):
+                raise
+        else:
+            break
+    else:
+        raise JobError(f"{path}: a row of more than {LONGEST} bytes, or a quote that is not closed")
     decimal = max(marks, key=lambda mark: sum(column.fractions and not column.why for column in seen[mark]))
     return Survey(dialect._replace(decimal=decimal), names, tuple(seen[decimal]), rows)
+
+
+def _see(path: Path, dialect: Dialect, seen: Sequence[Sequence[Numbers]]) -> int:
+    """Look at all cells; returns how many rows there are."""
+    rows, last = 0, ""
+    for batch in cells(path, dialect, range(dialect.columns)):
+        if not batch.num_rows:
+            continue
+        rows += batch.num_rows
+        last = batch.column(dialect.columns - 1)[-1].as_py()
+        for columns in seen:
+            for column, text in zip(columns, batch.columns, strict=True):
+                column.see(text)
+    # Which pyarrow takes for the end of the cell.
+    if any(mark in last for mark in (dialect.delimiter, "\r", "\n")) and not _ends_quoted(path):
+        raise JobError(f"{path}: a quote is not closed in the last of {rows} rows")
+    return rows
 
 
 def _ends_quoted(path: Path) -> bool:
@@ -113,13 +126,13 @@ def _ends_quoted(path: Path) -> bool:
 def _first_line(path: Path) -> tuple[Dialect, tuple[str, ...]]:
     """How the file is written, as far as its first line tells, and the names of its columns."""
     with path.open("rb") as file:
-        start = file.read(BLOCK + 1)
+        start = file.read(LONGEST + 1)
     if start.startswith(UTF16):
         raise JobError(f"{path}: UTF-16; save it as UTF-8")
     signature = len(SIGNATURE) if start.startswith(SIGNATURE) else 0
     match = HEAD.match(start, signature)
-    if match is None or match.end() > BLOCK:
-        raise JobError(f"{path}: its first line does not end within {BLOCK} bytes, or a quote in it is not closed")
+    if match is None or match.end() > LONGEST:
+        raise JobError(f"{path}: its first line does not end within {LONGEST} bytes, or a quote in it is not closed")
     if not match[1].strip():
         raise JobError(f"{path}: there is no line with the names of the columns")
     if b"\0" in match[1]:
@@ -133,7 +146,7 @@ def _first_line(path: Path) -> tuple[Dialect, tuple[str, ...]]:
     # pandas gives columns without names their numbers.
     if all(map(_is_number, named)) and named != [str(number) for number in range(len(named))]:
         raise JobError(f"{path}: its first line are numbers; wants the names of the columns there")
-    return Dialect(start[: match.end()], delimiter, ".", match[2].decode() or "\n", len(names)), names
+    return Dialect(start[: match.end()], delimiter, ".", match[2].decode() or "\n", len(names), 0), names
 
 
 def _delimiter(path: Path, line: str) -> str:

@@ -25,9 +25,9 @@ from . import reading
 from ._tables import Column, Stream, TableSink, TableSource, column_of
 
 BUFFER = 2**18  # bytes of a column chunk that are read at once; without it the whole of it is
-BATCH = 2**13  # rows at once of columns that pass through ...
+BATCH = 2**11  # rows at once of columns that pass through ...
 BATCH_BYTES = 2**22  # ... of so many bytes at most, as far as the file says how large they are
-HELD = 2**26  # bytes of a row group that wait to be written
+HELD = 96  # bytes of a row group that wait to be written, for every element that a tile may have
 # One run of equal values is up to 2^31 of them in a few bytes; more than this only a damaged footer has.
 MOST_ROWS_PER_BYTE = 2**27
 PANDAS = b"pandas"
@@ -75,6 +75,7 @@ class ParquetSink(TableSink):
         self._left = next(self._groups, 0)  # rows that the row group still takes
         self._held: list[pa.RecordBatch] = []
         self._bytes = 0
+        self._most = HELD * source.limit
         self._writer = pq.ParquetWriter(str(scratch.absolute()), self._schema, **_properties(metadata, self._schema))
 
     def close(self) -> None:
@@ -92,7 +93,7 @@ class ParquetSink(TableSink):
             self._held.append(part)
             self._bytes += part.nbytes
             self._left -= part.num_rows
-            if not self._left or self._bytes >= HELD:
+            if not self._left or self._bytes >= self._most:
                 self._flush()
             if not self._left:
                 self._left = next(self._groups, 0)
@@ -101,6 +102,8 @@ class ParquetSink(TableSink):
         table = pa.Table.from_batches(self._held)
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._held, self._bytes = [], 0
+        del table
+        pa.default_memory_pool().release_unused()  # some pools keep what they have for long
 
 
 def open_source(path: Path, choice: Choice) -> ParquetSource:
@@ -140,14 +143,16 @@ def _rows(path: Path, metadata: pq.FileMetaData) -> int:
 
 def _dtype(kind: pa.DataType) -> np.dtype[Any] | None:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return np.dtype(kind.to_pandas_dtype())
+        dtype: np.dtype[Any] = np.dtype(kind.to_pandas_dtype())
+        return dtype
     return None
 
 
 def _batch(metadata: pq.FileMetaData) -> int:
     """Rows of what passes through that are read at once."""
     total = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    return max(1, min(BATCH, BATCH_BYTES * metadata.num_rows // max(1, total)))
+    rows: int = BATCH_BYTES * metadata.num_rows // max(1, total)
+    return max(1, min(BATCH, rows))
 
 
 def _schema(source: ParquetSource, dtypes: Sequence[np.dtype[Any]]) -> pa.Schema:
@@ -192,12 +197,19 @@ def _properties(metadata: pq.FileMetaData, schema: pa.Schema) -> dict[str, Any]:
     first = metadata.row_group(0)
     old = [first.column(number) for number in range(metadata.num_columns)]
     columns = dict(zip(_leaves(schema), old, strict=True))
-    dictionaries = [name for name, column in columns.items() if any("DICTIONARY" in e for e in column.encodings)]
+    dictionaries = [name for name, column in columns.items() if _has_dictionary(column)]
     return {
         "compression": {name: _codec(column.compression) for name, column in columns.items()},
         "use_dictionary": dictionaries or False,
         "write_statistics": [name for name, column in columns.items() if column.is_stats_set] or False,
     }
+
+
+def _has_dictionary(column: pq.ColumnChunkMetaData) -> bool:
+    """Whether a column chunk has a dictionary that is of use: writers try one for numbers that hardly ever repeat."""
+    width = {"INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}.get(column.physical_type)
+    small = width is None or column.total_uncompressed_size < width * column.num_values
+    return small and any("DICTIONARY" in encoding for encoding in column.encodings)
 
 
 def _codec(name: str) -> str:

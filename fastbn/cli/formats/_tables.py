@@ -60,7 +60,8 @@ class Stream:
 class TableSource(Source):
     """A table of which some columns are fields."""
 
-    copies = 2  # pieces of a column, and these put together
+    copies = 4  # pieces of a column, these put together, and the buffers of readers
+    limit = 0  # elements of a tile
 
     def __init__(self, path: Path, columns: Sequence[Column], rows: int, choice: Choice) -> None:
         self.path = path
@@ -69,15 +70,16 @@ class TableSource(Source):
         self.fields = tuple(
             Field(columns[number].name, (rows,), _dtype(columns[number]), None, (0,)) for number in self.chosen
         )
-        self.others = tuple(number for number in range(len(columns)) if number not in set(self.chosen))
+        self.others = tuple(sorted(set(range(len(columns))) - set(self.chosen)))
         self._stream: Stream | None = None
 
     def tiles(self, limit: int, *, whole_channels: bool) -> Iterator[Tile]:  # noqa: ARG002 - no axis is kept
         """Runs of rows of all fields."""
+        self.limit = limit
         step = max(1, limit // len(self.fields))
-        for start in range(0, max(1, self.rows), step):
-            rows = slice(start, min(start + step, self.rows))
-            yield tuple(Place(number, (rows,)) for number in range(len(self.fields)))
+        starts = range(0, max(1, self.rows), step)
+        runs = (slice(start, min(start + step, self.rows)) for start in starts)
+        return (tuple(Place(number, (rows,)) for number in range(len(self.fields))) for rows in runs)
 
     def read(self, tile: Tile) -> list[Values]:
         (rows,) = tile[0].at
