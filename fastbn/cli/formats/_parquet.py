@@ -48,7 +48,8 @@ class ParquetSource(TableSource):
 
     def batches(self, numbers: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
         """Columns, from the first row on, read from a file of their own."""
-        names = [self.file.schema_arrow.names[number] for number in numbers]
+        every = self.file.schema_arrow.names
+        names = [every[number] for number in numbers]
         with _opened(self.path) as file:
             # A name with a dot stands for a part of a nested column as well: more may come than was asked for.
             for batch in file.iter_batches(rows, columns=names, use_threads=False):
@@ -158,6 +159,7 @@ def _batch(metadata: pq.FileMetaData) -> int:
 def _schema(source: ParquetSource, dtypes: Sequence[np.dtype[Any]]) -> pa.Schema:
     """The schema with other types of the fields."""
     old = source.file.schema_arrow
+    names = old.names
     types = dict(zip(source.chosen, dtypes, strict=True))
     fields = [
         field.with_type(pa.from_numpy_dtype(types[number])) if number in types else field
@@ -166,7 +168,7 @@ def _schema(source: ParquetSource, dtypes: Sequence[np.dtype[Any]]) -> pa.Schema
     metadata = dict(old.metadata or {})
     if PANDAS in metadata:
         with suppress(ValueError, TypeError, AttributeError, KeyError, RecursionError):  # else it stays as it is
-            metadata[PANDAS] = _pandas(metadata[PANDAS], {old.names[n]: dtype.name for n, dtype in types.items()})
+            metadata[PANDAS] = _pandas(metadata[PANDAS], {names[n]: dtype.name for n, dtype in types.items()})
     return pa.schema(fields, metadata)
 
 
