@@ -91,7 +91,7 @@ def test_numbers_are_the_shortest_that_read_back(normalized, dtype):
 def test_any_text_passes_through(tmp_path_factory, cells, numbers):
     folder = tmp_path_factory.mktemp("text")
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerows([["x", "t", "end"], *([k % (numbers + 1), cell, "."] for k, cell in enumerate(cells))])
     (folder / "x.csv").write_bytes(file.getvalue().encode())
     assert main(["normalize", str(folder / "x.csv"), str(folder / "y.csv"), "--columns", "x"]) == 0
