@@ -49,6 +49,68 @@ def test_the_peak_of_memory(large, tmp_path, command):
     assert int(done.stderr) < MEMORY + BESIDE
 
 
+def write_zarr(path, x):
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(path, data=x, chunks=(4096, x.shape[1]))
+
+
+def write_hdf5(path, x):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "x", data=x, chunks=(4096, x.shape[1]), shuffle=True, compression="gzip", compression_opts=1
+        )
+
+
+def write_netcdf(path, x):
+    h5netcdf = pytest.importorskip("h5netcdf")
+    with h5netcdf.File(path, "w") as file:
+        file.dimensions = {"time": x.shape[0], "level": x.shape[1]}
+        file.create_variable("x", ("time", "level"), data=x)
+
+
+def write_geotiff(path, x):
+    rasterio = pytest.importorskip("rasterio")
+    shape = {"height": len(x) // 2000, "width": 2000, "count": x.shape[1]}
+    profile = {"driver": "GTiff", "dtype": "float32", "tiled": True, "crs": "EPSG:32633", **shape}
+    with rasterio.open(path, "w", transform=rasterio.Affine(10, 0, 0, 0, -10, 0), **profile) as file:
+        for band in range(x.shape[1]):
+            file.write(x[:, band].reshape(shape["height"], -1), band + 1)
+
+
+def as_table(x):
+    pa = pytest.importorskip("pyarrow")
+    return pa.table({f"c{k}": x[:, k] for k in range(x.shape[1])})
+
+
+def write_parquet(path, x):
+    pytest.importorskip("pyarrow.parquet").write_table(as_table(x), path)
+
+
+def write_csv(path, x):
+    pytest.importorskip("pyarrow.csv").write_csv(as_table(x[: len(x) // 2]), path)  # text is twice as long
+
+
+FORMATS = {
+    "x.zarr": write_zarr,
+    "x.h5": write_hdf5,
+    "x.nc": write_netcdf,
+    "x.tif": write_geotiff,
+    "x.parquet": write_parquet,
+    "x.csv": write_csv,
+}
+
+
+@LINUX
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_peak_of_memory_with_other_formats(large, tmp_path, name):
+    FORMATS[name](tmp_path / name, np.load(large))
+    script = Path(__file__).with_name("peak.py")
+    argv = ["normalize", tmp_path / name, tmp_path / f"out{name}", "--memory", f"{MEMORY}"]
+    done = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=True)
+    assert int(done.stderr) < MEMORY + BESIDE
+
+
 def test_blocks_beyond_the_memory_are_refused(tmp_path, capsys, monkeypatch):
     np.save(tmp_path / "x.npy", np.ones((2000, 100)))
     opened = _npy.open_source

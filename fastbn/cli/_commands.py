@@ -15,7 +15,7 @@ from fastbn._version import __version__
 from ._channels import Statistics
 from ._errors import require
 from ._files import atomic_output, check_output
-from ._inputs import Input, look
+from ._inputs import Input, look, title_of
 from ._measure import Reading, ignore, rehearse
 from ._normalize import run_denormalize, run_normalize
 from ._records import load, provenance, save
@@ -119,7 +119,7 @@ def _measure(args: Namespace, fit: Callable[..., Any], measured: Callable[[Readi
             save(stats, scratch, provenance(args, inputs))
         if sample is not None:
             scratch = outputs.enter_context(atomic_output(args.plot, overwrite=args.overwrite))
-            sample.draw(stats, scratch, form=args.plot.suffix[1:].lower(), title=_title(inputs))
+            sample.draw(stats, scratch, form=args.plot.suffix[1:].lower(), title=title_of(inputs))
     _show(args, stats)
 
 
@@ -131,10 +131,6 @@ def _say_inputs(args: Namespace, inputs: Sequence[Input]) -> None:
         return
     for item in inputs:
         print(f"would read {item}")
-
-
-def _title(inputs: Sequence[Input]) -> str:
-    return inputs[0].path.name if len(inputs) == 1 else f"{inputs[0].path.name} and {len(inputs) - 1} more"
 
 
 def _show(args: Namespace, stats: Statistics) -> None:

@@ -130,6 +130,11 @@ def _check_axes(source: Source) -> None:
         raise JobError(f"{source.path}: {error}") from None
 
 
+def title_of(inputs: Sequence[Input]) -> str:
+    """A data set in a few words."""
+    return inputs[0].path.name if len(inputs) == 1 else f"{inputs[0].path.name} and {len(inputs) - 1} more"
+
+
 def is_one(paths: Sequence[Path]) -> bool:
     """Whether one file is meant, by its own name."""
     return len(paths) == 1 and not _is_pattern(paths[0]) and not (paths[0].is_dir() and not is_store(paths[0]))

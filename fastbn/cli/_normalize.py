@@ -30,7 +30,7 @@ from fastbn._version import __version__
 from ._channels import Channels
 from ._errors import JobError, require
 from ._files import atomic_output, check_output, check_space, same_file
-from ._inputs import Input, is_one, look
+from ._inputs import Input, is_one, look, title_of
 from ._journal import Journal, journal_of
 from ._measure import Reading, ignore, rehearse
 from ._records import aligned, digest, load, read_back
@@ -99,7 +99,7 @@ def _run(args: Namespace, function: Transform) -> None:
         ).write(targets)
     if sample is not None:
         with atomic_output(args.plot, overwrite=args.overwrite) as scratch:
-            title = f"{inputs[0].path.name}: {args.method}"
+            title = f"{title_of(inputs)}: {args.method}"
             sample.draw_both(stats, transform, scratch, form=args.plot.suffix[1:].lower(), title=title)
     _say(args, targets, would=False)
 
