@@ -18,7 +18,8 @@ import pytest
 import fastbn
 from fastbn.cli import _progress, main
 from fastbn.cli._commands import COMMANDS
-from fastbn.cli._parser import EXAMPLES, SHELLS, build, parse
+from fastbn.cli._help import EXAMPLES
+from fastbn.cli._parser import SHELLS, build, parse
 
 
 @pytest.fixture
