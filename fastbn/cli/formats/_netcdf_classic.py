@@ -42,13 +42,13 @@ class Classic:
         for name, variable in self.variables.items():
             if any(self.dimensions[dim] not in {None, length} for dim, length in _axes(variable)):
                 raise JobError(f"{path}: {name}: its shape is not that of its dimensions")
-        if self._netcdf._recs < 0:  # noqa: SLF001
+        if self._netcdf._recs < 0:
             raise JobError(f"{path}: does not say how many records it has")
 
     def attributes(self, name: str | None = None) -> dict[str, Any]:
         """Those of a variable, or of the file, as Python and NumPy have them."""
         holder = self._netcdf if name is None else self.variables[name]
-        return {key: _native(value) for key, value in holder._attributes.items()}  # noqa: SLF001 - as xarray does
+        return {key: _native(value) for key, value in holder._attributes.items()}
 
     def stored(self, name: str, at: Index) -> NDArray[Any]:
         """A part of a variable; what was mapped for it is let go."""
