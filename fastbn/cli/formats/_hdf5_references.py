@@ -12,7 +12,7 @@ from h5py import h5a, h5d, h5o, h5r, h5s, h5t
 from numpy.typing import NDArray
 
 from .._errors import JobError
-from ._hdf5_walk import Entry
+from ._hdf5_walk import Entry, is_scale
 
 MOST_REFERENCES = 2**20  # in a data set
 
@@ -26,10 +26,11 @@ class References:
         self._names = {_address(entry.object.id): entry.name for entry in entries if entry.object is not None}
         self._names[_address(old.id)] = ""
         self._waiting: list[Callable[[], None]] = []
+        self._last: list[Callable[[], None]] = []
 
     def restore(self) -> None:
         """Let everything point to its place in the new file."""
-        for do in self._waiting:
+        for do in (*self._waiting, *self._last):
             do()
 
     def note_scales(self, old: h5py.Dataset, new: h5py.Dataset) -> None:
@@ -39,12 +40,20 @@ class References:
             for axis in range(old.ndim):
                 for number in range(len(old.dims[axis])):
                     scale = self._new[self._place(old.dims[axis][number].id)]
+                    if not is_scale(scale):
+                        raise JobError(f"{self._old.filename}: {scale.name}: belongs to axes, and is no scale")
                     h5py.h5ds.attach_scale(new.id, scale.id, axis)
 
         self._waiting.append(attach)
 
     def copy_attribute(self, old: Any, new: Any, name: str, new_name: str) -> None:
         """Copy an attribute, of whatever type."""
+        if name == "CLASS" and not is_scale(old):  # HDF5 dies of it when it attaches scales
+            self._last.append(lambda: self._copy_attribute(old, new, name, new_name))
+        else:
+            self._copy_attribute(old, new, name, new_name)
+
+    def _copy_attribute(self, old: Any, new: Any, name: str, new_name: str) -> None:
         kept = old.attrs.get_id(name)
         made = h5a.create(new.id, new_name.encode(), kept.get_type().copy(), kept.get_space())
         if kept.get_space().get_simple_extent_type() == h5s.NULL:

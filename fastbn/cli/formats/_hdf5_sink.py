@@ -51,7 +51,7 @@ class Hdf5Sink:
         self._changed = dict(zip(names, dtypes, strict=True))
         self._file = _new_file(scratch, like.file)
         try:
-            with _copying(like.path):
+            with copying(like.path):
                 self._copy()
             self._datasets = [self._file[name] for name in names]
         except BaseException:
@@ -134,7 +134,7 @@ class Hdf5Sink:
 
 
 @contextmanager
-def _copying(path: Path) -> Iterator[None]:
+def copying(path: Path) -> Iterator[None]:
     """Say of which file something cannot be copied; but what the system says is about the new one."""
     try:
         yield

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._fields import Field, Tile, Values
 from .._tiles import cut
+from ._hdf5_sink import copying
 from ._packing import history, still_true
 
 if TYPE_CHECKING:
@@ -30,17 +31,8 @@ class NewNetcdf:
         self._classic = classic
         self._file = h5netcdf.File(scratch, "w", libver=("v108", "latest"))
         try:
-            for name, length in classic.dimensions.items():
-                self._file.dimensions[name] = length
-            dtype_of = {field.name: dtype for field, dtype in zip(fields, dtypes, strict=True)}
-            attributes = classic.attributes()
-            attributes["history"] = history(attributes.get("history"), map(str, dtype_of))
-            self._file.attrs.update(attributes)
-            for name in classic.variables:
-                if name in dtype_of:
-                    self._create(name, dtype_of[name])
-                else:
-                    self._copy(name)
+            with copying(classic.path):
+                self._copy_all(fields, dtypes)
             self._variables = [self._file.variables[str(field.name)] for field in fields]
         except BaseException:
             with suppress(RuntimeError, OSError):
@@ -57,6 +49,19 @@ class NewNetcdf:
 
     def close(self) -> None:
         self._file.close()
+
+    def _copy_all(self, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]) -> None:
+        for name, length in self._classic.dimensions.items():
+            self._file.dimensions[name] = length
+        dtype_of = {field.name: dtype for field, dtype in zip(fields, dtypes, strict=True)}
+        attributes = self._classic.attributes()
+        attributes["history"] = history(attributes.get("history"), map(str, dtype_of))
+        self._file.attrs.update(attributes)
+        for name in self._classic.variables:
+            if name in dtype_of:
+                self._create(name, dtype_of[name])
+            else:
+                self._copy(name)
 
     def _create(self, name: str, dtype: np.dtype[Any]) -> None:
         attributes = self._classic.attributes(name)
