@@ -7,6 +7,7 @@ refused.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,12 +47,12 @@ def open_file(path: Path) -> h5py.File:
 
 
 def walk(path: Path, file: h5py.File) -> list[Entry]:
-    """Every name in a file, those in a group after the group itself."""
+    """Every name in a file, those in a group after all that are less deep: an object goes by its shortest path."""
     seen = {_address(file): ""}
     entries = []
-    waiting = list(_links(path, file, ""))[::-1]
+    waiting = deque(_links(path, file, ""))
     while waiting:
-        name, parent, link = waiting.pop()
+        name, parent, link = waiting.popleft()
         target = parent.get(link, getlink=True)
         if isinstance(target, h5py.SoftLink):
             entries.append(Entry(name, None, soft=target.path))
@@ -68,7 +69,7 @@ def walk(path: Path, file: h5py.File) -> list[Entry]:
             _check_layout(path, name, found)
         entries.append(Entry(name, found))
         if isinstance(found, h5py.Group):
-            waiting += list(_links(path, found, f"{name}/"))[::-1]
+            waiting += _links(path, found, f"{name}/")
     return entries
 
 
