@@ -236,7 +236,7 @@ def never_written(file):
 
 
 def huge_chunk(file):
-    file.create_dataset("x", (10,), chunks=(2**28,), maxshape=(None,))
+    file.create_dataset("x", (10,), "f4", chunks=(2**28,), maxshape=(None,))
 
 
 def unknown_filter(file):

@@ -56,9 +56,9 @@ class Classic:
             raise JobError(f"{self.path}: ends before its data do: somebody has truncated it")
         mapped = self.variables[name].data
         copied = np.array(mapped[at], mapped.dtype.newbyteorder("="), order="C")
-        while isinstance(mapped, np.ndarray):
-            mapped = mapped.base
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        while isinstance(mapped, (np.ndarray, memoryview)):
+            mapped = mapped.obj if isinstance(mapped, memoryview) else mapped.base
+        if hasattr(mmap, "MADV_DONTNEED"):
             mapped.madvise(mmap.MADV_DONTNEED)
         return copied
 
