@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 import xarray as xr
 
+from .._cf import OF_VALUES
 from .._channel_quantiles import ChannelQuantiles
 from .._channel_stats import ChannelStats
 from .._gradients import BatchNormGradients
@@ -15,12 +16,6 @@ from ._labels import PER_VARIABLE, Arranged, Names, aligned, among, arranged, ch
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _OTHERS = ("raise", "ignore")
-
-#: What described the values that were normalized, or how they were packed into a file.
-_OF_VALUES = frozenset({
-    "units", "scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned", "valid_min", "valid_max",
-    "valid_range", "actual_range", "flag_values", "flag_masks", "flag_meanings",
-})  # fmt: skip
 
 
 def public(function: Function) -> Function:
@@ -150,7 +145,7 @@ def _mapped(call: Call, x: xr.DataArray, units: Any) -> tuple[Any, Any]:
 
 def described(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
     """Attributes that hold for other values as well."""
-    return {key: value for key, value in attributes.items() if key not in _OF_VALUES}
+    return {key: value for key, value in attributes.items() if key not in OF_VALUES}
 
 
 def _labelled(y: Any, case: Arranged, attributes: dict[Any, Any], out: Any) -> Any:
