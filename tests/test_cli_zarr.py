@@ -802,6 +802,6 @@ def test_a_missing_library(refused, monkeypatch):
     store("x.zarr", numbers((4, 2), "f4"))
     for name in ("zarr", "zarr.storage"):
         monkeypatch.setitem(sys.modules, name, None)
-    for name in ("_zarr", "_zarr_store", "_zarr_metadata"):
+    for name in ("_zarr", "_zarr_bounds", "_zarr_store", "_zarr_metadata"):
         monkeypatch.delitem(sys.modules, f"fastbn.cli.formats.{name}")
     assert 'x.zarr: Zarr files need zarr: pip install "fastbn[zarr]"' in refused("stats", "x.zarr")
