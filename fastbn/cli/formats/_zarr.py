@@ -26,6 +26,7 @@ from .._files import sync_tree
 from .._tiles import Index, cut, extent
 from . import reading
 from ._packed import Packing, packing
+from ._zarr_bounds import bounds_of
 from ._zarr_metadata import (
     Grid,
     dimensions,
@@ -149,10 +150,12 @@ def open_source(path: Path, choice: Choice) -> ZarrSource:
         kept = choice.kept(name, dimensions(node), default)
         order = tuple(range(len(held.shape)))
         fields.append(Field(node.name or None, held.shape, meaning.dtype, kept, order, held.blocks, meaning.nodata))
-        # Filters make larger numbers of small ones; compressors, some bytes more than they get.
-        store = Chunks(name, read_only=True, most=16 * math.prod(held.blocks) + 2**16)
         with reading(name, "Zarr"):
-            variables.append(Variable(node, held, meaning, _opened(node, store)))
+            bounds = bounds_of(name, node.metadata, held)
+            store = Chunks(name, read_only=True, most=bounds.file, part=bounds.part)
+            _opened(node, store)  # its own codecs check their options
+            array = _opened(node._replace(metadata=bounds.metadata), store)
+            variables.append(Variable(node, held, meaning, array))
     return ZarrSource(path, tree, variables, tuple(fields))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zarr.abc.store import RangeByteRequest
 from zarr.storage import LocalStore
 
 from .._errors import JobError, describe
@@ -154,9 +155,10 @@ def _size(path: Path) -> int:
 class Chunks(LocalStore):  # type: ignore[misc, unused-ignore] # where the library is not, it has no types
     """The directory of one array, for the zarr library."""
 
-    def __init__(self, root: Path, *, read_only: bool = False, most: int = 0) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False, most: int = 0, part: int = 0) -> None:
         super().__init__(root, read_only=read_only)
         self._most = most  # bytes of a file: what holds more is not read into memory
+        self._part = part  # bytes of a part of one
 
     async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
         """Read a file, or a part of it."""
@@ -169,6 +171,8 @@ class Chunks(LocalStore):  # type: ignore[misc, unused-ignore] # where the libra
             raise JobError(f"{path}: an empty file, and no chunk is")
         if size > self._most:
             raise JobError(f"{path}: {size} bytes are more than a chunk of this array takes")
+        if isinstance(byte_range, RangeByteRequest) and byte_range.end - byte_range.start > self._part:
+            raise JobError(f"{path}: its index has a chunk of more bytes than one takes")
         return await super().get(key, prototype, byte_range)
 
     async def set(self, key: str, value: Any) -> None:
