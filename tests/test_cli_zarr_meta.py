@@ -50,7 +50,8 @@ def test_variables_of_a_group(folder, zarr_format):
     assert set(made) == set(there)
     root = zarr.open_group("y.zarr", mode="r")
     assert dict(root.attrs) == {"title": "a title"}
-    assert root["t"].attrs["units"] == "K"
+    assert root["t"].attrs["original_units"] == "K"
+    assert "units" not in root["t"].attrs
     assert root["t"].metadata.dimension_names == ("time", "level", "x") if zarr_format == 3 else True
 
 
@@ -160,6 +161,15 @@ def test_numbers_are_unpacked_as_xarray_does(climate, zarr_format, encoding):
     # What was missing is missing in the output as well.
     assert main(["stats", "y.zarr", "--channel-dim", "month", "-o", "y.json"]) == 0
     np.testing.assert_array_equal(fastbn.ChannelStats.load("y.json").count, want.count)
+
+
+@FORMATS
+def test_a_data_set_of_the_conventions_has_its_history(climate, zarr_format):
+    written(climate.assign_attrs(Conventions="CF-1.11", history="measured"), "x.zarr", zarr_format)
+    assert main(["normalize", "x.zarr", "y.zarr"]) == 0
+    line = f"fastbn {fastbn.__version__}: new values of sst"
+    assert read_by_xarray("y.zarr").attrs["history"] == f"measured\n{line}"
+    assert read_by_xarray("y.zarr").attrs["Conventions"] == "CF-1.11"
 
 
 @FORMATS

@@ -108,7 +108,7 @@ def _variables(path: Path, choice: Choice, entries: Sequence[Entry], pick: Pick)
 def _variable(path: Path, name: str, entry: Entry, channel_axis: ChannelAxis) -> Variable:
     dataset = entry.object
     check_readable(path, name, dataset)
-    packing = packing_of(dataset.attrs, dataset.dtype.newbyteorder("="))
+    packing = packing_of(f"{path}/{name}", dataset.attrs, dataset.dtype.newbyteorder("="))
     order = tuple(range(len(dataset.shape)))
     field = Field(
         name, dataset.shape, packing.dtype, channel_axis, order, dataset.chunks, packing.nodata,

@@ -130,7 +130,7 @@ def _axes(variable: Any) -> list[tuple[str, int]]:
 
 
 def _packing(classic: Classic, name: str) -> Packing:
-    return packing_of(classic.attributes(name), classic.variables[name].data.dtype.newbyteorder("="))
+    return packing_of(name, classic.attributes(name), classic.variables[name].data.dtype.newbyteorder("="))
 
 
 def _field(classic: Classic, name: str, channel_axis: ChannelAxis, dtype: np.dtype[Any], nodata: Any) -> Field:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastbn._cf import OF_VALUES
 from fastbn._version import __version__
 
+from .._errors import JobError
 from .._fields import Values
 
 
@@ -56,16 +57,16 @@ class Packing(NamedTuple):
         return Values(values, absent if self.missing else None)
 
 
-def packing_of(attributes: Mapping[str, Any], stored: np.dtype[Any]) -> Packing:
-    """How values of a dtype are packed, by the attributes of their variable."""
+def packing_of(name: str, attributes: Mapping[str, Any], stored: np.dtype[Any]) -> Packing:
+    """How values of a dtype are packed, by the attributes of their variable; a JobError where these make no sense."""
     raw = _meant(attributes.get("_Unsigned"), stored)
     missing: list[Any] = []
-    for name in ("_FillValue", "missing_value"):
-        for value in _numbers(attributes.get(name)):
+    for key in ("_FillValue", "missing_value"):
+        for value in _numbers(attributes.get(key)):
             held = _held(value, raw, stored)
             if held is not None and not any(held == other or (held != held and other != other) for other in missing):
                 missing.append(held)
-    scale, offset = (_number(attributes.get(name)) for name in ("scale_factor", "add_offset"))
+    scale, offset = (_factor(name, key, attributes.get(key)) for key in ("scale_factor", "add_offset"))
     if scale is None and offset is None:
         return Packing(raw, raw, tuple(missing))
     return Packing(raw, _wide_enough(raw, scale, offset), tuple(missing), scale, offset)
@@ -105,10 +106,14 @@ def _numbers(value: Any) -> Iterator[Any]:
         yield from found
 
 
-def _number(value: Any) -> Any:
+def _factor(name: str, key: str, value: Any) -> Any:
     """A finite number, in its own precision."""
+    if value is None:
+        return None
     found = [number for number in _numbers(value) if np.isfinite(number)]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1 or np.size(value) != 1:
+        raise JobError(f"{name}: its attribute {key} is {value!r}, and should be a finite number")
+    return found[0]
 
 
 def _held(value: Any, raw: np.dtype[Any], stored: np.dtype[Any]) -> Any:

@@ -25,13 +25,14 @@ from .._fields import Field, Place, Source, Tile, Values
 from .._files import sync_tree
 from .._tiles import Index, cut, extent
 from . import reading
-from ._packed import Packing, packing
+from ._packing import Packing, history, packing_of
 from ._zarr_bounds import bounds_of
 from ._zarr_metadata import (
     Grid,
     dimensions,
     grid_of,
     is_numeric,
+    numbers_of,
     output_attributes,
     output_metadata,
     refuse_pickles,
@@ -102,7 +103,7 @@ class ZarrSink:
             )
             for variable, dtype in zip(source.variables, dtypes, strict=True)
         }
-        nodes = [made.get(node.name, node) for node in source.tree.nodes]
+        nodes = [_with_history(made.get(node.name, node), list(made)) for node in source.tree.nodes]
         for node in nodes:
             _write_metadata(scratch, node, nodes)
             if node.array and node.name not in made and not done:
@@ -146,7 +147,7 @@ def open_source(path: Path, choice: Choice) -> ZarrSource:
     for node in found:
         name = path / node.name
         held = grid_of(name, node)
-        meaning = packing(str(name), held.dtype, _declared(node))
+        meaning = packing_of(str(name), numbers_of(_declared(node), held.dtype), held.dtype)
         kept = choice.kept(name, dimensions(node), default)
         order = tuple(range(len(held.shape)))
         fields.append(Field(node.name or None, held.shape, meaning.dtype, kept, order, held.blocks, meaning.nodata))
@@ -189,6 +190,13 @@ def _declared(node: Node) -> Document:
         words = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
         return node.attributes | {"_FillValue": words.get(fill, fill) if isinstance(fill, str) else fill}
     return node.attributes
+
+
+def _with_history(node: Node, changed: Sequence[str]) -> Node:
+    """A data set of the CF conventions says what was done to it."""
+    if node.name or node.array or not {"history", "Conventions"} & node.attributes.keys():
+        return node
+    return node._replace(attributes=node.attributes | {"history": history(node.attributes.get("history"), changed)})
 
 
 def _opened(node: Node, store: Chunks) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
+import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._errors import JobError
-from ._packed import ATTRIBUTES, base64_of_nan
+from ._packing import still_true
 from ._zarr_store import Document, Node
 
 MOST_AXES = 64  # NumPy's limit
@@ -32,6 +35,7 @@ NUMBER = re.compile(r"[<>|=]?[biuf][1248]|bool|u?int(8|16|32|64)|float(16|32|64)
 # Tuples: what a file says may be anything, and not every thing can be looked up in a set.
 SEPARATORS = (".", "/")
 KEYS = ("default", "v2")
+DOUBLE = struct.Struct("<d")
 DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")  # options of codecs
 DEFAULT_V2 = {"id": "zstd", "level": 0, "checksum": False}
 BIGGEST_OPTION = 2**31
@@ -118,10 +122,23 @@ def output_metadata(metadata: Document, dtype: np.dtype[Any]) -> Document:
 
 def output_attributes(node: Node) -> Document:
     """The attributes of an array that has floats, not packed, where NaN stands for none."""
-    attributes = {key: value for key, value in node.attributes.items() if key not in ATTRIBUTES}
+    kept = still_true(node.attributes)
+    attributes = {kept[key]: value for key, value in node.attributes.items() if key in kept}
     if node.metadata.get("zarr_format") == 3 and ("_FillValue" in node.attributes):
-        attributes["_FillValue"] = base64_of_nan()
+        attributes["_FillValue"] = base64.b64encode(DOUBLE.pack(math.nan)).decode()
     return attributes
+
+
+def numbers_of(attributes: Document, dtype: np.dtype[Any]) -> Document:
+    """Attributes as other formats have them: of floats in Zarr 3, xarray writes a `_FillValue` in base 64."""
+    fill = attributes.get("_FillValue")
+    if not isinstance(fill, str) or dtype.kind != "f":
+        return attributes
+    try:
+        (number,) = DOUBLE.unpack(base64.b64decode(fill, validate=True))
+    except (binascii.Error, ValueError, struct.error):
+        return attributes
+    return attributes | {"_FillValue": number}
 
 
 def _dtype(node: Node) -> np.dtype[Any] | None:
