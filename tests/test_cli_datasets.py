@@ -375,8 +375,6 @@ def test_a_journal_of_another_job_is_refused_with_the_reason(climate, refused, s
 
 
 DAMAGES = {
-    "empty": b"",
-    "cut": b'{"job": {"fastbn',
     "no json": b"job\n",
     "other json": b"[1, 2]\n",
     "numbers": b'{"done": "x"}\n',

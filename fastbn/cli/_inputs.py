@@ -94,6 +94,24 @@ def _check_axes(source: Source) -> None:
         raise JobError(f"{source.path}: {error}") from None
 
 
+def check_unread(outs: Sequence[Path], inputs: Sequence[Input]) -> None:
+    """Refuse outputs that are inputs, or lie in one which is a directory."""
+    read = {Path(os.path.realpath(item.path)) for item in inputs}
+    for out in outs:
+        place = Path(os.path.realpath(out))
+        if not read.isdisjoint((place, *place.parents)):
+            raise JobError(f"{out}: a file that is read as well (--in-place replaces the files that are read)")
+
+
+def refuse_doubles(inputs: Sequence[Input]) -> None:
+    """Refuse links to files that are inputs by themselves: what is replaced twice would be normalized twice."""
+    seen: dict[str, Path] = {}
+    for item in inputs:
+        other = seen.setdefault(os.path.realpath(item.path), item.path)
+        if other is not item.path:
+            raise JobError(f"{item.path}: the same file as {other}, and --in-place replaces a file once")
+
+
 def is_one(paths: Sequence[Path]) -> bool:
     """Whether one file is meant, by its own name."""
     return len(paths) == 1 and not _is_pattern(paths[0]) and not (paths[0].is_dir() and not is_store(paths[0]))
@@ -126,7 +144,10 @@ def _matching(pattern: Path) -> Iterator[tuple[Path, Path]]:
     if not files:
         raise JobError(f"{pattern}: no file matches")
     for file in files:
-        yield file, file.relative_to(root)
+        name = file.relative_to(root)
+        if ".." in name.parts:
+            raise JobError(f"{file}: '..' behind a pattern: its output would not be below OUT")
+        yield file, name
 
 
 def _below(root: Path) -> Iterator[tuple[Path, Path]]:
