@@ -282,3 +282,16 @@ def test_a_journal_that_was_cut_off_at_its_beginning_says_nothing(data, written,
     Path("out/.fastbn-journal").write_bytes(written)
     run("normalize", "data", "out", "--resume")
     assert sorted(contents("out")) == list(NAMES)
+
+
+@pytest.mark.usefixtures("data")
+def test_a_beginning_that_somebody_has_truncated_is_not_gone_on_with(refused, failing, run):
+    failing(3)
+    refused("normalize", "data/a.npy", "out.npy", "--resume")
+    (scratch,) = Path().glob("*.tmp")
+    os.truncate(scratch, 200)
+    failing(100)
+    assert f"{scratch}: not as the job left it" in refused("normalize", "data/a.npy", "out.npy", "--resume")
+    assert not Path("out.npy").exists()
+    run("normalize", "data/a.npy", "out.npy")
+    assert sorted(path.name for path in Path().iterdir()) == ["data", "out.npy"]
