@@ -13,7 +13,7 @@ import pytest
 
 import fastbn
 from fastbn.cli import _files, _flow, _journal, main
-from fastbn.cli.formats._npy import NpySink
+from fastbn.cli.formats._npy import NpySink, NpySource
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="links and descriptors of POSIX")
 NAMES = ("a.npy", "b.npy", "c.npy")
@@ -295,3 +295,21 @@ def test_a_beginning_that_somebody_has_truncated_is_not_gone_on_with(refused, fa
     assert not Path("out.npy").exists()
     run("normalize", "data/a.npy", "out.npy")
     assert sorted(path.name for path in Path().iterdir()) == ["data", "out.npy"]
+
+
+@pytest.mark.parametrize("command", [("stats",), ("quantiles",), ("normalize", "out.npy", "--stats", "s.json")])
+@pytest.mark.usefixtures("failing")
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(data, refused, monkeypatch, command):
+    fastbn.channel_stats(data["a.npy"]).save("s.json")
+    read = NpySource.read
+
+    def changing(self, tile):
+        values = read(self, tile)
+        np.save("data/a.npy", data["b.npy"])
+        os.utime("data/a.npy", ns=(0, 0))
+        return values
+
+    monkeypatch.setattr(NpySource, "read", changing)
+    line = refused(command[0], "data/a.npy", *command[1:])
+    assert "data/a.npy: somebody has changed it" in line
+    assert not Path("out.npy").exists()

@@ -43,10 +43,17 @@ class Input:
     def open(self) -> Source:
         """Open it; a JobError if somebody has written to it."""
         source = open_source(self.path, self.choice)
-        if source.identity != self.identity:
+        try:
+            self.check(source)
+        except BaseException:
             source.close()
-            raise JobError(f"{self.path}: somebody has changed it since this job began")
+            raise
         return source
+
+    def check(self, source: Source) -> None:
+        """Refuse it if somebody has written to it; to be called once more when it is read."""
+        if source.identity != self.identity:
+            raise JobError(f"{self.path}: somebody has changed it since this job began")
 
     def __str__(self) -> str:
         shown = [

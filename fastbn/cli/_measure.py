@@ -99,6 +99,7 @@ class Reading(NamedTuple):
                             state = self._fitted(item, field, place, value, fit)
                             parts[key] = merge(parts[key], state) if key in parts else state
                         done(value.data.nbytes)
+                    item.check(source)
                 yield item, parts
 
     def _values(

@@ -86,9 +86,7 @@ def _run(args: Namespace, function: Transform) -> None:
 
         sample = Sample(inputs[0].fields)
     with _directories(targets), Journal(journal_path, _job(args, targets), resume=args.resume) as journal:
-        for target in targets:
-            if target.number not in journal.said.done and not journal.said.usable(target.number):
-                check_free(target.out, args.overwrite or args.in_place)
+        _refuse_existing(args, targets, journal)
         watch = ignore if sample is None else sample.see
         if stats is None and journal.said.stats is not None:
             stats = read_back(journal.said.stats)
@@ -179,6 +177,13 @@ def _check_outputs(args: Namespace, targets: Sequence[Target], several: bool) ->
                 directory=target.input.directory,
             )
     check_space(targets[0].out, sum(target.input.needs(target.dtypes) for target in targets))
+
+
+def _refuse_existing(args: Namespace, targets: Sequence[Target], journal: Journal) -> None:
+    """Refuse outputs that are there already, but for those of the job that is gone on with."""
+    for target in targets:
+        if target.number not in journal.said.done and not journal.said.usable(target.number):
+            check_free(target.out, args.overwrite or args.in_place)
 
 
 def _journal_path(args: Namespace, targets: Sequence[Target], several: bool) -> Path:

@@ -67,6 +67,7 @@ class Writing(NamedTuple):
             if not complete:
                 with errors_of(target.out, building.scratch), target.input.open() as source:
                     self._fill(source, target, building, tiles, done)
+                    target.input.check(source)
                 check_free(target.out, self.overwrite)
                 building.sync()
                 if self.careful or self.journal.begun:
