@@ -30,8 +30,7 @@ def install(scratch: Path, target: Path) -> None:
     """Let a complete file replace another one, so that it lasts through a power cut."""
     if target.exists():
         shutil.copymode(target, scratch)
-    with scratch.open("rb+") as file:
-        os.fsync(file.fileno())
+    sync_file(scratch)
     scratch.replace(target)
     sync_directory(target.parent)
 
@@ -63,6 +62,12 @@ def errors_of(out: Path, scratch: Path) -> Iterator[None]:
         if error.errno and inside:
             raise OSError(error.errno, error.strerror, str(out)) from error
         raise
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file last through a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sync_directory(directory: Path) -> None:

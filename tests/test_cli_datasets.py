@@ -148,6 +148,9 @@ def test_what_is_no_data_set_is_refused(climate, refused):
     Path("file").write_bytes(b"")
     assert "file: not a directory" in refused("normalize", "climate", "file")
     assert "climate/1990.npy: a file that is read as well" in refused("normalize", "climate/*.npy", "climate")
+    assert "climate/out: lies in climate" in refused("normalize", "climate", "climate/out")
+    Path("climate/gone.npy").symlink_to("nothing.npy")
+    assert "climate/gone.npy: a symbolic link to nothing" in refused("stats", "climate")
     assert not Path("out").exists()
 
 
@@ -375,8 +378,6 @@ def test_a_journal_of_another_job_is_refused_with_the_reason(climate, refused, s
 
 
 DAMAGES = {
-    "empty": b"",
-    "cut": b'{"job": {"fastbn',
     "no json": b"job\n",
     "other json": b"[1, 2]\n",
     "numbers": b'{"done": "x"}\n',

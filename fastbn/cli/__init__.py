@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = parse(argv)
-        with _stopped_by_signals(), _settings(args):
+        with _stopped_by_signals(), _any_names_printed(), _settings(args):
             _run(args)
             if sys.stdout is not None:  # as under pythonw, or with the output closed
                 sys.stdout.flush()
@@ -58,7 +59,8 @@ def _run(args: Namespace) -> None:
 
 
 def _failed(reason: str) -> int:
-    print(f"fastbn: error: {reason}", file=sys.stderr)
+    if sys.stderr is not None:  # else print would take standard output
+        print(f"fastbn: error: {reason}", file=sys.stderr)
     return 1
 
 
@@ -81,6 +83,20 @@ def _stopped_by_signals() -> Iterator[None]:
     finally:
         for number in replaced:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _any_names_printed() -> Iterator[None]:
+    """Print names of files which the terminal has no characters for with escapes: the job would be done, and fail."""
+    out = sys.stdout
+    if not isinstance(out, io.TextIOWrapper) or out.errors != "strict":
+        yield
+        return
+    out.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        out.reconfigure(errors="strict")
 
 
 @contextmanager

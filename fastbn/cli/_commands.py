@@ -15,7 +15,7 @@ from fastbn._version import __version__
 from ._channels import Statistics
 from ._errors import require
 from ._files import atomic_output, check_output
-from ._inputs import Input, look, title_of
+from ._inputs import Input, check_unread, look, title_of
 from ._measure import Reading, ignore, rehearse
 from ._normalize import run_denormalize, run_normalize
 from ._records import load, provenance, save
@@ -99,9 +99,10 @@ COMMANDS: Mapping[str, Callable[[Namespace], None]] = {
 def _measure(args: Namespace, fit: Callable[..., Any], measured: Callable[[Reading], Any]) -> None:
     inputs = look(args.inputs, args.choice)
     rehearse(inputs, fit, args.missing)
-    for out in (args.output, args.plot):
-        if out is not None:
-            check_output(out, overwrite=args.overwrite)
+    outs = [out for out in (args.output, args.plot) if out is not None]
+    check_unread(outs, inputs)
+    for out in outs:
+        check_output(out, overwrite=args.overwrite)
     if args.plot is not None:
         require("matplotlib.figure", "matplotlib", "--plot")
     if args.dry_run:

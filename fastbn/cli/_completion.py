@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from . import _values
@@ -18,7 +17,7 @@ def run_completion(args: Namespace) -> None:
     shtab = require("shtab", "shtab", "fastbn completion", extra="cli")
     parser = build()
     for action in _actions(parser):
-        if action.type in {Path, _values.picture}:
+        if action.type in {_values.path, _values.picture}:
             action.complete = shtab.FILE
     print(shtab.complete(parser, shell=args.shell))
 

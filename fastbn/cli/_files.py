@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .._files import destination, errors_of, install, replacing, scratch_beside, sync_directory
+from .._files import destination, errors_of, install, replacing, scratch_beside, sync_directory, sync_file
 from ._errors import JobError
 
 
@@ -68,8 +68,16 @@ class Building:
             elif scratch is None:
                 self.scratch.touch(exist_ok=False)
 
+    def sync(self) -> None:
+        """Have all of it last through a power cut."""
+        with errors_of(self.out, self.scratch):
+            if self.directory:
+                sync_tree(self.scratch, set())
+            else:
+                sync_file(self.scratch)
+
     def install(self) -> None:
-        """Let it appear under its name."""
+        """Let it, which is synced, appear under its name."""
         with errors_of(self.out, self.scratch):
             if self.directory:
                 _install_directory(self.scratch, self.target)
@@ -114,7 +122,6 @@ def _target(out: Path, directory: bool) -> Path:
 
 
 def _install_directory(scratch: Path, target: Path) -> None:
-    sync_tree(scratch, set())
     if target.exists():
         # Two renames: between them there is nothing under the name, but never half of something.
         old = scratch_beside(target)

@@ -45,10 +45,17 @@ class Input:
     def open(self) -> Source:
         """Open it; a JobError if somebody has written to it."""
         source = open_source(self.path, self.choice)
-        if source.identity != self.identity:
+        try:
+            self.check(source)
+        except BaseException:
             source.close()
-            raise JobError(f"{self.path}: somebody has changed it since this job began")
+            raise
         return source
+
+    def check(self, source: Source) -> None:
+        """Refuse it if somebody has written to it; to be called once more when it is read."""
+        if source.identity != self.identity:
+            raise JobError(f"{self.path}: somebody has changed it since this job began")
 
     def __str__(self) -> str:
         shown = [
@@ -135,6 +142,32 @@ def title_of(inputs: Sequence[Input]) -> str:
     return inputs[0].path.name if len(inputs) == 1 else f"{inputs[0].path.name} and {len(inputs) - 1} more"
 
 
+def check_unread(outs: Sequence[Path], inputs: Sequence[Input]) -> None:
+    """Refuse outputs that are inputs, or lie in one which is a directory."""
+    read = {Path(os.path.realpath(item.path)) for item in inputs}
+    for out in outs:
+        place = Path(os.path.realpath(out))
+        if not read.isdisjoint((place, *place.parents)):
+            raise JobError(f"{out}: a file that is read as well (--in-place replaces the files that are read)")
+
+
+def check_outside(out: Path, paths: Sequence[Path]) -> None:
+    """Refuse a directory of outputs below one of inputs: done again, the outputs would be inputs."""
+    place = Path(os.path.realpath(out))
+    for path in paths:
+        if path.is_dir() and not is_store(path) and place.is_relative_to(os.path.realpath(path)):
+            raise JobError(f"{out}: lies in {path}, all files of which are read")
+
+
+def refuse_doubles(inputs: Sequence[Input]) -> None:
+    """Refuse links to files that are inputs by themselves: what is replaced twice would be normalized twice."""
+    seen: dict[str, Path] = {}
+    for item in inputs:
+        other = seen.setdefault(os.path.realpath(item.path), item.path)
+        if other is not item.path:
+            raise JobError(f"{item.path}: the same file as {other}, and --in-place replaces a file once")
+
+
 def is_one(paths: Sequence[Path]) -> bool:
     """Whether one file is meant, by its own name."""
     return len(paths) == 1 and not _is_pattern(paths[0]) and not (paths[0].is_dir() and not is_store(paths[0]))
@@ -167,7 +200,10 @@ def _matching(pattern: Path) -> Iterator[tuple[Path, Path]]:
     if not files:
         raise JobError(f"{pattern}: no file matches")
     for file in files:
-        yield file, file.relative_to(root)
+        name = file.relative_to(root)
+        if ".." in name.parts:
+            raise JobError(f"{file}: '..' behind a pattern: its output would not be below OUT")
+        yield file, name
 
 
 def _below(root: Path) -> Iterator[tuple[Path, Path]]:
@@ -182,6 +218,8 @@ def _walk(root: Path, directory: Path) -> Iterator[tuple[Path, Path]]:
     for path in sorted(directory.iterdir()):
         if path.name.startswith("."):
             continue
+        if path.is_symlink() and not path.exists() and named(path) is not None:
+            raise JobError(f"{path}: a symbolic link to nothing")
         if is_store(path) or (path.is_file() and named(path) is not None):
             yield path, path.relative_to(root)
         elif path.is_dir() and not path.is_symlink():

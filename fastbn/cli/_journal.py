@@ -38,6 +38,15 @@ class Progress:
         self.tiles = 0  # of it that are safe
         self.installing = False  # whether it was about to appear under its name
 
+    @property
+    def replaced(self) -> bool:
+        """Whether inputs may be gone: without the journal nobody could tell which, nor undo it."""
+        return bool(self.job.get("in_place")) and (bool(self.done) or self.installing)
+
+    def usable(self, number: int) -> bool:
+        """Whether what was written of a file that is not complete is worth going on with."""
+        return self.current is not None and self.current[0] == number and (self.tiles > 0 or self.installing)
+
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take one more step."""
         if "job" in entry:
@@ -70,14 +79,17 @@ class Journal:
         earlier = _open_locked(path)
         try:
             said = _read(path, earlier)
-            if resume:
+            if resume and said.job:
                 _refuse_other(path, said, self._job)
         except BaseException:
             earlier.close()
             raise
-        if resume:
+        if resume and said.job:
             self.said, self._file = said, earlier
             return
+        if said.replaced:
+            earlier.close()
+            raise JobError(f"{path}: a job in place has replaced some of its files: go on with it by --resume")
         if said.current is not None:
             remove(path.parent / said.current[1])
         remove(path)
@@ -88,13 +100,22 @@ class Journal:
         """Whether anything was noted."""
         return self._file is not None
 
+    @property
+    def lasting(self) -> bool:
+        """Whether it stays there if the job fails."""
+        return self.resume or self.said.replaced
+
     def note(self, **entry: Any) -> None:
         """Add a step that lasts."""
         if self._file is None:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                raise _busy(self.path) from None
             os.close(descriptor)
             self._file = _open_locked(self.path)
             self._write({"job": self._job})
+            self.said.add({"job": self._job})
             sync_directory(self.path.parent)
         self._write(entry)
         self.said.add(entry)
@@ -110,7 +131,7 @@ class Journal:
     def __exit__(self, failed: object, *_: object) -> None:
         """Let go of it, and leave it there only if another process shall go on."""
         if self._file is not None:
-            if not (failed and self.resume):
+            if not (failed and self.lasting):
                 remove(self.path)
             self._file.close()
 
@@ -168,10 +189,14 @@ def _open_locked(path: Path) -> FileIO:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise JobError(f"{path}: another process is at this job") from None
+        raise _busy(path) from None
     except OSError:  # a file system without locks
         pass
     return file
+
+
+def _busy(path: Path) -> JobError:
+    return JobError(f"{path}: another process is at this job")
 
 
 def _read(path: Path, file: FileIO) -> Progress:
@@ -184,6 +209,8 @@ def _read(path: Path, file: FileIO) -> Progress:
             said.add(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise JobError(f"{path}: a damaged journal: remove it to start anew") from error
+    if complete and not said.job:
+        raise JobError(f"{path}: a damaged journal: remove it to start anew")
     file.seek(complete)
     file.truncate()
     return said

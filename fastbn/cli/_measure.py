@@ -99,6 +99,7 @@ class Reading(NamedTuple):
                             state = self._fitted(item, field, place, value, fit)
                             parts[key] = merge(parts[key], state) if key in parts else state
                         done(value.data.nbytes)
+                    item.check(source)
                 yield item, parts
 
     def _values(
@@ -121,23 +122,10 @@ class Reading(NamedTuple):
         self.watch(field, place, value, nodata)
         policy = self.missing.nan_policy
         if policy == "raise":
-            self._refuse_nan(item, field, place, value, nodata)
+            refuse_nan(item, field, place, value, nodata)
             policy = "propagate"
         where = None if value.absent is None else ~value.absent
         return fit(value.data, channel_axis=field.channel_axis, nodata=nodata, where=where, nan_policy=policy)
-
-    def _refuse_nan(self, item: Input, field: Field, place: Place, value: Values, nodata: Any) -> None:
-        if value.data.dtype.kind != "f":
-            return
-        nan = np.isnan(value.data)
-        absent = absence(field, value, nodata)
-        if absent is not None:
-            nan &= ~absent
-        if nan.any():
-            channels = np.argwhere(nan)[0][list(field.axes.kept)] + [place.at[k].start for k in field.axes.kept]
-            number = int(np.ravel_multi_index(tuple(channels), field.axes.shape)) if channels.size else 0
-            label = Channels(item.fields).label(place.field, number)
-            raise JobError(f"{item.path}: channel {label} has a NaN; nan_policy='raise' wants none")
 
 
 def _counting(dtype: np.dtype[Any], q: float | tuple[float, ...]) -> Fit:
@@ -173,6 +161,21 @@ def _merge_any(one: Any, other: Any) -> Any:
     if isinstance(one, tuple):
         return _radix.merged([one, other], lambda pair: pair[0].merge(*pair[1:]))
     return one.merge(other)
+
+
+def refuse_nan(item: Input, field: Field, place: Place, value: Values, nodata: Any) -> None:
+    """Refuse a NaN that does not stand for none."""
+    if value.data.dtype.kind != "f":
+        return
+    nan = np.isnan(value.data)
+    absent = absence(field, value, nodata)
+    if absent is not None:
+        nan &= ~absent
+    if nan.any():
+        channels = np.argwhere(nan)[0][list(field.axes.kept)] + [place.at[k].start for k in field.axes.kept]
+        number = int(np.ravel_multi_index(tuple(channels), field.axes.shape)) if channels.size else 0
+        label = Channels(item.fields).label(place.field, number)
+        raise JobError(f"{item.path}: channel {label} has a NaN; nan_policy='raise' wants none")
 
 
 def rehearse(

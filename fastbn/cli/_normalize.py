@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,8 +28,8 @@ from fastbn._version import __version__
 
 from ._channels import Channels
 from ._errors import JobError, require
-from ._files import atomic_output, check_output, check_space, same_file
-from ._inputs import Input, is_one, look, title_of
+from ._files import atomic_output, check_free, check_output, check_space
+from ._inputs import Input, check_outside, check_unread, is_one, look, refuse_doubles, title_of
 from ._journal import Journal, journal_of
 from ._measure import Reading, ignore, rehearse
 from ._records import aligned, digest, load, read_back
@@ -71,6 +70,7 @@ def _run(args: Namespace, function: Transform) -> None:
     if stats is None and args.method == "batchnorm" and _values(inputs) == 1:
         raise JobError(f"{inputs[0].path}: batch normalization needs more than one value per channel")
     if args.plot is not None:
+        check_unread([args.plot], inputs)
         check_output(args.plot, overwrite=args.overwrite)
         require("matplotlib.figure", "matplotlib", "--plot")
     careful = args.in_place or len(targets) > 1
@@ -86,6 +86,7 @@ def _run(args: Namespace, function: Transform) -> None:
 
         sample = Sample(inputs[0].fields)
     with _directories(targets), Journal(journal_path, _job(args, targets), resume=args.resume) as journal:
+        _refuse_existing(args, targets, journal)
         watch = ignore if sample is None else sample.see
         if stats is None and journal.said.stats is not None:
             stats = read_back(journal.said.stats)
@@ -95,7 +96,7 @@ def _run(args: Namespace, function: Transform) -> None:
             watch = ignore
             journal.note_stats(stats.to_dict(), always=careful)
         Writing(
-            transform, stats, args.missing.nodata, args.memory, args.overwrite or args.in_place, careful, journal, watch
+            transform, stats, args.missing, args.memory, args.overwrite or args.in_place, careful, journal, watch
         ).write(targets)
     if sample is not None:
         with atomic_output(args.plot, overwrite=args.overwrite) as scratch:
@@ -160,13 +161,16 @@ def _check_outputs(args: Namespace, targets: Sequence[Target], several: bool) ->
     """Refuse outputs that must not, or cannot, be written."""
     if several and not args.in_place and args.output.exists() and not args.output.is_dir():
         raise JobError(f"{args.output}: not a directory, and there are several files to write")
-    inputs = {os.path.realpath(target.input.path) for target in targets}
+    inputs = [target.input for target in targets]
+    if args.in_place:
+        refuse_doubles(inputs)
+    else:
+        check_unread([target.out for target in targets], inputs)
+        check_outside(args.output, args.inputs)
     for target in targets:
         form, promised = target.input.format, named(target.out)
         if promised is not None and promised.name != form and not args.in_place:
             raise JobError(f"{target.out}: the name of a {promised.name} file, and the output will be {form}, as IN is")
-        if not args.in_place and (os.path.realpath(target.out) in inputs or same_file(target.out, target.input.path)):
-            raise JobError(f"{target.out}: a file that is read as well (--in-place replaces the files that are read)")
         if target.out.parent.is_dir() or not several:
             check_output(
                 target.out,
@@ -174,6 +178,13 @@ def _check_outputs(args: Namespace, targets: Sequence[Target], several: bool) ->
                 directory=target.input.directory,
             )
     check_space(targets[0].out, sum(target.input.needs(target.dtypes) for target in targets))
+
+
+def _refuse_existing(args: Namespace, targets: Sequence[Target], journal: Journal) -> None:
+    """Refuse outputs that are there already, but for those of the job that is gone on with."""
+    for target in targets:
+        if target.number not in journal.said.done and not journal.said.usable(target.number):
+            check_free(target.out, args.overwrite or args.in_place)
 
 
 def _journal_path(args: Namespace, targets: Sequence[Target], several: bool) -> Path:
@@ -198,6 +209,7 @@ def _job(args: Namespace, targets: Sequence[Target]) -> dict[str, Any]:
         "nodata": args.missing.nodata,
         "nan_policy": args.missing.nan_policy,
         "choice": args.choice._asdict(),
+        "in_place": args.in_place,
         "files": [[str(target.input.path), str(target.out)] for target in targets],
         "identities": [target.input.identity for target in targets],
     }

@@ -15,6 +15,7 @@ from . import _values as values
 from ._choice import OPTIONS, Choice, Missing
 from ._errors import one_line
 from ._help import EXAMPLES, FILES
+from ._values import path
 
 # What each method takes; the first method is the default.
 METHOD_OPTIONS = {
@@ -102,7 +103,7 @@ def build() -> argparse.ArgumentParser:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", default=Path("fastbn-demo"),
+        "--output", type=path, metavar="DIR", default=Path("fastbn-demo"),
         help="directory for the results; an earlier demo's files in it are replaced (default: %(default)s)",
     )  # fmt: skip
     _add_json(parser)
@@ -110,7 +111,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 
 def _add_stats(parser: argparse.ArgumentParser) -> None:
     _add_inputs(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="stats.json", help="save the statistics, to the last bit")
+    parser.add_argument("-o", "--output", type=path, metavar="stats.json", help="save the statistics, to the last bit")
     parser.add_argument(
         "--exact", dest="method", action="store_const", const="exact", default="compensated",
         help="mean, variance and standard deviation correctly rounded, the same bits in whatever order and pieces",
@@ -125,7 +126,7 @@ def _add_quantiles(parser: argparse.ArgumentParser) -> None:
         help="quantiles in [0, 1] (default: 0 0.25 0.5 0.75 1), exact. bool, 8- and 16-bit numbers are read once, "
         "32-bit ones twice, 64-bit ones four times",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, metavar="out.json", help="save the quantiles, to the last bit")
+    parser.add_argument("-o", "--output", type=path, metavar="out.json", help="save the quantiles, to the last bit")
     _add_job(parser, "draw the distribution of every channel")
 
 
@@ -136,7 +137,7 @@ def _add_normalize(parser: argparse.ArgumentParser) -> None:
         "--quantile-range", type=float, nargs=2, metavar=("LO", "HI"), help="robust: in percent (default: 25 75)"
     )
     parser.add_argument(
-        "--stats", type=Path, metavar="stats.json",
+        "--stats", type=path, metavar="stats.json",
         help="use these statistics, not those of IN; or quantiles: minmax takes the first and the last, robust the "
         "median and its range",
     )  # fmt: skip
@@ -148,7 +149,7 @@ def _add_denormalize(parser: argparse.ArgumentParser) -> None:
     _add_paths(parser)
     _add_transform(parser, UNDONE)
     parser.add_argument(
-        "--stats", type=Path, metavar="stats.json", required=True, help="the statistics which the normalization used"
+        "--stats", type=path, metavar="stats.json", required=True, help="the statistics which the normalization used"
     )
     _add_job(parser, "draw every channel before and after")
 
@@ -163,28 +164,28 @@ def _add_completion(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("inputs", type=Path, nargs="+", metavar="A.json", help="statistics saved by fastbn stats -o")
-    parser.add_argument("-o", "--output", type=Path, metavar="all.json", required=True, help="the merged statistics")
+    parser.add_argument("inputs", type=path, nargs="+", metavar="A.json", help="statistics saved by fastbn stats -o")
+    parser.add_argument("-o", "--output", type=path, metavar="all.json", required=True, help="the merged statistics")
     _add_json(parser)
     _add_overwrite(parser)
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("inputs", type=Path, nargs="*", metavar="IN", help="file, directory or quoted pattern")
+    parser.add_argument("inputs", type=path, nargs="*", metavar="IN", help="file, directory or quoted pattern")
     _add_channels(parser)
     _add_json(parser)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="IN", help="file, directory or quoted pattern; several are one data set"
+        "inputs", type=path, nargs="+", metavar="IN", help="file, directory or quoted pattern; several are one data set"
     )
     _add_channels(parser)
 
 
 def _add_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", type=Path, nargs="+", metavar="IN ... OUT",
+        "paths", type=path, nargs="+", metavar="IN ... OUT",
         help="what to read, as one data set, and the file to write; of several files, the directory to write them to",
     )  # fmt: skip
     _add_channels(parser)
@@ -271,15 +272,15 @@ def _refuse_shared_outputs(args: argparse.Namespace) -> None:
     from ._files import same_file  # --help does without
 
     given = vars(args)
-    taken = [path for path in (*given.get("inputs", ()), given.get("stats")) if path is not None]
+    taken = [item for item in (*given.get("inputs", ()), given.get("stats")) if item is not None]
     for name, shown in (("output", "output"), ("plot", "--plot")):
-        if (path := given.get(name)) is None:
+        if (out := given.get(name)) is None:
             continue
         for other in taken:
-            if same_file(path, other):
+            if same_file(out, other):
                 hint = " (or --in-place)" if name == "output" and "in_place" in given else ""
-                args.refuse(f"argument {shown}: got {path}, the same file as {other}; wants a file of its own{hint}")
-        taken.append(path)
+                args.refuse(f"argument {shown}: got {out}, the same file as {other}; wants a file of its own{hint}")
+        taken.append(out)
 
 
 def _collect_options(args: argparse.Namespace) -> None:

@@ -39,13 +39,16 @@ def save(stats: Statistics, path: Path, source: dict[str, Any]) -> None:
 def load(path: Path) -> Any:
     """Statistics or quantiles, whichever a file holds."""
     record = read_record(path)
-    quantiles = isinstance(record, dict) and record.get("format") == FORMAT
-    return (ChannelQuantiles if quantiles else ChannelStats).load(path)
+    try:
+        return read_back(record)
+    except ValueError as error:
+        raise JobError(f"{path}: {error}") from None
 
 
 def read_back(record: Any) -> Any:
     """Statistics or quantiles from a record."""
-    return (ChannelQuantiles if record["format"] == FORMAT else ChannelStats).from_dict(record)
+    quantiles = isinstance(record, dict) and record.get("format") == FORMAT
+    return (ChannelQuantiles if quantiles else ChannelStats).from_dict(record)
 
 
 def digest(path: Path) -> str:

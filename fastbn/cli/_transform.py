@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from fastbn._files import errors_of
 
 from ._channels import Channels, Statistics, absence, key_of, nodata_of
+from ._choice import Missing
 from ._fields import Field, Place, Sink, Source, Values
-from ._files import Building, check_free
+from ._files import Building, check_free, remove
 from ._flow import Writer, plan, read_ahead
 from ._inputs import Input
 from ._journal import Checkpoints, Journal
+from ._measure import refuse_nan
 from ._progress import progress
 
 Transform = Callable[..., NDArray[Any]]  # (x, stats, channel_axis, out) -> out
@@ -40,7 +42,7 @@ class Writing(NamedTuple):
 
     function: Transform
     stats: Statistics
-    nodata: float | None
+    missing: Missing
     memory: int
     overwrite: bool
     careful: bool  # several files, or in place: what is complete has to be known, however short the job
@@ -49,9 +51,6 @@ class Writing(NamedTuple):
 
     def write(self, targets: Sequence[Target]) -> None:
         """Write every file that is not complete yet."""
-        for target in targets:
-            if target.number not in self.journal.said.done and not self._begun(target):
-                check_free(target.out, self.overwrite)
         with progress("writing", [target.input.nbytes for target in targets]) as done:
             for target in targets:
                 if target.number in self.journal.said.done:
@@ -63,10 +62,14 @@ class Writing(NamedTuple):
         scratch, tiles, complete = self._earlier(target)
         building = Building(target.out, directory=target.input.directory, scratch=scratch)
         try:
+            if scratch is None and self.journal.begun:  # else nobody would know whose it is, should this process die
+                self.journal.note(**self._about(target, building))
             if not complete:
                 with errors_of(target.out, building.scratch), target.input.open() as source:
                     self._fill(source, target, building, tiles, done)
+                    target.input.check(source)
                 check_free(target.out, self.overwrite)
+                building.sync()
                 if self.careful or self.journal.begun:
                     self.journal.note(**self._about(target, building), installing=True)
             if building.scratch.exists():  # else it had been renamed when an earlier process ended
@@ -74,24 +77,22 @@ class Writing(NamedTuple):
             if self.journal.begun:
                 self.journal.note(done=target.number)
         except BaseException:
-            if not (self.journal.resume and self._begun(target)):
+            if not (self.journal.lasting and self.journal.said.usable(target.number)):
                 building.remove()
             raise
-
-    def _begun(self, target: Target) -> bool:
-        current = self.journal.said.current
-        return current is not None and current[0] == target.number
 
     def _earlier(self, target: Target) -> tuple[str | None, int, bool]:
         """What an earlier process left of a file: its temporary name, its tiles, and whether these are all."""
         said = self.journal.said
-        if said.current is None or not self._begun(target):
+        if said.current is None or said.current[0] != target.number:
             return None, 0, False
-        name = Path(said.current[1]).name
-        if said.installing:
-            return name, 0, True
-        there = (self.journal.path.parent / said.current[1]).exists()
-        return (name, said.tiles, False) if there else (None, 0, False)
+        scratch = self.journal.path.parent / said.current[1]
+        if said.installing and (scratch.exists() or target.out.exists()):
+            return scratch.name, 0, True
+        if said.tiles and scratch.exists():
+            return scratch.name, said.tiles, False
+        remove(scratch)
+        return None, 0, False
 
     def _fill(
         self, source: Source, target: Target, building: Building, tiles: int, done: Callable[[int], object]
@@ -113,7 +114,9 @@ class Writing(NamedTuple):
         self, channels: Channels, target: Target, place: Place, value: Values, done: Callable[[int], object]
     ) -> Values:
         field = channels.fields[place.field]
-        nodata = nodata_of(field, self.nodata, place)
+        nodata = nodata_of(field, self.missing.nodata, place)
+        if self.missing.nan_policy == "raise":
+            refuse_nan(target.input, field, place, value, nodata)
         self.watch(field, place, value, nodata)
         lengths = [value.data.shape[axis] for axis in field.order]
         out = np.empty(lengths, target.dtypes[place.field]).transpose(np.argsort(field.order))

@@ -14,6 +14,13 @@ LEAST_MEMORY = 10**6
 MOST_BANDS = 2**16  # a GeoTIFF counts them with 16 bits
 
 
+def path(text: str) -> Path:
+    """A file or a directory; an empty text, as of a variable that is not set, would be the current directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("got ''; wants the name of a file")
+    return Path(text)
+
+
 def axes(text: str) -> tuple[int, ...]:
     """Numbers of axes; none of them for one channel."""
     if text.strip().lower() == "none":

@@ -90,8 +90,13 @@ class NpySink:
             npy.write_array_header_1_0(self._file, header)
             self._offset = self._file.tell()
             size = self._offset + math.prod(field.shape) * dtype.itemsize
-            if hasattr(os, "posix_fallocate") and not done:
+            if done:
+                if os.fstat(self._file.fileno()).st_size != size:
+                    raise JobError(f"{scratch}: not as the job left it; without --resume, the job starts anew")
+            elif hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(self._file.fileno(), 0, size)  # a disk that is too small says so now
+            else:
+                self._file.truncate(size)
         except BaseException:
             self._file.close()
             raise
