@@ -29,13 +29,13 @@ from fastbn._version import __version__
 
 from ._channels import Channels
 from ._errors import JobError, require
-from ._files import atomic_output, check_output, check_space, same_file
+from ._files import atomic_output, check_free, check_output, check_space, same_file
 from ._inputs import Input, is_one, look, title_of
 from ._journal import Journal, journal_of
 from ._measure import Reading, ignore, rehearse
 from ._records import aligned, digest, load, read_back
 from ._transform import Target, Transform, Writing
-from .formats import named
+from .formats import companions, named
 
 BATCH_NORM_EPS = 1e-5  # as in `batch_norm`
 QUARTILES = (25.0, 75.0)  # as in `robust_scale`
@@ -167,12 +167,11 @@ def _check_outputs(args: Namespace, targets: Sequence[Target], several: bool) ->
             raise JobError(f"{target.out}: the name of a {promised.name} file, and the output will be {form}, as IN is")
         if not args.in_place and (os.path.realpath(target.out) in inputs or same_file(target.out, target.input.path)):
             raise JobError(f"{target.out}: a file that is read as well (--in-place replaces the files that are read)")
+        overwrite = args.overwrite or args.in_place or args.resume
         if target.out.parent.is_dir() or not several:
-            check_output(
-                target.out,
-                overwrite=args.overwrite or args.in_place or args.resume,
-                directory=target.input.directory,
-            )
+            check_output(target.out, overwrite=overwrite, directory=target.input.directory)
+        for path in companions(form, target.out):
+            check_free(path, overwrite)
     check_space(targets[0].out, sum(target.input.needs(target.dtypes) for target in targets))
 
 

@@ -21,6 +21,7 @@ from ._flow import Writer, plan, read_ahead
 from ._inputs import Input
 from ._journal import Checkpoints, Journal
 from ._progress import progress
+from .formats import companions
 
 Transform = Callable[..., NDArray[Any]]  # (x, stats, channel_axis, out) -> out
 Watch = Callable[[Field, Place, Values, Any], None]
@@ -71,6 +72,8 @@ class Writing(NamedTuple):
                     self.journal.note(**self._about(target, building), installing=True)
             if building.scratch.exists():  # else it had been renamed when an earlier process ended
                 building.install()
+            for path in companions(target.input.format, target.out):  # of the file that was there before
+                path.unlink()
             if self.journal.begun:
                 self.journal.note(done=target.number)
         except BaseException:
