@@ -47,6 +47,9 @@ CASES = {
     "an index without a name": (",x\n0,1\n1,3\n", ",x\n0,-1\n1,1\n"),
     "dates": ("d,x\n2020-01-01,1\n2020-01-02,3\n", "d,x\n2020-01-01,-1\n2020-01-02,1\n"),
     "more than 64 bits": ("n,x\n12345678901234567890,1\n1,3\n", "n,x\n12345678901234567890,-1\n1,1\n"),
+    "labels with a sign": ("n,x\n+012,1\n-013,3\n", "n,x\n+012,-1\n-013,1\n"),
+    "phones": ("n,x\n+4930123456,1\n+33123456789,3\n", "n,x\n+4930123456,-1\n+33123456789,1\n"),
+    "signs": ("y,x\n+1,1\n+3.5,3\n", "y,x\n-1,-1\n1,1\n"),
     "a late word": ("n,x\n" + "1,2\n" * 100000 + "word,2\n", "n,x\n" + "1,0\n" * 100000 + "word,0\n"),
 }
 
@@ -63,6 +66,18 @@ def test_tabs(normalized):
 
 def test_columns_that_are_not_chosen_keep_their_digits(normalized):
     assert normalized("x,y\n1,2.50\n3,1e3\n", "--columns", "x") == "x,y\n-1,2.50\n1,1e3\n"
+
+
+def test_names_with_commas_are_chosen_in_quotes(normalized):
+    text = '"x, m",y,"z ""in"""\n1,5,1\n3,6,3\n'
+    wanted = '"x, m",y,"z ""in"""\n-1,5,-1\n1,6,1\n'
+    assert normalized(text, "--columns", '"x, m","z ""in"""') == wanted
+
+
+@pytest.mark.parametrize("names", ['"x', "", "x,", ",", '"x"y', "x,x"])
+def test_bad_lists_of_names_are_refused(names, capsys):
+    assert main(["stats", "x.csv", "--columns", names]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_long_integers_are_exact(folder):
