@@ -16,7 +16,7 @@ from fastbn._files import errors_of
 
 from ._channels import Channels, Statistics, absence, key_of, nodata_of
 from ._fields import Field, Place, Sink, Source, Values
-from ._files import Building, check_free
+from ._files import Building, check_free, remove
 from ._flow import Writer, plan, read_ahead
 from ._inputs import Input
 from ._journal import Checkpoints, Journal
@@ -65,6 +65,8 @@ class Writing(NamedTuple):
         building = Building(target.out, directory=target.input.directory, scratch=scratch)
         try:
             if not complete:
+                if not tiles and self.journal.begun:  # what is killed leaves its beginning, which is then known
+                    self.journal.note(**self._about(target, building))
                 with errors_of(target.out, building.scratch), target.input.open() as source:
                     self._fill(source, target, building, tiles, done)
                 check_free(target.out, self.overwrite)
@@ -77,7 +79,8 @@ class Writing(NamedTuple):
             if self.journal.begun:
                 self.journal.note(done=target.number)
         except BaseException:
-            if not (self.journal.resume and self._begun(target)):
+            said = self.journal.said
+            if not (self.journal.resume and self._begun(target) and (said.tiles or said.installing)):
                 building.remove()
             raise
 
@@ -93,8 +96,11 @@ class Writing(NamedTuple):
         name = Path(said.current[1]).name
         if said.installing:
             return name, 0, True
-        there = (self.journal.path.parent / said.current[1]).exists()
-        return (name, said.tiles, False) if there else (None, 0, False)
+        scratch = self.journal.path.parent / said.current[1]
+        if said.tiles and scratch.exists():
+            return name, said.tiles, False
+        remove(scratch)
+        return None, 0, False
 
     def _fill(
         self, source: Source, target: Target, building: Building, tiles: int, done: Callable[[int], object]
