@@ -169,6 +169,22 @@ def test_scales_and_offsets_make_physical_values(dtype, offset, physical):
     assert (y.scales, y.offsets) == ((1.0,) * 3, (0.0,) * 3)
 
 
+@pytest.mark.parametrize("scale", [1e-41, 1e37])
+def test_scales_beyond_float32(scale):
+    x = numbers("uint16", (1, 20, 30))
+    save("x.tif", x, say=lambda file: setattr(file, "scales", (scale,)))
+    done("normalize", "x.tif", "y.tif", "--method", "minmax")
+    wanted = (x - float(x.min())) / (float(x.max()) - float(x.min()))
+    np.testing.assert_allclose(Look("y.tif").values, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["scales", "offsets"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scales_and_offsets_that_are_no_numbers_are_refused(name, value, refused):
+    save("x.tif", numbers(shape=(1, 20, 30)), say=lambda file: setattr(file, name, (value,)))
+    assert name in refused("stats", "x.tif")
+
+
 STALE = {
     "scale": (".aux.xml", b'<PAMDataset><PAMRasterBand band="1"><Scale>9</Scale></PAMRasterBand></PAMDataset>'),
     "overviews": (".ovr", b"of other values"),
