@@ -80,6 +80,18 @@ def test_bad_lists_of_names_are_refused(names, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("argv", [["stats"], ["quantiles"], ["info"], ["stats", "--dry-run"]])
+def test_names_do_not_steer_the_terminal(folder, capsys, argv):
+    (folder / "x.csv").write_text('"a\nb",\x1b[31mred,größe\n1,2,3\n')
+    assert main([*argv, "x.csv"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "a\nb" not in shown
+    assert all(name in shown for name in ("a\\nb", "\\x1b[31mred", "größe"))
+    assert main(["stats", "x.csv", "--columns", "\x1b"]) == 1
+    assert capsys.readouterr().err.rstrip("\n").isprintable()
+
+
 def test_long_integers_are_exact(folder):
     values = [2**53 + 1, 2**53 + 3, -5]
     (folder / "x.csv").write_text("n\n" + "".join(f"{value}\n" for value in values))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbn._printable import printable
 from fastbn._records import plain
 
 from ._channels import Channels
@@ -55,7 +56,7 @@ class Input:
             f"{field.name + ' ' if field.name else ''}{field.dtype} {field.shape}" for field in self.fields[:MOST_SHOWN]
         ]
         left = len(self.fields) - len(shown)
-        return f"{self.path} ({self.format}: {', '.join(shown)}{f' and {left} more' if left else ''})"
+        return printable(f"{self.path} ({self.format}: {', '.join(shown)}{f' and {left} more' if left else ''})")
 
     def listing(self) -> str:
         """A headline, and a line for every field."""
@@ -72,7 +73,7 @@ class Input:
                 else [f"named {', '.join(field.channels[:MOST_SHOWN])}{', ...' * (channels > MOST_SHOWN)}"]
             )
             lines.append(f"  {field.name + ': ' if field.name else ''}{', '.join(facts)}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def record(self) -> dict[str, Any]:
         """What JSON can hold of it."""

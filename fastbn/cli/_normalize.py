@@ -24,6 +24,7 @@ from fastbn import (
     robust_scale,
 )
 from fastbn._backends import chosen
+from fastbn._printable import printable
 from fastbn._scalars import check_quantile_range
 from fastbn._version import __version__
 
@@ -215,4 +216,4 @@ def _say(args: Namespace, targets: Sequence[Target], *, would: bool) -> None:
     for target in targets:
         dtypes = ", ".join(sorted({str(dtype) for dtype in target.dtypes}))
         what = f"{target.out} ({dtypes}): {args.command}, {args.method}, of {target.input}"
-        print(f"would write {what}" if would else what)
+        print(printable(f"would write {what}" if would else what))
