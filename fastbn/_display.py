@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._printable import printable
+
 if TYPE_CHECKING:
     from ._channel_quantiles import ChannelQuantiles
     from ._channel_stats import ChannelStats
@@ -35,7 +37,7 @@ def listing(
     if channels > _SHOWN:
         picked = [*range(_SHOWN // 2), *range(channels - _SHOWN // 2, channels)]
     rows = [["channel", *(name for name, _ in columns)]]
-    rows += [[label(value, k), *(_short(column[k]) for column in flat)] for k in picked]
+    rows += [[printable(label(value, k)), *(_short(column[k]) for column in flat)] for k in picked]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     if channels > _SHOWN:

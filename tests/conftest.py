@@ -1,4 +1,4 @@
-"""The backend fixture, fed from the backend table, and the profile of the property tests."""
+"""The backend fixture, fed from the backend table; commands; and the profile of the property tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import fastbn
 import stand_ins
 from devices import on_device
 from fastbn._backends import HOSTS
+from fastbn.cli import main
 
 # Interpreters that tests start find the installed package, not the tree they are started in, which has no extension.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -62,3 +63,30 @@ def backend(request):
 def libraries(monkeypatch):
     """Stand-ins for libraries with arrays on devices."""
     stand_ins.install(monkeypatch)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command of the command line, which must succeed; returns what it printed."""
+
+    def call(*argv):
+        code = main([str(part) for part in argv])
+        printed = capsys.readouterr()
+        assert (code, printed.err) == (0, "")
+        return printed.out
+
+    return call
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must fail in one line; returns it."""
+
+    def call(*argv, code=1):
+        assert main([str(part) for part in argv]) == code
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.count("\n") == 1
+        return printed.err
+
+    return call

@@ -21,19 +21,6 @@ from fastbn.cli._tiles import cut as chunks
 SMALL = "1MB"  # the smallest memory there is: files of some MB are then cut into many pieces
 
 
-@pytest.fixture
-def run(capsys):
-    """Run a command in this process; it must succeed. Returns what it printed."""
-
-    def call(*argv):
-        code = main([str(part) for part in argv])
-        printed = capsys.readouterr()
-        assert (code, printed.err) == (0, "")
-        return printed.out
-
-    return call
-
-
 def sample(shape, dtype, order="C", seed=1):
     """Values with another mean and spread in every place of the last but one axis."""
     rng = np.random.default_rng(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,9 @@ CASES = {
     "an index without a name": (",x\n0,1\n1,3\n", ",x\n0,-1\n1,1\n"),
     "dates": ("d,x\n2020-01-01,1\n2020-01-02,3\n", "d,x\n2020-01-01,-1\n2020-01-02,1\n"),
     "more than 64 bits": ("n,x\n12345678901234567890,1\n1,3\n", "n,x\n12345678901234567890,-1\n1,1\n"),
+    "labels with a sign": ("n,x\n+012,1\n-013,3\n", "n,x\n+012,-1\n-013,1\n"),
+    "phones": ("n,x\n+4930123456,1\n+33123456789,3\n", "n,x\n+4930123456,-1\n+33123456789,1\n"),
+    "signs": ("y,x\n+1,1\n+3.5,3\n", "y,x\n-1,-1\n1,1\n"),
     "a late word": ("n,x\n" + "1,2\n" * 100000 + "word,2\n", "n,x\n" + "1,0\n" * 100000 + "word,0\n"),
 }
 
@@ -63,6 +67,30 @@ def test_tabs(normalized):
 
 def test_columns_that_are_not_chosen_keep_their_digits(normalized):
     assert normalized("x,y\n1,2.50\n3,1e3\n", "--columns", "x") == "x,y\n-1,2.50\n1,1e3\n"
+
+
+def test_names_with_commas_are_chosen_in_quotes(normalized):
+    text = '"x, m",y,"z ""in"""\n1,5,1\n3,6,3\n'
+    wanted = '"x, m",y,"z ""in"""\n-1,5,-1\n1,6,1\n'
+    assert normalized(text, "--columns", '"x, m","z ""in"""') == wanted
+
+
+@pytest.mark.parametrize("names", ['"x', "", "x,", ",", '"x"y', "x,x"])
+def test_bad_lists_of_names_are_refused(names, capsys):
+    assert main(["stats", "x.csv", "--columns", names]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("argv", [["stats"], ["quantiles"], ["info"], ["stats", "--dry-run"]])
+def test_names_do_not_steer_the_terminal(folder, capsys, argv):
+    (folder / "x.csv").write_text('"a\nb",\x1b[31mred,größe\n1,2,3\n')
+    assert main([*argv, "x.csv"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "a\nb" not in shown
+    assert all(name in shown for name in ("a\\nb", "\\x1b[31mred", "größe"))
+    assert main(["stats", "x.csv", "--columns", "\x1b"]) == 1
+    assert capsys.readouterr().err.rstrip("\n").isprintable()
 
 
 def test_long_integers_are_exact(folder):
@@ -165,3 +193,14 @@ def test_damaged_bytes_end_in_one_line(tmp_path_factory, data):
         content[place] = data.draw(st.integers(0, 255))
     (folder / "x.csv").write_bytes(content)
     assert main(["normalize", str(folder / "x.csv"), str(folder / "y.csv")]) in {0, 1}
+
+
+def test_columns_in_another_order_need_a_word(refused, run):
+    Path("d").mkdir()
+    Path("d/1.csv").write_text("a,b\n1,2\n3,5\n")
+    Path("d/2.csv").write_text("b,a\n7,4\n8,6\n")
+    assert "2.csv: channels b, a, but d/1.csv has channels a, b: name them in one order, by --columns" in refused(
+        "stats", "d"
+    )
+    run("stats", "d", "--columns", "a,b", "-o", "s.json")
+    assert fastbn.ChannelStats.load("s.json").mean.tolist() == [3.5, 5.5]

@@ -37,33 +37,6 @@ def climate(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command that must succeed; returns what it printed."""
-
-    def call(*argv):
-        code = main([str(part) for part in argv])
-        printed = capsys.readouterr()
-        assert (code, printed.err) == (0, "")
-        return printed.out
-
-    return call
-
-
-@pytest.fixture
-def refused(capsys):
-    """Run a command that must fail in one line; returns it."""
-
-    def call(*argv, code=1):
-        assert main([str(part) for part in argv]) == code
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return call
-
-
-@pytest.fixture
 def small_tiles(monkeypatch):
     """Cut into many tiles what has some thousand values."""
     monkeypatch.setattr(_flow, "TILE", 24)

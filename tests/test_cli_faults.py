@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastbn
-from fastbn.cli import _files, _flow, _journal, main
+from fastbn.cli import _files, _flow, _journal
 from fastbn.cli.formats._npy import NpySink, NpySource
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="links and descriptors of POSIX")
@@ -29,31 +29,6 @@ def data(tmp_path, monkeypatch):
     for name, x in arrays.items():
         np.save(f"data/{name}", x)
     return arrays
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command that must succeed."""
-
-    def call(*argv):
-        code = main([str(part) for part in argv])
-        assert (code, capsys.readouterr().err) == (0, "")
-
-    return call
-
-
-@pytest.fixture
-def refused(capsys):
-    """Run a command that must fail in one line; returns it."""
-
-    def call(*argv, code=1):
-        assert main([str(part) for part in argv]) == code
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return call
 
 
 @pytest.fixture

@@ -167,3 +167,55 @@ def test_scales_and_offsets_make_physical_values(dtype, offset, physical):
     assert set(y.dtypes) == {physical}
     np.testing.assert_array_equal(y.values, normalized(values, x == -9))
     assert (y.scales, y.offsets) == ((1.0,) * 3, (0.0,) * 3)
+
+
+@pytest.mark.parametrize("scale", [1e-41, 1e37])
+def test_scales_beyond_float32(scale):
+    x = numbers("uint16", (1, 20, 30))
+    save("x.tif", x, say=lambda file: setattr(file, "scales", (scale,)))
+    done("normalize", "x.tif", "y.tif", "--method", "minmax")
+    wanted = (x - float(x.min())) / (float(x.max()) - float(x.min()))
+    np.testing.assert_allclose(Look("y.tif").values, wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["scales", "offsets"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scales_and_offsets_that_are_no_numbers_are_refused(name, value, refused):
+    save("x.tif", numbers(shape=(1, 20, 30)), say=lambda file: setattr(file, name, (value,)))
+    assert name in refused("stats", "x.tif")
+
+
+STALE = {
+    "scale": (".aux.xml", b'<PAMDataset><PAMRasterBand band="1"><Scale>9</Scale></PAMRasterBand></PAMDataset>'),
+    "overviews": (".ovr", b"of other values"),
+}
+
+
+@pytest.mark.parametrize("what", STALE)
+def test_no_file_beside_one_that_is_replaced_is_taken_for_a_part_of_the_output(what, refused):
+    suffix, content = STALE[what]
+    x = numbers("uint16", (1, 20, 30))
+    save("x.tif", x)
+    done("normalize", "x.tif", "wanted.tif", "--dtype", "float64")
+    for name in ("x.tif", "y.tif"):
+        save(name, x)
+    Path(f"y.tif{suffix}").write_bytes(content)
+    Path("z.tif" + suffix).write_bytes(content)
+    assert f"z.tif{suffix}: exists already" in refused("normalize", "x.tif", "z.tif")
+    done("normalize", "x.tif", "y.tif", "--overwrite", "--dtype", "float64")
+    Path(f"x.tif{suffix}").write_bytes(content)
+    done("normalize", "x.tif", "--in-place", "--dtype", "float64")
+    for name in ("x.tif", "y.tif"):
+        assert not Path(name + suffix).exists()
+        assert Look(name).scales == (1.0,)
+        np.testing.assert_allclose(Look(name).values, Look("wanted.tif").values, rtol=1e-12, atol=1e-12)
+
+
+def test_the_mask_beside_a_file_that_is_replaced_becomes_a_part_of_it():
+    x = numbers("uint16", (1, 20, 30))
+    mask = np.where(np.arange(30) < 10, 0, 255) * np.ones((20, 1))
+    save("x.tif", x, mask=mask.astype("uint8"), beside=True)
+    done("normalize", "x.tif", "--in-place")
+    assert not Path("x.tif.msk").exists()
+    np.testing.assert_array_equal(Look("x.tif").mask, mask)
+    np.testing.assert_array_equal(np.isnan(Look("x.tif").values[0]), mask == 0)

@@ -12,6 +12,7 @@ import pytest
 
 from fastbn.cli import _flow, main
 from fastbn.cli._choice import Choice
+from fastbn.cli._fields import size_of
 from fastbn.cli.formats import _npy, open_source
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is told by /proc")
@@ -133,7 +134,7 @@ def test_how_many_tiles_wait_depends_on_the_memory(tmp_path, monkeypatch, memory
     monkeypatch.setattr(_flow, "TILE", 2**14)
     with open_source(tmp_path / "x.npy", Choice()) as source:
         found = _flow.plan(source, memory, 4)
-        sizes = [sum(map(_flow.size_of, tile)) for tile in source.tiles(found.limit, whole_channels=False)]
+        sizes = [sum(map(size_of, tile)) for tile in source.tiles(found.limit, whole_channels=False)]
     assert found.depth == depth
     assert (3 + 2 * depth) * max(sizes) * 8 <= memory
     assert sum(sizes) == 80_000

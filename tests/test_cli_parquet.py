@@ -132,14 +132,19 @@ def test_no_null_in_a_column_that_must_not_have_one(folder):
 def test_pandas_reads_it_with_its_index(folder):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(
-        {"n": pd.array([1, None, 3], dtype="Int64"), "f": np.float32([1, 2, 4]), "s": ["x", "y", "z"]},
+        {
+            "n": pd.array([1, None, 3], dtype="Int64"),
+            "b": pd.array([True, None, False], dtype="boolean"),
+            "f": np.float32([1, 2, 4]),
+            "s": ["x", "y", "z"],
+        },
         index=pd.Index([10, 20, 30], name="key"),
     )
     frame.to_parquet("x.parquet")
     assert main(["normalize", "x.parquet", "y.parquet"]) == 0
     written = pd.read_parquet("y.parquet")
     pd.testing.assert_index_equal(written.index, frame.index)
-    assert written.dtypes.astype(str).to_dict() | {"s": ""} == {"n": "Float64", "f": "float32", "s": ""}
+    assert written.dtypes.astype(str).to_dict() | {"s": ""} == {"n": "Float64", "b": "Float32", "f": "float32", "s": ""}
     assert written["n"].isna().tolist() == [False, True, False]
     assert written["s"].tolist() == ["x", "y", "z"]
 
@@ -182,6 +187,28 @@ def test_a_name_with_a_dot_is_no_part_of_another(folder):
     pq.write_table(data, "x.parquet")
     assert main(["normalize", "x.parquet", "y.parquet"]) == 0
     assert pq.read_table("y.parquet").to_pydict() == {"a": [{"b": 7}, {"b": 8}], "a.b": [-1.0, 1.0]}
+
+
+def test_tensors_pass_through(folder):
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(8.0).reshape(2, 4))
+    pq.write_table(pa.table({"t": tensors, "a": [1, 3]}), "x.parquet")
+    assert main(["normalize", "x.parquet", "y.parquet"]) == 0
+    written = pq.read_table("y.parquet")
+    assert written["t"] == pq.read_table("x.parquet")["t"]
+    assert written["a"].to_pylist() == [-1, 1]
+
+
+def test_two_columns_without_names_are_refused(folder, capsys):
+    pq.write_table(pa.table([[1], [2], [3]], names=["", "a", ""]), "x.parquet")
+    assert main(["stats", "x.parquet"]) == 1
+    assert capsys.readouterr().err == "fastbn: error: x.parquet: two columns have no name\n"
+
+
+def test_rows_that_are_not_there_are_missed_at_once(folder, capsys, monkeypatch):
+    monkeypatch.setattr("fastbn.cli.formats._parquet._rows", lambda path, metadata: 2**60)
+    pq.write_table(pa.table({"a": [1, 3]}), "x.parquet")
+    assert main(["normalize", "x.parquet", "y.parquet"]) == 1
+    assert capsys.readouterr().err.endswith("damaged one: ends before its rows do\n")
 
 
 def test_no_rows(folder):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from fastbn._printable import printable
+
 LONGEST = 300
 
 
@@ -25,7 +27,7 @@ def describe(error: BaseException) -> str:
 
 def one_line(text: str) -> str:
     """Text on one line, and not too long for it."""
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

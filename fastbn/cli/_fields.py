@@ -101,6 +101,10 @@ class Source(ABC):
             for index in cut(field.shape, axes, limit, field.blocks):
                 yield (Place(number, index),)
 
+    def largest(self, limit: int) -> int:
+        """Elements of the largest of such tiles."""
+        return max((sum(map(size_of, tile)) for tile in self.tiles(limit, whole_channels=False)), default=0)
+
     @abstractmethod
     def read(self, tile: Tile) -> list[Values]:
         """Read a tile, one array for each place; called by one thread at a time."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from fastbn._files import errors_of
 
 from ._errors import JobError
-from ._fields import Sink, Source, Tile, Values, size_of
+from ._fields import Sink, Source, Tile, Values
 
 # Elements of a tile. Larger ones are no faster. And where the memory allows tiles of this size, which 128 MB always do,
 # the same file gives the same bits.
@@ -40,8 +40,7 @@ def plan(source: Source, memory: int, itemsize: int) -> Plan:
     widest = source.copies * (max((field.dtype.itemsize for field in fields), default=1) + itemsize)
     wanted = max([TILE, *(LEAST_VALUES * field.axes.channels for field in fields)])
     limit = max(1, min(wanted, memory // (widest * (3 + 2))))
-    tiles = source.tiles(limit, whole_channels=False)
-    largest = widest * max((sum(map(size_of, tile)) for tile in tiles), default=0)
+    largest = widest * source.largest(limit)
     if largest > memory:
         raise JobError(
             f"{source.path}: its blocks take {largest} bytes each in memory, and --memory allows {memory} bytes"

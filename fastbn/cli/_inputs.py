@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbn._printable import printable
 from fastbn._records import plain
 
 from ._channels import Channels
@@ -62,7 +63,7 @@ class Input:
             f"{field.name + ' ' if field.name else ''}{field.dtype} {field.shape}" for field in self.fields[:MOST_SHOWN]
         ]
         left = len(self.fields) - len(shown)
-        return f"{self.path} ({self.format}: {', '.join(shown)}{f' and {left} more' if left else ''})"
+        return printable(f"{self.path} ({self.format}: {', '.join(shown)}{f' and {left} more' if left else ''})")
 
     def listing(self) -> str:
         """A headline, and a line for every field."""
@@ -79,7 +80,7 @@ class Input:
                 else [f"named {', '.join(field.channels[:MOST_SHOWN])}{', ...' * (channels > MOST_SHOWN)}"]
             )
             lines.append(f"  {field.name + ': ' if field.name else ''}{', '.join(facts)}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def record(self) -> dict[str, Any]:
         """What JSON can hold of it."""
@@ -119,9 +120,10 @@ def look(paths: Sequence[Path], choice: Choice) -> list[Input]:
     for other in inputs[1:]:
         channels = Channels(other.fields)
         if (channels.shape, channels.names) != (first.shape, first.names):
+            reordered = channels.names is not None and sorted(channels.names) == sorted(first.names or ())
+            hint = "name them in one order, by --columns, --variables or --bands" if reordered else "not one data set"
             raise JobError(
-                f"{other.path}: channels {_shown(channels)}, but {inputs[0].path} has channels {_shown(first)}: "
-                "not one data set"
+                f"{other.path}: channels {_shown(channels)}, but {inputs[0].path} has channels {_shown(first)}: {hint}"
             )
     times = Counter(item.name for item in inputs)
     for item in inputs:

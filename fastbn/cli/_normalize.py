@@ -23,6 +23,7 @@ from fastbn import (
     robust_scale,
 )
 from fastbn._backends import chosen
+from fastbn._printable import printable
 from fastbn._scalars import check_quantile_range
 from fastbn._version import __version__
 
@@ -34,7 +35,7 @@ from ._journal import Journal, journal_of
 from ._measure import Reading, ignore, rehearse
 from ._records import aligned, digest, load, read_back
 from ._transform import Target, Transform, Writing
-from .formats import named
+from .formats import companions, named
 
 BATCH_NORM_EPS = 1e-5  # as in `batch_norm`
 QUARTILES = (25.0, 75.0)  # as in `robust_scale`
@@ -171,12 +172,11 @@ def _check_outputs(args: Namespace, targets: Sequence[Target], several: bool) ->
         form, promised = target.input.format, named(target.out)
         if promised is not None and promised.name != form and not args.in_place:
             raise JobError(f"{target.out}: the name of a {promised.name} file, and the output will be {form}, as IN is")
+        overwrite = args.overwrite or args.in_place or args.resume
         if target.out.parent.is_dir() or not several:
-            check_output(
-                target.out,
-                overwrite=args.overwrite or args.in_place or args.resume,
-                directory=target.input.directory,
-            )
+            check_output(target.out, overwrite=overwrite, directory=target.input.directory)
+        for path in companions(form, target.out):
+            check_free(path, overwrite)
     check_space(targets[0].out, sum(target.input.needs(target.dtypes) for target in targets))
 
 
@@ -228,4 +228,4 @@ def _say(args: Namespace, targets: Sequence[Target], *, would: bool) -> None:
     for target in targets:
         dtypes = ", ".join(sorted({str(dtype) for dtype in target.dtypes}))
         what = f"{target.out} ({dtypes}): {args.command}, {args.method}, of {target.input}"
-        print(f"would write {what}" if would else what)
+        print(printable(f"would write {what}" if would else what))

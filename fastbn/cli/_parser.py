@@ -202,7 +202,10 @@ def _add_channels(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--channel-dim", type=values.names, metavar="NAME", help="the same by the axis' name, or names")
     group.add_argument("--variables", type=values.names, metavar="A,B", help="arrays of a Zarr group, NetCDF or HDF5")
     group.add_argument("--bands", type=values.bands, metavar="1,2,3", help="bands of a GeoTIFF (default: all)")
-    group.add_argument("--columns", type=values.names, metavar="A,B", help="columns of a table (default: numbers)")
+    group.add_argument(
+        "--columns", type=values.names, metavar="A,B",
+        help="columns of a table (default: numbers); a name with a comma in quotes: '\"x, m\",y'",
+    )  # fmt: skip
     group.add_argument(
         "--nodata", type=values.value, metavar="V",
         help="a value that stands for none (--nodata=-9999), instead of what the file says",

@@ -23,6 +23,7 @@ from ._inputs import Input
 from ._journal import Checkpoints, Journal
 from ._measure import refuse_nan
 from ._progress import progress
+from .formats import companions
 
 Transform = Callable[..., NDArray[Any]]  # (x, stats, channel_axis, out) -> out
 Watch = Callable[[Field, Place, Values, Any], None]
@@ -74,6 +75,8 @@ class Writing(NamedTuple):
                     self.journal.note(**self._about(target, building), installing=True)
             if building.scratch.exists():  # else it had been renamed when an earlier process ended
                 building.install()
+            for path in companions(target.input.format, target.out):  # of the file that was there before
+                path.unlink()
             if self.journal.begun:
                 self.journal.note(done=target.number)
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 from pathlib import Path
 
@@ -83,9 +84,13 @@ def picture(text: str) -> Path:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names with commas between them."""
-    given = tuple(name.strip() for name in text.split(","))
-    if not all(given) or len(set(given)) < len(given):
+    """Names with commas between them; those with commas in quotes, as in a CSV file."""
+    try:
+        (row,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError):
+        row = []
+    given = tuple(name.strip() for name in row)
+    if not given or not all(given) or len(set(given)) < len(given):
         raise argparse.ArgumentTypeError(f"got {text!r}; wants different names with commas between them")
     return given
 

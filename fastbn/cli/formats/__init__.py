@@ -13,7 +13,18 @@ from .._choice import Choice
 from .._errors import JobError, describe
 from .._fields import Source
 
-__all__ = ["FORMATS", "Format", "format_of", "is_store", "named", "needed", "open_source", "readable", "reading"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "companions",
+    "format_of",
+    "is_store",
+    "named",
+    "needed",
+    "open_source",
+    "readable",
+    "reading",
+]
 
 HEAD = 16  # bytes that tell a format
 
@@ -28,6 +39,7 @@ class Format(NamedTuple):
     markers: tuple[str, ...] = ()  # files that a directory of it holds one of
     extra: str | None = None  # of this package; None: nothing is needed
     libraries: tuple[str, ...] = ()  # that it brings
+    companions: tuple[str, ...] = ()  # added to a file's name: files beside it which readers take for parts of it
 
 
 # The first whose magic fits wins: NetCDF 4 is HDF5, and told from it by its extension.
@@ -52,6 +64,7 @@ FORMATS = (
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
         extra="geotiff",
         libraries=("rasterio",),
+        companions=(".aux.xml", ".msk", ".ovr"),
     ),
     Format("Parquet", "_parquet", (".parquet", ".pq"), (b"PAR1",), extra="parquet", libraries=("pyarrow",)),
     Format("CSV", "_csv", (".csv", ".tsv"), extra="csv", libraries=("pyarrow",)),
@@ -105,6 +118,14 @@ def _store_format(path: Path) -> Format | None:
 def named(path: Path) -> Format | None:
     """The format that the name of a file promises."""
     return next((form for form in FORMATS if path.suffix.lower() in form.extensions), None)
+
+
+def companions(name: str, path: Path) -> Iterator[Path]:
+    """Files beside one of a format which readers would take for parts of it."""
+    for form in FORMATS:
+        if form.name == name:
+            beside = (path.with_name(path.name + suffix) for suffix in form.companions)
+            yield from (companion for companion in beside if companion.is_file() or companion.is_symlink())
 
 
 def readable() -> Iterator[tuple[str, str | None]]:

@@ -8,8 +8,9 @@ from pyarrow import compute as pc
 
 # Spellings of a cell without a value. A NaN is not among them: it is a number that says it is none.
 NULLS = pa.array(["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null", "None"])
-LABEL = r"^[ \t]*-?0[0-9xX]"  # a number that starts with a 0 is a label, and so is a hexadecimal one
-INTEGER = r"^[ \t]*-?[0-9]+[ \t]*$"
+# A number that starts with a 0 is a label, and so are a hexadecimal one and the number of a phone.
+LABEL = r"^[ \t]*(?:[+-]?0[0-9xX]|\+[0-9]{7,15}[ \t]*$)"
+INTEGER = r"^[ \t]*[+-]?[0-9]+[ \t]*$"
 EXACT = 2**53  # to here, a float64 holds every integer
 LONG = 2.0**63  # from here on, an int64 holds none
 
@@ -42,7 +43,7 @@ class Numbers:
             return
         self.empty &= numbers.null_count == len(numbers)
         if pc.any(pc.match_substring_regex(cells, LABEL)).as_py():
-            self.why = "labels that start with 0"
+            self.why = "labels, such as start with 0"
         ends = pc.min_max(numbers).as_py()
         if ends["min"] is None:
             return

@@ -34,6 +34,7 @@ DIMS = ("band", "y", "x")
 # What a byte of a file may stand for, and what any file may: sparse files hold nothing but their size.
 MOST_PER_BYTE = 2**16
 ALWAYS_FINE = 2**32
+FLOAT32_SCALES = (1e-30, 1e30)  # times any integer of 16 bits, a float32 holds it with all of its digits
 EDGE = 16  # of a tile in a TIFF file: a multiple of it
 
 
@@ -110,7 +111,7 @@ def open_source(path: Path, choice: Choice) -> GeoTiffSource:
         bands = [band for band in kept if choice.bands is not None or band not in scene.alpha]
         if not bands:
             raise JobError(f"{path}: has no bands but those of transparency")
-        dtype = _physical_dtype(raw, told, bands)
+        dtype = _physical_dtype(path, raw, told, bands)
         axis = choice.kept(path, DIMS, 0)
         shape = (len(bands), data.height, data.width)
         kept_axes = _kept_axes(path, shape, axis)
@@ -144,10 +145,15 @@ def _scaled(told: Told, bands: Sequence[int]) -> bool:
     return any((told.scales[band - 1], told.offsets[band - 1]) != (1.0, 0.0) for band in bands)
 
 
-def _physical_dtype(raw: np.dtype[Any], told: Told, bands: Sequence[int]) -> np.dtype[Any]:
+def _physical_dtype(path: Path, raw: np.dtype[Any], told: Told, bands: Sequence[int]) -> np.dtype[Any]:
     if not _scaled(told, bands):
         return raw
-    exact = raw.kind in "iu" and raw.itemsize <= 2 and not any(told.offsets[band - 1] for band in bands)
+    scales, offsets = ([of_all[band - 1] for band in bands] for of_all in (told.scales, told.offsets))
+    if not all(map(math.isfinite, [*scales, *offsets])):
+        raise JobError(f"{path}: scales {scales} and offsets {offsets}, which should be finite numbers")
+    small, large = FLOAT32_SCALES
+    fits = all(small < abs(scale) < large for scale in scales)
+    exact = raw.kind in "iu" and raw.itemsize <= 2 and fits and not any(offsets)
     return np.dtype(np.float32 if exact else np.float64)
 
 

@@ -115,6 +115,8 @@ def open_source(path: Path, choice: Choice) -> ParquetSource:
     try:
         with reading(path, "Parquet"):
             rows = _rows(path, file.metadata)
+            if file.schema_arrow.names.count("") > 1:
+                raise JobError(f"{path}: two columns have no name")
             index = _index(file.schema_arrow)
             columns = [Column(f.name, _dtype(f.type), f"{f.type}", f.name not in index) for f in file.schema_arrow]
         return ParquetSource(path, file, columns, rows, choice)
@@ -179,7 +181,8 @@ def _pandas(text: bytes, dtypes: dict[str, str]) -> bytes:
         name = column.get("field_name", column["name"])
         if name in dtypes:
             dtype = dtypes[name]
-            nullable = dtype.capitalize() if str(column["numpy_type"])[:1].isupper() else ""
+            numpy_type = str(column["numpy_type"])
+            nullable = dtype.capitalize() if numpy_type[:1].isupper() or numpy_type == "boolean" else ""
             column.update(pandas_type=dtype, numpy_type=nullable if nullable in NULLABLE else dtype, metadata=None)
     return json.dumps(noted).encode()
 
@@ -221,6 +224,6 @@ def _codec(name: str) -> str:
 def _leaves(schema: pa.Schema) -> list[str]:
     """What the columns are called in a file, nested ones by their parts."""
     file = io.BytesIO()
-    pq.write_table(schema.empty_table(), file)
+    pq.ParquetWriter(file, schema).close()
     written = pq.ParquetFile(file).schema
     return [written.column(number).path for number in range(len(written))]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .._choice import Choice, chosen
 from .._errors import JobError
-from .._fields import Field, Place, Source, Tile, Values
+from .._fields import Field, Place, Source, Tile, Values, size_of
 from . import reading
 
 PIECE = 2**17  # cells that are written at once where no column passes through
@@ -80,6 +80,10 @@ class TableSource(Source):
         starts = range(0, max(1, self.rows), step)
         runs = (slice(start, min(start + step, self.rows)) for start in starts)
         return (tuple(Place(number, (rows,)) for number in range(len(self.fields))) for rows in runs)
+
+    def largest(self, limit: int) -> int:
+        # The first, however many a damaged file says that there are.
+        return sum(map(size_of, next(self.tiles(limit, whole_channels=False))))
 
     def read(self, tile: Tile) -> list[Values]:
         (rows,) = tile[0].at
