@@ -76,6 +76,20 @@ def test_quantiles_of_many_files_are_those_of_all_data(climate, run, dtype):
     assert fastbn.ChannelQuantiles.load("q.json") == expected
 
 
+def test_quantiles_of_files_with_very_many_channels(run, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(1).normal(size=(130_000, 5))
+    np.save("whole.npy", x)
+    np.save("left.npy", x[:, :3])
+    np.save("right.npy", x[:, 3:])
+    argv = ["--channel-axis", 0, "-q", 0.5, "--memory", "1MB"]
+    run("quantiles", "whole.npy", *argv, "-o", "q.json")
+    assert fastbn.ChannelQuantiles.load("q.json") == fastbn.channel_quantiles(x, (0.5,), 0)
+    # In files of different shapes, tiles hold all channels: even one value of each is too much.
+    line = refused("quantiles", "left.npy", "right.npy", *argv)
+    assert "left.npy: its blocks take 1040000 bytes each in memory, and --memory allows 1000000 bytes" in line
+
+
 @pytest.mark.parametrize(("first", "second"), [("u1", "i2"), ("i2", "f4"), ("f4", "f8"), ("i4", "u4")])
 @pytest.mark.usefixtures("small_tiles")
 def test_quantiles_of_files_of_different_dtypes(climate, run, first, second):
@@ -176,6 +190,12 @@ def test_statistics_files_say_where_they_come_from(climate, run):
     again = Path("s.json").read_bytes()
     run("stats", "climate", "-o", "s.json", "--nan-policy", "omit", "--overwrite")
     assert Path("s.json").read_bytes() == again
+
+
+def test_a_nan_may_stand_for_none(climate, run):
+    run("stats", "climate", "--nodata", "nan", "-o", "s.json")
+    assert json.loads(Path("s.json").read_text())["source"]["options"]["nodata"] == "NaN"
+    run("normalize", "climate", "out", "--nodata", "nan", "--resume")
 
 
 def test_a_file_that_changes_meanwhile_is_refused(climate, refused, monkeypatch):

@@ -97,13 +97,13 @@ class Source(ABC):
         In the order of the file, and if `whole_channels`, never cut along axes that are kept.
         """
         for number, field in enumerate(self.fields):
-            axes = [axis for axis in field.order if not whole_channels or axis in field.axes.reduced]
-            for index in cut(field.shape, axes, limit, field.blocks):
+            for index in _cut(field, limit, whole_channels):
                 yield (Place(number, index),)
 
-    def largest(self, limit: int) -> int:
-        """Elements of the largest of such tiles."""
-        return max((sum(map(size_of, tile)) for tile in self.tiles(limit, whole_channels=False)), default=0)
+    def largest(self, limit: int, *, whole_channels: bool) -> int:
+        """Elements of the largest of such tiles; of an array it is the first."""
+        firsts = (extent(next(_cut(field, limit, whole_channels))) for field in self.fields)
+        return max(map(math.prod, firsts), default=0)
 
     @abstractmethod
     def read(self, tile: Tile) -> list[Values]:
@@ -141,6 +141,11 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the file."""
+
+
+def _cut(field: Field, limit: int, whole_channels: bool) -> Iterator[Index]:
+    axes = [axis for axis in field.order if not whole_channels or axis in field.axes.reduced]
+    return cut(field.shape, axes, limit, field.blocks)
 
 
 def size_of(place: Place) -> int:

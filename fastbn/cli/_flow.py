@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     depth: int
 
 
-def plan(source: Source, memory: int, itemsize: int) -> Plan:
+def plan(source: Source, memory: int, itemsize: int, *, whole_channels: bool = False) -> Plan:
     """Cut a file, of which outputs have elements of `itemsize` bytes (0: there are none), to fit the memory.
 
     Being read, waiting, computed, waiting, written: 3 tiles and twice the depth are in memory at once.
@@ -40,7 +40,7 @@ def plan(source: Source, memory: int, itemsize: int) -> Plan:
     widest = source.copies * (max((field.dtype.itemsize for field in fields), default=1) + itemsize)
     wanted = max([TILE, *(LEAST_VALUES * field.axes.channels for field in fields)])
     limit = max(1, min(wanted, memory // (widest * (3 + 2))))
-    largest = widest * source.largest(limit)
+    largest = widest * source.largest(limit, whole_channels=whole_channels)
     if largest > memory:
         raise JobError(
             f"{source.path}: its blocks take {largest} bytes each in memory, and --memory allows {memory} bytes"

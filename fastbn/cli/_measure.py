@@ -51,7 +51,8 @@ class Reading(NamedTuple):
             quantiles: ChannelQuantiles = self._union(lambda key: _counting(dtypes[key[0]], q), "quantiles")
             return quantiles
         # The channels of a tile have to be the same in every file and pass.
-        whole = len(self.inputs) > 1
+        cuts = {tuple((field.shape, field.order, field.blocks) for field in item.fields) for item in self.inputs}
+        whole = len(cuts) > 1
         found = self._total(lambda key: _first_fit(dtypes[key[0]], q), whole, "quantiles")
         sought = {
             key: _radix.begun(found[key], q, dtypes[key[0]]) for key in found if not has_histogram(dtypes[key[0]])
@@ -110,7 +111,7 @@ class Reading(NamedTuple):
         def asked(tile: Tile) -> bool:
             return any(fit_of(key_of(source.fields[place.field], place)) is not None for place in tile)
 
-        limit, depth = plan(source, self.memory, 0)
+        limit, depth = plan(source, self.memory, 0, whole_channels=whole)
         tiles = filter(asked, source.tiles(limit, whole_channels=whole))
         with closing(read_ahead(source, tiles, depth)) as ahead:
             for tile, values in ahead:

@@ -24,6 +24,7 @@ from fastbn import (
 )
 from fastbn._backends import chosen
 from fastbn._printable import printable
+from fastbn._records import plain
 from fastbn._scalars import check_quantile_range
 from fastbn._version import __version__
 
@@ -206,7 +207,7 @@ def _job(args: Namespace, targets: Sequence[Target]) -> dict[str, Any]:
         "dtype": args.dtype,
         "stats": None if args.stats is None else digest(args.stats),
         "memory": args.memory,
-        "nodata": args.missing.nodata,
+        "nodata": plain(args.missing.nodata),
         "nan_policy": args.missing.nan_policy,
         "choice": args.choice._asdict(),
         "in_place": args.in_place,

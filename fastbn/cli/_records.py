@@ -12,6 +12,7 @@ from typing import Any
 from fastbn import ChannelQuantiles, ChannelStats
 from fastbn._files import read_record, write_record
 from fastbn._quantile_records import FORMAT
+from fastbn._records import plain
 from fastbn._version import __version__
 
 from ._channels import Channels, Statistics
@@ -27,7 +28,7 @@ def provenance(args: Namespace, inputs: Sequence[Input]) -> dict[str, Any]:
         modified = datetime.fromtimestamp(int(status.st_mtime), UTC).isoformat()
         files.append({"path": str(item.path), "format": item.format, "bytes": status.st_size, "modified": modified})
     options = {name: value for name, value in args.choice._asdict().items() if value is not None}
-    options |= {name: value for name, value in args.missing._asdict().items() if value is not None}
+    options |= {name: plain(value) for name, value in args.missing._asdict().items() if value is not None}
     return {"fastbn": __version__, "command": args.command, "options": options, "inputs": files}
 
 

@@ -81,9 +81,9 @@ class TableSource(Source):
         runs = (slice(start, min(start + step, self.rows)) for start in starts)
         return (tuple(Place(number, (rows,)) for number in range(len(self.fields))) for rows in runs)
 
-    def largest(self, limit: int) -> int:
+    def largest(self, limit: int, *, whole_channels: bool) -> int:
         # The first, however many a damaged file says that there are.
-        return sum(map(size_of, next(self.tiles(limit, whole_channels=False))))
+        return sum(map(size_of, next(self.tiles(limit, whole_channels=whole_channels))))
 
     def read(self, tile: Tile) -> list[Values]:
         (rows,) = tile[0].at
