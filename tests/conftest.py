@@ -11,7 +11,7 @@ import fastbn
 import stand_ins
 from devices import on_device
 from fastbn._backends import HOSTS
-from fastbn.cli import main
+from fastbn.cli import _flow, main
 
 # Interpreters that tests start find the installed package, not the tree they are started in, which has no extension.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -90,3 +90,10 @@ def refused(capsys):
         return printed.err
 
     return call
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    """Let the command line cut into many tiles what has some thousand values."""
+    monkeypatch.setattr(_flow, "TILE", 24)
+    monkeypatch.setattr(_flow, "LEAST_VALUES", 1)

@@ -13,8 +13,8 @@ from fastbn._files import errors_of
 from ._errors import JobError
 from ._fields import Sink, Source, Tile, Values
 
-# Elements of a tile. Larger ones are no faster. And where the memory allows tiles of this size, which 128 MB always do,
-# the same file gives the same bits.
+# Elements of a tile. Larger ones are no faster. And where the memory allows tiles of this size, as 128 MB do, the same
+# file gives the same bits.
 TILE = 2**20
 LEAST_VALUES = 16  # of a channel in a tile, so that merging costs little beside counting
 AHEAD = 2  # tiles that wait to be computed, and as many to be written
