@@ -97,13 +97,22 @@ class Source(ABC):
         In the order of the file, and if `whole_channels`, never cut along axes that are kept.
         """
         for number, field in enumerate(self.fields):
-            for index in _cut(field, limit, whole_channels):
+            for index in self._cut(field, limit, whole_channels):
                 yield (Place(number, index),)
 
     def largest(self, limit: int, *, whole_channels: bool) -> int:
         """Elements of the largest of such tiles; of an array it is the first."""
-        firsts = (extent(next(_cut(field, limit, whole_channels))) for field in self.fields)
+        firsts = (extent(next(self._cut(field, limit, whole_channels))) for field in self.fields)
         return max(map(math.prod, firsts), default=0)
+
+    def slowest_first(self, field: Field) -> tuple[int, ...]:
+        """The axes in the order in which tiles go through them."""
+        return field.order
+
+    def _cut(self, field: Field, limit: int, whole_channels: bool) -> Iterator[Index]:
+        order = self.slowest_first(field)
+        axes = [axis for axis in order if not whole_channels or axis in field.axes.reduced]
+        return cut(field.shape, axes, limit, field.blocks)
 
     @abstractmethod
     def read(self, tile: Tile) -> list[Values]:
@@ -141,11 +150,6 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the file."""
-
-
-def _cut(field: Field, limit: int, whole_channels: bool) -> Iterator[Index]:
-    axes = [axis for axis in field.order if not whole_channels or axis in field.axes.reduced]
-    return cut(field.shape, axes, limit, field.blocks)
 
 
 def size_of(place: Place) -> int:

@@ -11,7 +11,7 @@ those of other values.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ from fastbn._layout import split_axes
 
 from .._choice import Choice
 from .._errors import JobError
-from .._fields import Field, Place, Source, Tile, Values
-from .._tiles import cut
+from .._fields import Field, Source, Tile, Values
 from ._geotiff_scene import CACHE, MASK, NOTES, Scene, Told, ask, gdal, library
 from ._geotiff_sink import GeoTiffSink, compression
 
@@ -56,13 +55,9 @@ class GeoTiffSource(Source):
         self._scene = scene
         self._masks = scene.masks([band for band in scene.alpha if band not in bands])
 
-    def tiles(self, limit: int, *, whole_channels: bool) -> Iterator[Tile]:
+    def slowest_first(self, field: Field) -> tuple[int, ...]:  # noqa: ARG002
         # Values come band by band, however the file has them; where all bands are in one block, they are read at once.
-        (field,) = self.fields
-        order = (0, 1, 2) if self.separate else (1, 2, 0)
-        axes = [axis for axis in order if not whole_channels or axis in field.axes.reduced]
-        for index in cut(field.shape, axes, limit, field.blocks):
-            yield (Place(0, index),)
+        return (0, 1, 2) if self.separate else (1, 2, 0)
 
     def read(self, tile: Tile) -> list[Values]:
         (place,) = tile
