@@ -47,7 +47,7 @@ def test_the_peak_of_memory(large, tmp_path, command):
     done = subprocess.run(
         [sys.executable, script, *argv, "--memory", f"{MEMORY}"], capture_output=True, text=True, check=True
     )
-    assert int(done.stderr) < MEMORY + BESIDE
+    assert int(done.stderr.splitlines()[-1]) < MEMORY + BESIDE  # above it there may be lines of progress
 
 
 def write_zarr(path, x):
@@ -109,7 +109,7 @@ def test_the_peak_of_memory_with_other_formats(large, tmp_path, name):
     script = Path(__file__).with_name("peak.py")
     argv = ["normalize", tmp_path / name, tmp_path / f"out{name}", "--memory", f"{MEMORY}"]
     done = subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=True)
-    assert int(done.stderr) < MEMORY + BESIDE
+    assert int(done.stderr.splitlines()[-1]) < MEMORY + BESIDE  # above it there may be lines of progress
 
 
 def test_blocks_beyond_the_memory_are_refused(tmp_path, capsys, monkeypatch):
