@@ -195,7 +195,7 @@ def test_damaged_bytes_end_in_one_line(tmp_path_factory, data):
     assert main(["normalize", str(folder / "x.csv"), str(folder / "y.csv")]) in {0, 1}
 
 
-def test_columns_in_another_order_need_a_word(refused, run):
+def test_columns_in_another_order_need_a_word(folder, refused, run):
     Path("d").mkdir()
     Path("d/1.csv").write_text("a,b\n1,2\n3,5\n")
     Path("d/2.csv").write_text("b,a\n7,4\n8,6\n")

@@ -176,6 +176,7 @@ def test_repeated_jobs_give_the_same_bytes(interleave):
     assert len(contents[0]) < Path("once.tif").stat().st_size + 10**4
 
 
+@pytest.mark.skipif(rasterio.dtypes.check_dtype("float16"), reason="this rasterio writes float16")
 def test_half_precision_is_refused_before_anything_is_read(refused):
     save("x.tif", numbers())
     assert "float16" in refused("normalize", "x.tif", "y.tif", "--dtype", "float16", "--dry-run")
