@@ -172,9 +172,7 @@ def test_odd_names_of_arrays(folder, name):
     Path("x.zarr/n").rename(Path("x.zarr") / name)
     assert main(["normalize", "x.zarr", "y.zarr"]) == 0
     if name != ".hidden":
-        np.testing.assert_array_equal(
-            opened(str(Path("y.zarr") / name))[...], fastbn.zscore(arrays["n"], channel_axis=None)
-        )
+        np.testing.assert_array_equal(opened(Path("y.zarr") / name)[...], fastbn.zscore(arrays["n"], channel_axis=None))
 
 
 @POSIX

@@ -25,6 +25,13 @@ def describe(error: BaseException) -> str:
     return one_line(text)
 
 
+def first_of(error: BaseException) -> BaseException:
+    """What went wrong first, of several errors that came together."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def one_line(text: str) -> str:
     """Text on one line, and not too long for it."""
     text = printable(" ".join(text.split()))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .._choice import Choice
-from .._errors import JobError, describe
+from .._errors import JobError, describe, first_of
 from .._fields import Source
 
 __all__ = [
@@ -149,7 +149,8 @@ def reading(path: Path, form: str) -> Iterator[None]:
     """Say in one line that a library cannot read a file, whatever it raises."""
     try:
         yield
-    except JobError:
-        raise
     except Exception as error:
-        raise JobError(f"{path}: not a {form} file, or a damaged one: {describe(error)}") from error
+        first = first_of(error)
+        if isinstance(first, JobError):
+            raise first from None
+        raise JobError(f"{path}: not a {form} file, or a damaged one: {describe(first)}") from error
