@@ -66,12 +66,20 @@ def libraries(monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
+def folder(tmp_path, monkeypatch):
+    """An empty directory, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capfd):
     """Run a command of the command line, which must succeed; returns what it printed."""
 
     def call(*argv):
+        capfd.readouterr()
         code = main([str(part) for part in argv])
-        printed = capsys.readouterr()
+        printed = capfd.readouterr()
         assert (code, printed.err) == (0, "")
         return printed.out
 
@@ -79,17 +87,38 @@ def run(capsys):
 
 
 @pytest.fixture
-def refused(capsys):
-    """Run a command that must fail in one line; returns it."""
+def refused(capfd):
+    """Run a command that must fail in one line, whatever libraries print by themselves; returns it."""
 
     def call(*argv, code=1):
+        capfd.readouterr()
         assert main([str(part) for part in argv]) == code
-        printed = capsys.readouterr()
+        printed = capfd.readouterr()
         assert printed.out == ""
+        assert printed.err.startswith("fastbn: error: ")
+        assert printed.err.endswith("\n")
         assert printed.err.count("\n") == 1
         return printed.err
 
     return call
+
+
+@pytest.fixture
+def refused_cleanly(refused, folder):
+    """Run a command that must fail in one line, and leave the current directory as it is; returns the line."""
+
+    def call(*argv):
+        before = tree(folder)
+        line = refused(*argv)
+        assert tree(folder) == before
+        return line
+
+    return call
+
+
+def tree(directory):
+    """All that is below a directory."""
+    return {path: path.read_bytes() if path.is_file() else None for path in directory.rglob("*")}
 
 
 @pytest.fixture

@@ -68,18 +68,6 @@ def done(*argv):
     assert main([str(part) for part in argv]) == 0
 
 
-def one_line(capfd, argv):
-    """What a command says that must fail in one line, whatever GDAL prints by itself."""
-    capfd.readouterr()
-    assert main([str(part) for part in argv]) == 1
-    printed = capfd.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("fastbn: error: ")
-    assert printed.err.endswith("\n")
-    assert printed.err.count("\n") == 1
-    return printed.err
-
-
 def normalized(x, absent=None, **options):
     """The library's answer to arrays in memory, missing values as NaN; of bands by their own statistics."""
     where = None if absent is None else ~np.broadcast_to(absent, x.shape)

@@ -194,9 +194,9 @@ def test_merge_gives_the_statistics_of_the_union(run, tmp_path):
     assert fastbn.ChannelStats.load(tmp_path / "one.json") == fastbn.channel_stats(parts[0])
 
 
-def test_info_is_show_config(run, capsys):
+def test_info_is_show_config(run, capfd):
     fastbn.show_config()
-    expected = capsys.readouterr().out
+    expected = capfd.readouterr().out
     shown = run("info")
     assert shown.startswith(expected)
     assert "formats: npy, Zarr" in shown

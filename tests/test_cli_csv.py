@@ -18,12 +18,6 @@ pytest.importorskip("pyarrow")
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def normalized(folder):
     """Normalize the text of a file; returns that of the output."""
 

@@ -8,23 +8,14 @@ import numpy as np
 import pytest
 
 import fastbn
-from geotiffs import LAYOUTS, TILED, Look, done, from_origin, normalized, numbers, one_line, save, there
+from geotiffs import LAYOUTS, TILED, Look, done, from_origin, normalized, numbers, save, there
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.control import GroundControlPoint  # noqa: E402
 from rasterio.enums import ColorInterp  # noqa: E402
 from rasterio.rpc import RPC  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def refused(capfd):
-    """Run a command that must fail in one line. Returns the line."""
-    return lambda *argv: one_line(capfd, argv)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -15,21 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastbn.cli import main
-from geotiffs import LAYOUTS, PLACE, SHAPE, Look, done, normalized, numbers, one_line, save, there
+from geotiffs import LAYOUTS, PLACE, SHAPE, Look, done, normalized, numbers, save, there
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def refused(capfd):
-    """Run a command that must fail in one line. Returns the line."""
-    return lambda *argv: one_line(capfd, argv)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def header(*entries, start=8):

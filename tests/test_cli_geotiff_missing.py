@@ -8,21 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geotiffs import LAYOUTS, SHAPE, Look, done, normalized, numbers, one_line, save
+from geotiffs import LAYOUTS, SHAPE, Look, done, normalized, numbers, save
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp, MaskFlags  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def refused(capfd):
-    """Run a command that must fail in one line. Returns the line."""
-    return lambda *argv: one_line(capfd, argv)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 GREATEST = np.iinfo(np.uint64).max

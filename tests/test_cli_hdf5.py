@@ -17,37 +17,7 @@ from fastbn.cli import main
 
 h5py = pytest.importorskip("h5py")
 
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder; it must succeed. Returns what it printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv):
-        code = main([str(part) for part in argv])
-        printed = capsys.readouterr()
-        assert (code, printed.err) == (0, "")
-        return printed.out
-
-    return call
-
-
-@pytest.fixture
-def refused(capsys, tmp_path, monkeypatch):
-    """Run a command that must fail in one line, which names the file, and leave no other one."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv):
-        before = sorted(tmp_path.iterdir())
-        assert main([str(part) for part in argv]) == 1
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.startswith("fastbn: error: ")
-        assert printed.err.count("\n") == 1
-        assert sorted(tmp_path.iterdir()) == before
-        return printed.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def normal(shape, dtype="f4", seed=1):
@@ -267,30 +237,30 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("make", HOSTILE)
-def test_hostile_files(refused, make):
+def test_hostile_files(refused_cleanly, make):
     with h5py.File("other.h5", "w") as other:
         other["x"] = np.arange(4.0)
     Path("other.bin").write_bytes(bytes(32))
     with h5py.File("x.h5", "w") as file:
         make(file)
-    line = refused("normalize", "x.h5", "y.h5")
+    line = refused_cleanly("normalize", "x.h5", "y.h5")
     assert "x.h5: " in line
     assert HOSTILE[make] in line
-    assert HOSTILE[make] in refused("stats", "x.h5")
+    assert HOSTILE[make] in refused_cleanly("stats", "x.h5")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(3000), b"PK\x03\x04" * 9])
-def test_what_is_no_file(refused, data):
+def test_what_is_no_file(refused_cleanly, data):
     Path("x.h5").write_bytes(data)
-    assert "x.h5: not a HDF5 file, or a damaged one" in refused("stats", "x.h5")
+    assert "x.h5: not a HDF5 file, or a damaged one" in refused_cleanly("stats", "x.h5")
 
 
-def test_truncated(refused):
+def test_truncated(refused_cleanly):
     with h5py.File("x.h5", "w") as file:
         file["x"] = normal((100, 100))
     whole = Path("x.h5").read_bytes()
     Path("x.h5").write_bytes(whole[: len(whole) // 2])
-    assert "truncated" in refused("normalize", "x.h5", "y.h5")
+    assert "truncated" in refused_cleanly("normalize", "x.h5", "y.h5")
 
 
 CHOICES = {
@@ -302,14 +272,14 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("case", CHOICES)
-def test_choices_that_are_none(refused, case):
+def test_choices_that_are_none(refused_cleanly, case):
     with h5py.File("x.h5", "w") as file:
         file["x"] = normal((4, 3))
     argv, reason = CHOICES[case]
-    assert reason in refused("stats", "x.h5", *argv)
+    assert reason in refused_cleanly("stats", "x.h5", *argv)
 
 
-def test_a_heap_that_leads_nowhere(refused):
+def test_a_heap_that_leads_nowhere(refused_cleanly):
     """Such a file lets HDF5 loop for ever."""
     with h5py.File("x.h5", "w") as file:
         file["x"] = normal((4, 3))
@@ -319,7 +289,7 @@ def test_a_heap_that_leads_nowhere(refused):
     assert data[heap + 16] == 1  # the first object, whose size follows
     data[heap + 24] = 255
     Path("x.h5").write_bytes(data)
-    assert f"a heap of no length at {heap}" in refused("stats", "x.h5")
+    assert f"a heap of no length at {heap}" in refused_cleanly("stats", "x.h5")
 
 
 DAMAGED = """

@@ -20,35 +20,7 @@ scipy_io = pytest.importorskip("scipy.io")
 
 ENGINES = ["h5netcdf", "scipy"]  # NetCDF 4, and the classic format
 
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    """Run a command in an empty folder; it must succeed. Returns what it printed."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv):
-        code = main([str(part) for part in argv])
-        printed = capsys.readouterr()
-        assert (code, printed.err) == (0, "")
-        return printed.out
-
-    return call
-
-
-@pytest.fixture
-def refused(capsys, tmp_path, monkeypatch):
-    """Run a command that must fail in one line. Returns it."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*argv):
-        assert main([str(part) for part in argv]) == 1
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert printed.err.startswith("fastbn: error: ")
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def climate():

@@ -20,11 +20,7 @@ numcodecs = pytest.importorskip("numcodecs")
 
 from fastbn.cli.formats import _zarr  # noqa: E402 - they need the library
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @FORMATS

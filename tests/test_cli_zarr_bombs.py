@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import fastbn
 from fastbn.cli import main
 from fastbn.cli._errors import JobError
-from zarrs import edited, metadata, one_line, opened, store
+from zarrs import edited, metadata, opened, store
 
 numcodecs = pytest.importorskip("numcodecs")
 
@@ -40,16 +40,7 @@ NATIVE = {
     "blosc": {"typesize": 4, "cname": "zstd", "clevel": 1, "shuffle": "noshuffle", "blocksize": 0},
 }
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def refused(capsys, folder):
-    return partial(one_line, capsys, folder)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def zstd_frame(size, header):
@@ -171,9 +162,9 @@ def test_zstd_streams_that_do_not_say_their_size(tmp_path, size):
 
 @pytest.mark.parametrize("end", [1, 4, 5, 8, 14, -1])
 @pytest.mark.parametrize("header", [b"\xe0" + struct.pack("<Q", 2**20), UNCLAIMED])
-def test_zstd_frames_that_are_cut(refused, header, end):
+def test_zstd_frames_that_are_cut(refused_cleanly, header, end):
     planted("x.zarr", "zstd", "format 2", zstd_frame(2**20, header)[:end])
-    assert "x.zarr: not a Zarr file, or a damaged one" in refused("stats", "x.zarr")
+    assert "x.zarr: not a Zarr file, or a damaged one" in refused_cleanly("stats", "x.zarr")
 
 
 def test_frames_that_are_skipped_by_zstd():
@@ -198,7 +189,7 @@ def test_filters_change_how_much_a_chunk_has(filters, dtype):
     np.testing.assert_array_equal(opened("y.zarr")[...], fastbn.zscore(opened("x.zarr")[...]))
 
 
-def test_the_index_of_a_shard_that_points_to_more_than_a_chunk(refused):
+def test_the_index_of_a_shard_that_points_to_more_than_a_chunk(refused_cleanly):
     """Every chunk of it is all of the file, and is read by itself, as the array ends within the shard."""
     x = np.random.default_rng(1).normal(size=(100, 4))
     store("x.zarr", x, chunks=(4, 4), shards=(128, 4), compressors=None)
@@ -206,4 +197,4 @@ def test_the_index_of_a_shard_that_points_to_more_than_a_chunk(refused):
     codec["configuration"]["index_codecs"] = [LITTLE]
     edited("x.zarr", codecs=[codec])
     Path("x.zarr/c/0/0").write_bytes(x.tobytes() + struct.pack("<2Q", 0, x.nbytes) * 32)
-    assert "x.zarr/c/0/0: its index has a chunk of more bytes than one takes" in refused("stats", "x.zarr")
+    assert "x.zarr/c/0/0: its index has a chunk of more bytes than one takes" in refused_cleanly("stats", "x.zarr")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,11 @@ from hypothesis import strategies as st
 
 import fastbn
 from fastbn.cli import main
-from zarrs import numbers, one_line, store
+from zarrs import numbers, store
 
 zarr = pytest.importorskip("zarr")
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def refused(capsys, folder):
-    return partial(one_line, capsys, folder)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 LAYOUTS = {"format 2": (2, {}), "uncompressed": (3, {"compressors": None}), "shards": (3, {"shards": (20, 2)})}
@@ -33,7 +23,7 @@ LAYOUTS = {"format 2": (2, {}), "uncompressed": (3, {"compressors": None}), "sha
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("damage", ["cut", "emptied", "longer", "rubbish"])
-def test_damaged_chunks(refused, layout, damage):
+def test_damaged_chunks(refused_cleanly, layout, damage):
     if (layout, damage) == ("uncompressed", "rubbish"):
         pytest.skip("these are numbers as good as others")
     zarr_format, options = LAYOUTS[layout]
@@ -48,8 +38,8 @@ def test_damaged_chunks(refused, layout, damage):
         reason = "an empty file"
     if (layout, damage) == ("uncompressed", "longer"):
         reason = "more than a chunk"
-    assert reason in refused("stats", "x.zarr")
-    assert reason in refused("normalize", "x.zarr", "y.zarr", "--stats", "x.json")
+    assert reason in refused_cleanly("stats", "x.zarr")
+    assert reason in refused_cleanly("normalize", "x.zarr", "y.zarr", "--stats", "x.json")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

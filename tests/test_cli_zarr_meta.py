@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import json
 import warnings
-from functools import partial
 
 import numpy as np
 import pytest
 
 import fastbn
 from fastbn.cli import main
-from zarrs import FORMATS, VARIABLES, contents, group, numbers, one_line, opened, store
+from zarrs import FORMATS, VARIABLES, contents, group, numbers, opened, store
 
 zarr = pytest.importorskip("zarr")
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def refused(capsys, folder):
-    return partial(one_line, capsys, folder)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @FORMATS
@@ -85,17 +75,19 @@ def test_metadata_are_consolidated_if_they_were(folder, zarr_format, consolidate
                 assert str(flat[name].to_dict()) == str(alone[name].metadata.to_dict())  # NaN is not NaN
 
 
-def test_refusals_of_choices(refused):
+def test_refusals_of_choices(refused_cleanly):
     group("x.zarr", 3)
     store("one.zarr", numbers((4, 2), "f4"))
     zarr.create_group("empty.zarr")
-    assert "there is no 'u', only" in refused("stats", "x.zarr", "--variables", "u")
-    assert "x.zarr/flags: holds" in refused("stats", "x.zarr", "--variables", "flags")
-    assert "--channel-dim: no dimension 'x' among time, level" in refused("stats", "x.zarr", "--channel-dim", "x")
-    assert "--channel-dim: its axes have no names" in refused("stats", "one.zarr", "--channel-dim", "x")
-    assert "--variables means nothing for a Zarr array" in refused("stats", "one.zarr", "--variables", "x")
-    assert "--bands means nothing for a Zarr group" in refused("stats", "x.zarr", "--bands", "1")
-    assert "without variables" in refused("stats", "empty.zarr")
+    assert "there is no 'u', only" in refused_cleanly("stats", "x.zarr", "--variables", "u")
+    assert "x.zarr/flags: holds" in refused_cleanly("stats", "x.zarr", "--variables", "flags")
+    assert "--channel-dim: no dimension 'x' among time, level" in refused_cleanly(
+        "stats", "x.zarr", "--channel-dim", "x"
+    )
+    assert "--channel-dim: its axes have no names" in refused_cleanly("stats", "one.zarr", "--channel-dim", "x")
+    assert "--variables means nothing for a Zarr array" in refused_cleanly("stats", "one.zarr", "--variables", "x")
+    assert "--bands means nothing for a Zarr group" in refused_cleanly("stats", "x.zarr", "--bands", "1")
+    assert "without variables" in refused_cleanly("stats", "empty.zarr")
 
 
 # Numbers that are packed
@@ -207,6 +199,6 @@ def test_a_sign_that_is_meant(folder):
 
 
 @pytest.mark.parametrize("value", ["two", [1, 2], True, {}, 10**400])
-def test_scales_that_are_none(refused, value):
+def test_scales_that_are_none(refused_cleanly, value):
     store("x.zarr", numbers((4, 2), "i2"), attributes={"scale_factor": value})
-    assert "x.zarr: its attribute scale_factor is" in refused("stats", "x.zarr")
+    assert "x.zarr: its attribute scale_factor is" in refused_cleanly("stats", "x.zarr")

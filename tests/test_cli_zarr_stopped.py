@@ -6,28 +6,18 @@ import json
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from fastbn.cli import _journal, main
-from zarrs import FORMATS, POSIX, contents, group, numbers, one_line, store
+from zarrs import FORMATS, POSIX, contents, group, numbers, store
 
 zarr = pytest.importorskip("zarr")
 
 from fastbn.cli.formats import _zarr, _zarr_store  # noqa: E402 - they need the library
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def refused(capsys, folder):
-    return partial(one_line, capsys, folder)
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 @FORMATS
@@ -139,10 +129,10 @@ def test_signals_leave_nothing(folder, name):
     assert contents(folder) == before
 
 
-def test_a_missing_library(refused, monkeypatch):
+def test_a_missing_library(refused_cleanly, monkeypatch):
     store("x.zarr", numbers((4, 2), "f4"))
     for name in ("zarr", "zarr.storage"):
         monkeypatch.setitem(sys.modules, name, None)
     for name in ("_zarr", "_zarr_bounds", "_zarr_store", "_zarr_metadata"):
         monkeypatch.delitem(sys.modules, f"fastbn.cli.formats.{name}")
-    assert 'x.zarr: Zarr files need zarr: pip install "fastbn[zarr]"' in refused("stats", "x.zarr")
+    assert 'x.zarr: Zarr files need zarr: pip install "fastbn[zarr]"' in refused_cleanly("stats", "x.zarr")

@@ -10,25 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastbn.cli import main
-
 zarr = pytest.importorskip("zarr", minversion="3.0.8")
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and links of POSIX")
 FORMATS = pytest.mark.parametrize("zarr_format", [2, 3])
 VARIABLES = ("deep/er/t", "n", "t")  # of `group`
-
-
-def one_line(capsys, folder, *argv):
-    """Run a command that must fail in one line and leave the folder as it is. Returns the line."""
-    before = contents(folder)
-    assert main([str(part) for part in argv]) == 1
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("fastbn: error: ")
-    assert printed.err.count("\n") == 1
-    assert contents(folder) == before
-    return printed.err
 
 
 def contents(folder):
