@@ -3,7 +3,8 @@
     python benchmarks/files.py [--size 4GB] [--memory 1GB] [--directory DIR]
 
 Each side is a process of its own, in turn, and is timed with `sync` of its output, which fastbn always does and `cp`
-does not. The share is cp's time over fastbn's: 1.0 is as fast as copying. Two passes are statistics and application.
+does not. The share is cp's time over fastbn's: 1.0 is as fast as copying. `normalize`
+alone is two passes, statistics and application. A peak is never less than that of this script, some 85 MB.
 """
 
 from __future__ import annotations

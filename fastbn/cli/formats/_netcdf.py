@@ -6,9 +6,8 @@ they are not named, are coordinates and what else describes other variables by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .._choice import Choice
 from .._errors import JobError
@@ -16,13 +15,7 @@ from .._fields import Source
 from ._hdf5 import data_variables
 from ._hdf5_source import open_hdf5
 from ._hdf5_walk import Entry
-from ._packing import text_of
-
-# Attributes that name other variables (for xarray: `CF_RELATED_DATA`).
-RELATING = (
-    "coordinates", "bounds", "climatology", "grid_mapping", "geometry", "node_coordinates", "node_count",
-    "part_node_count", "interior_ring", "cell_measures", "formula_terms",
-)  # fmt: skip
+from ._relations import is_time, related
 
 
 def open_source(path: Path, choice: Choice) -> Source:
@@ -47,23 +40,3 @@ def _data_variables(numbers: Sequence[Entry], entries: Sequence[Entry]) -> list[
         for entry in data_variables(numbers, entries)
         if entry.name not in describing and not is_time(entry.object.attrs)
     ]
-
-
-def is_time(attributes: Mapping[str, Any]) -> bool:
-    """Whether numbers are counted from a date."""
-    return " since " in text_of(attributes.get("units"))
-
-
-def related(every: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Names of variables that others, or groups, say describe them, given the attributes of all by name."""
-    for name, attributes in every.items():
-        for word in " ".join(text_of(attributes.get(relation)) for relation in RELATING).split():
-            found = word.rstrip(":")
-            group = name
-            while group and not found.startswith("/"):  # the nearest group that has such a one
-                group = group.rpartition("/")[0]
-                if (place := f"{group}/{found}".lstrip("/")) in every:
-                    yield place
-                    break
-            else:
-                yield found.lstrip("/")

@@ -22,9 +22,9 @@ from .._fields import Field, Source, Tile, Values
 from .._tiles import Index
 from . import reading
 from ._dimensions import MOST_NAMES, kept_axes, names_of, one_axis
-from ._netcdf import is_time, related
 from ._netcdf_new import NewNetcdf, chunks_of
 from ._packing import Packing, packing_of
+from ._relations import is_time, related
 
 NUMBERS = "iuf"
 
