@@ -1,0 +1,6 @@
+"""
+The four steps of batch normalization
+=====================================
+"""
+
+print("trial")

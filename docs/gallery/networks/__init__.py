@@ -1,0 +1,32 @@
+"""Small networks in NumPy and fastbn, for the pages of the gallery: layers, losses, optimizers, data."""
+
+from .data import Digits, digits, minibatches
+from .layers import Convolution, Dense, Flatten, GlobalAverage, Layer, MaxPool, ReLU, Sigmoid
+from .norms import BatchNorm, GroupNorm, LayerNorm
+from .sequence import Network, accuracy, cross_entropy
+from .training import SGD, Adam, Momentum, Optimizer, train
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "BatchNorm",
+    "Convolution",
+    "Dense",
+    "Digits",
+    "Flatten",
+    "GlobalAverage",
+    "GroupNorm",
+    "Layer",
+    "LayerNorm",
+    "MaxPool",
+    "Momentum",
+    "Network",
+    "Optimizer",
+    "ReLU",
+    "Sigmoid",
+    "accuracy",
+    "cross_entropy",
+    "digits",
+    "minibatches",
+    "train",
+]

@@ -1,0 +1,126 @@
+"""The networks of the gallery: every layer's backward pass is the derivative of its forward pass."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.host
+pytest.importorskip("sklearn")
+
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
+
+
+@pytest.fixture(scope="module")
+def networks():
+    sys.path.append(str(GALLERY))
+    import networks
+
+    yield networks
+    sys.path.remove(str(GALLERY))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "networks"]:
+        del sys.modules[name]
+
+
+def differentiate(f, x, step=1e-6):
+    """Central differences of a scalar function at every entry of an array that it reads."""
+    gradient = np.empty(x.shape)
+    for place in np.ndindex(x.shape):
+        kept = x[place]
+        x[place] = kept + step
+        above = f()
+        x[place] = kept - step
+        gradient[place] = (above - f()) / (2 * step)
+        x[place] = kept
+    return gradient
+
+
+LAYERS = {
+    "dense": (lambda n, rng: n.Dense(5, 3, rng), (4, 5)),
+    "convolution": (lambda n, rng: n.Convolution(2, 3, rng), (2, 2, 4, 3)),
+    "convolution of 1 x 1": (lambda n, rng: n.Convolution(2, 3, rng, size=1), (2, 2, 4, 3)),
+    "relu": (lambda n, rng: n.ReLU(), (4, 5)),
+    "sigmoid": (lambda n, rng: n.Sigmoid(), (4, 5)),
+    "max pool": (lambda n, rng: n.MaxPool(), (2, 2, 4, 6)),
+    "global average": (lambda n, rng: n.GlobalAverage(), (2, 3, 4, 4)),
+    "flatten": (lambda n, rng: n.Flatten(), (2, 3, 2, 2)),
+    "batch norm": (lambda n, rng: n.BatchNorm(3), (6, 3)),
+    "batch norm of images": (lambda n, rng: n.BatchNorm(3), (2, 3, 2, 4)),
+    "batch norm, not affine": (lambda n, rng: n.BatchNorm(3, affine=False), (6, 3)),
+    "group norm": (lambda n, rng: n.GroupNorm(4, 2), (2, 4, 3, 2)),
+    "layer norm": (lambda n, rng: n.LayerNorm(5), (4, 5)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_backward_is_the_derivative_of_forward(networks, name):
+    make, shape = LAYERS[name]
+    rng = np.random.default_rng(0)
+    layer = make(networks, rng)
+    if layer.parameters:  # not where ones and zeros would hide what is missing
+        layer.parameters[:] = [rng.normal(size=p.shape) for p in layer.parameters]
+    if isinstance(layer, networks.BatchNorm) and layer.parameters:
+        layer.norm.gamma, layer.norm.beta = layer.parameters
+    x = rng.normal(size=shape)
+    dy = rng.normal(size=layer(x).shape)
+
+    def projected():
+        return float((layer(x) * dy).sum())
+
+    projected()
+    dx = layer.backward(dy)
+    gradients = list(layer.gradients)
+    assert len(gradients) == len(layer.parameters)
+    np.testing.assert_allclose(dx, differentiate(projected, x), rtol=1e-5, atol=1e-7)
+    for p, gradient in zip(layer.parameters, gradients, strict=True):
+        np.testing.assert_allclose(gradient, differentiate(projected, p), rtol=1e-5, atol=1e-7)
+
+
+def test_cross_entropy_and_its_gradient(networks):
+    rng = np.random.default_rng(1)
+    logits, labels = rng.normal(size=(5, 4)) * 3, np.array([0, 3, 1, 1, 2])
+    loss, gradient = networks.cross_entropy(logits, labels)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert loss == pytest.approx(-np.log(shares[np.arange(5), labels]).mean(), rel=1e-12)
+    np.testing.assert_allclose(
+        gradient, differentiate(lambda: networks.cross_entropy(logits, labels)[0], logits), atol=1e-8
+    )
+    assert np.isfinite(networks.cross_entropy(np.array([[1e4, -1e4]]), np.array([1]))[0])
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Momentum", "Adam"])
+def test_optimizers_find_the_minimum_of_a_bowl(networks, optimizer):
+    p = [np.array([3.0, -2.0], np.float32)]
+    steps = getattr(networks, optimizer)(0.05)
+    for _ in range(400):
+        steps.step(p, [p[0] * np.array([1.0, 4.0], np.float32)])
+    assert np.abs(p[0]).max() < 1e-2
+
+
+def test_vectors_go_into_a_network_and_come_out(networks):
+    rng = np.random.default_rng(2)
+    network = networks.Network(networks.Dense(3, 4, rng), networks.BatchNorm(4), networks.Dense(4, 2, rng))
+    x = rng.normal(size=(8, 3)).astype(np.float32)
+    vector, y = network.get_vector(), network(x)
+    network.set_vector(vector * 2)
+    assert not np.array_equal(network(x), y)
+    network.set_vector(vector)
+    assert np.array_equal(network(x), y)
+    assert vector.size == 3 * 4 + 4 + 4 + 4 + 4 * 2 + 2
+
+
+def test_recalibrated_statistics_are_those_of_the_data(networks):
+    rng = np.random.default_rng(3)
+    network = networks.Network(
+        networks.Dense(3, 4, rng),
+        networks.BatchNorm(4),
+        networks.ReLU(),
+        networks.Dense(4, 4, rng),
+        networks.BatchNorm(4),
+    )
+    x = rng.normal(2.0, 3.0, size=(60, 3)).astype(np.float32)
+    network.recalibrate(np.array_split(x, 7))
+    y = network(x)
+    np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std(axis=0, ddof=1), 1, rtol=1e-4)
