@@ -23,13 +23,24 @@ from compare_rows import ROWS
 from fastbn._backends import HOSTS
 from side_by_side import PAUSE, describe_machine
 
-_COLUMNS = {
+#: How what is called in a row begins -> whose it is.
+LIBRARIES = {
     "fastbn": "fastbn",
+    "NumPy mean, std; albucore": "NumPy, albucore",
     "NumPy": "NumPy",
     "torch": "PyTorch",
     "StandardScaler": "scikit-learn",
     "MinMaxScaler": "scikit-learn",
+    "scipy": "SciPy",
+    "bottleneck": "bottleneck",
+    "numbagg": "numbagg",
+    "cv2": "OpenCV",
 }
+
+
+def library(call: str) -> str:
+    """Whose a call of a row is."""
+    return next(library for start, library in LIBRARIES.items() if call.startswith(start))
 
 
 def measure(row: Row, probe: Probe, rounds: int) -> dict:
@@ -92,7 +103,7 @@ def summary(results: list[dict]) -> str:
         least = result["minimum"]
         ours = min((name for name in result["error"] if name.startswith("fastbn")), key=least.__getitem__)
         for name, error in result["error"].items():
-            column = next((column for start, column in _COLUMNS.items() if name.startswith(start)), "others")
+            column = library(name) if library(name) in columns else "others"
             if column != "fastbn" or name == ours:
                 shown = f"{least[name] / result['limit']:.2f} ({error:.0e})"
                 cells[column].append(f"{shown} {name.partition(' ')[0]}" if column == "others" else shown)

@@ -25,6 +25,7 @@ import numpy as np
 
 import fastbn
 from benchmarks.accuracy import DATA, exact_moments
+from compare_common import REDUCERS
 
 try:
     import torch
@@ -264,8 +265,8 @@ def torch_batch_norm_var(x: np.ndarray) -> np.ndarray:
     return running_var.numpy() * (len(x) - 1) / len(x)
 
 
-def print_accuracy(_size: dict) -> None:
-    """Print the largest relative error of the variance (its absolute value where the exact variance is 0)."""
+def variance_errors() -> dict[str, dict[str, float]]:
+    """Return the largest relative error of variances (absolute where the exact one is 0) of each side for each data."""
     implementations = {
         "fastbn": lambda x: fastbn.channel_stats(x).var(),
         "NumPy": lambda x: x.var(axis=0),
@@ -275,18 +276,27 @@ def print_accuracy(_size: dict) -> None:
         implementations["torch batch_norm"] = torch_batch_norm_var
     if StandardScaler:
         implementations["StandardScaler"] = lambda x: StandardScaler().fit(x).var_
-    rows = []
+    for name, module in REDUCERS.items():
+        implementations[f"{name} nanvar"] = lambda x, module=module: module.nanvar(x, axis=0, ddof=0)
+    errors = {}
     for name, make in DATA.items():
         x = np.tile(make(np.random.default_rng(0)), (16, 1))  # 65536 rows with the moments of the first 4096
         if x.dtype not in (np.float32, np.float64):
             continue
         exact = [exact_moments(column)[1] for column in x.T]
-        errors = [
-            max(float(abs(Fraction(float(c)) - e) / (e or 1)) for c, e in zip(call(x), exact, strict=True))
-            for call in implementations.values()
-        ]
-        rows.append([name.replace("_", " "), *(f"{error:.1e}" for error in errors)])
-    print_table("Relative error of the variance, 65536 rows, along axis 0", ["data", *implementations], rows)
+        errors[name] = {
+            peer: max(float(abs(Fraction(float(c)) - e) / (e or 1)) for c, e in zip(call(x), exact, strict=True))
+            for peer, call in implementations.items()
+        }
+    return errors
+
+
+def print_accuracy(_size: dict) -> None:
+    """Print `variance_errors`."""
+    errors = variance_errors()
+    header = ["data", *next(iter(errors.values()))]
+    rows = [[name.replace("_", " "), *(f"{error:.1e}" for error in row.values())] for name, row in errors.items()]
+    print_table("Relative error of the variance, 65536 rows, along axis 0", header, rows)
 
 
 def describe_machine(threads: int) -> str:

@@ -21,6 +21,7 @@ import compare
 import fastbn
 import messy
 import methods
+import peers
 import scaling
 import side_by_side
 from benchmarks import accuracy
@@ -144,6 +145,31 @@ def test_compare_writes_a_row_for_each_side(tmp_path, capsys):
     assert len((tmp_path / "compare.md").read_text().splitlines()) == 4 + sum(len(row["error"]) for row in rows)
     assert len((tmp_path / "summary.md").read_text().splitlines()) == 4 + len(rows)
     assert "| StandardScaler().fit_transform |" in capsys.readouterr().out
+
+
+def test_picture_of_peers_is_drawn_from_what_was_measured(tmp_path):
+    threads = fastbn.get_num_threads()
+    results, picture = tmp_path / "peers.json", tmp_path / "peers.svg"
+    try:
+        peers.main(["measure", "--quick", "--threads", "1", "--results", str(results)])
+    finally:
+        fastbn.set_num_threads(threads)
+    peers.main(["draw", "--results", str(results), "--picture", str(picture)])
+    found = json.loads(results.read_text())
+    assert found["time over that of memory"].keys() == peers.OPERATIONS.keys()
+    assert found["error of the variance"].keys() == peers.DATA.keys()
+    for kind in ("time over that of memory", "error of the variance"):
+        assert all("fastbn" in row for row in found[kind].values())
+        assert any({"NumPy", "scikit-learn"} <= row.keys() for row in found[kind].values())
+    assert all(row["fastbn"] < 3e-16 for row in found["error of the variance"].values())
+    text = picture.read_text()
+    assert all(label in text for label in [*peers.OPERATIONS.values(), *peers.DATA.values(), "scikit-learn"])
+
+
+def test_picture_in_the_documentation_is_that_of_the_results_that_are_kept(tmp_path):
+    peers.main(["draw", "--picture", str(tmp_path / "peers.svg")])
+    drawn, kept = (path.read_text().count("<text") for path in (tmp_path / "peers.svg", peers.PICTURE))
+    assert drawn == kept
 
 
 def test_scaling_writes_a_row_for_each_size(tmp_path, capsys):
