@@ -25,6 +25,7 @@ exclude_patterns = ["_build", "gallery", "site"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
+default_role = "py:obj"  # in docstrings: a link where there is such a name, else code
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings say what is accepted, more briefly than NumPy's unions
 numpydoc_show_class_members = False
@@ -47,6 +48,8 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"fastbn {release}"
+html_static_path = ["site/static"]
+html_css_files = ["site.css"]
 html_favicon = "figures/icon.svg"
 html_theme_options = {
     "logo": {"text": "fastbn", "image_light": "figures/icon.svg", "image_dark": "figures/icon.svg"},
