@@ -124,3 +124,27 @@ def test_recalibrated_statistics_are_those_of_the_data(networks):
     y = network(x)
     np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(y.std(axis=0, ddof=1), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["dense_network", "convolutional_network"])
+def test_normalization_leaves_the_first_weights_of_a_seed_alone(networks, name):
+    build = getattr(networks, name)
+    plain = build(np.random.default_rng(4))
+    normalized = build(np.random.default_rng(4), networks.BatchNorm)
+    weights = [
+        [layer.parameters[0] for layer in network.layers if isinstance(layer, networks.Dense | networks.Convolution)]
+        for network in (plain, normalized)
+    ]
+    assert len(weights[0]) == 3
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+    assert normalized(networks.digits().x_test[:5]).shape == (5, 10)
+
+
+def test_training_ends_where_the_loss_is_not_finite(networks):
+    rng = np.random.default_rng(5)
+    data = networks.digits()
+    batches = networks.minibatches(data.x_train, data.y_train, 32, rng)
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses = networks.train(networks.dense_network(rng), networks.SGD(1e6), batches, 100)
+    assert len(losses) < 100
+    assert np.isfinite(losses).sum() == len(losses) - 1

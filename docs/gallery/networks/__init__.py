@@ -1,5 +1,6 @@
 """Small networks in NumPy and fastbn, for the pages of the gallery: layers, losses, optimizers, data."""
 
+from .architectures import convolutional_network, dense_network
 from .data import Digits, digits, minibatches
 from .layers import Convolution, Dense, Flatten, GlobalAverage, Layer, MaxPool, ReLU, Sigmoid
 from .norms import BatchNorm, GroupNorm, LayerNorm
@@ -25,7 +26,9 @@ __all__ = [
     "ReLU",
     "Sigmoid",
     "accuracy",
+    "convolutional_network",
     "cross_entropy",
+    "dense_network",
     "digits",
     "minibatches",
     "train",

@@ -72,7 +72,7 @@ def train(
     steps: int,
     watch: Callable[[int, float], None] = lambda *_: None,
 ) -> np.ndarray:
-    """Take steps, one batch each, and return the loss of each batch.
+    """Take steps, one batch each, and return the loss of each batch; the first that is not finite is the last.
 
     `watch` is called after each backward pass, before the step is taken: layers then hold what they saw, and gradients.
     """
@@ -80,6 +80,8 @@ def train(
     for step in range(steps):
         x, labels = next(batches)
         losses[step], gradient = cross_entropy(network(x), labels)
+        if not np.isfinite(losses[step]):
+            return losses[: step + 1]
         network.backward(gradient)
         watch(step, losses[step])
         optimizer.step(network.parameters, network.gradients)

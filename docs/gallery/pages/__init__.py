@@ -6,6 +6,7 @@ import os
 from typing import TypeVar
 
 import matplotlib.pyplot as plt
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 
@@ -37,3 +38,8 @@ def style() -> None:
             "lines.linewidth": 1.3,
         }
     )
+
+
+def one_blas_thread() -> None:
+    """Multiply matrices on one thread: for those of small networks, more threads cost more than they save."""
+    threadpool_limits(limits=1, user_api="blas")
