@@ -2,12 +2,12 @@ r"""
 The four steps of batch normalization
 =====================================
 
-The article writes batch normalization as four steps: the mean of the batch, its variance, normalization, and a scale and
-shift. For a batch of shape (N, C, H, W) the first two run over N, H and W, for each channel c. It says that the third
-gives mean 0 and variance 1, and that the small eps keeps the denominator above zero.
+The article writes batch normalization as four steps: the mean of the batch, its variance, normalization, and a scale
+and shift. For a batch of shape (N, C, H, W) the first two run over N, H and W, for each channel c. It says that the
+third gives mean 0 and variance 1, and that the small eps keeps the denominator above zero.
 
-This page takes the steps one by one on a batch of patches of scikit-learn's two photographs, draws the histogram after each,
-and compares the four steps, done by hand in float64, with `fastbn.batch_norm`.
+This page takes the steps one by one on a batch of patches of scikit-learn's two photographs, draws the histogram
+after each, and compares the four steps, done by hand in float64, with `fastbn.batch_norm`.
 """
 
 import matplotlib.pyplot as plt
@@ -127,9 +127,9 @@ print(pd.DataFrame(rows, index=columns).T.round(4).to_string())
 # One call
 # --------
 #
-# `fastbn.batch_norm` does the four steps in one pass for the statistics and one to apply them, with a float32 result. The
-# difference from the steps above is counted in units in the last place (ulp) of float32 at the size of y: half an ulp is
-# what rounding the float64 result costs anyway.
+# `fastbn.batch_norm` does the four steps in one pass for the statistics and one to apply them, with a float32 result.
+# The difference from the steps above is counted in units in the last place (ulp) of float32 at the size of y: half an
+# ulp is what rounding the float64 result costs anyway.
 
 by_call = fastbn.batch_norm(x, gamma, beta, eps=eps)
 stats = fastbn.channel_stats(x)
@@ -159,8 +159,8 @@ print(
 #
 # .. math:: \frac{\sigma_c^2}{\sigma_c^2 + \epsilon}
 #
-# which is nearly 1 as long as the variance is well above eps. Here the contrast of the batch is taken away bit by bit; at the
-# end the batch is constant, and the result is beta exactly.
+# which is nearly 1 as long as the variance is well above eps. Here the contrast of the batch is taken away bit by
+# bit; at the end the batch is constant, and the result is beta exactly.
 
 contrasts = 10.0 ** -np.arange(0, 6, effort(0.25, 1.0))
 measured = [fastbn.channel_stats(fastbn.batch_norm(contrast * centred, eps=eps)).std() for contrast in contrasts]
@@ -182,10 +182,11 @@ print("a constant batch gives", np.unique(constant), "- beta is", beta)
 # What it shows
 # -------------
 #
-# * **Mean 0 and variance 1**: borne out for the mean. The variance falls short of 1 by the share of eps, which is nothing to
-#   speak of for these photographs, and everything for a channel whose standard deviation is below
+# * **Mean 0 and variance 1**: borne out for the mean. The variance falls short of 1 by the share of eps, which is
+#   nothing to speak of for these photographs, and everything for a channel whose standard deviation is below
 #   :math:`\sqrt{\epsilon} \approx 0.003`. Data in small units want a smaller eps: `fastbn.zscore` has 0.
 # * **eps keeps the denominator above zero**: borne out. A constant batch gives beta, without a division by zero.
 # * The histograms move and stretch, and **keep their shape**: what has two peaks before has two peaks after.
 #   Normalization does not make data normal.
-# * **By hand or by call**: the same, to half a unit in the last place of float32, which is what the format itself costs.
+# * **By hand or by call**: the same, to half a unit in the last place of float32, which is what the format itself
+#   costs.

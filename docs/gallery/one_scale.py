@@ -6,9 +6,10 @@ The article says that features on different scales drown each other: a distance 
 largest numbers, and normalization gives every feature a say.
 
 This page takes the wine table of scikit-learn: 178 wines of three growers, 13 measurements each, from hue (about 1) to
-proline (about 750). It measures which feature decides the distance between two wines, and what that does to a classifier
-that looks at nothing but distances: the nearest neighbours. Accuracies are those of stratified 5-fold cross-validation,
-repeated with other folds; the spread is over the repetitions. Statistics are always those of the training folds.
+proline (about 750). It measures which feature decides the distance between two wines, and what that does to a
+classifier that looks at nothing but distances: the nearest neighbours. Accuracies are those of stratified 5-fold
+cross-validation, repeated with other folds; the spread is over the repetitions. Statistics are always those of the
+training folds.
 """
 
 import matplotlib.pyplot as plt
@@ -139,10 +140,10 @@ ax.legend()
 plt.show()
 
 # %%
-# Units should not matter, and do without normalization: with proline in grams instead of milligrams, the same wines have
-# other neighbours. A table in which all features have one unit already, such as the pixels of scikit-learn's digits, has
-# nothing to gain: there the z-score gives pixels at the margin, which are nearly always empty, as much of a say as those
-# in the middle.
+# Units should not matter, and do without normalization: with proline in grams instead of milligrams, the same wines
+# have other neighbours. A table in which all features have one unit already, such as the pixels of scikit-learn's
+# digits, has nothing to gain: there the z-score gives pixels at the margin, which are nearly always empty, as much of
+# a say as those in the middle.
 
 in_grams = x.copy()
 in_grams[:, features.index("proline")] /= 1000
@@ -170,12 +171,13 @@ print(table.to_string())
 # What it shows
 # -------------
 #
-# * **Features on different scales drown each other**: borne out. One feature of thirteen, proline, makes nearly all of the
-#   distance between two wines, for no other reason than its unit; the shares above say how much. In another unit it
-#   is another feature that decides (magnesium), and the accuracy is another one.
-# * **One scale for all helps**: borne out on this table, by far more than the spread over repetitions, and for every number
-#   of neighbours. Normalized distances do not know units: the columns with and without grams are the same.
-# * **Which scale** matters less than that there is one: min-max, z-score and the robust map differ by about a point here.
-# * It is **not a law**. Equal shares are right if features are equally worth looking at. For the digits, whose pixels have
-#   one unit from the start, the z-score costs about a point and the robust map more, and min-max changes next to
+# * **Features on different scales drown each other**: borne out. One feature of thirteen, proline, makes nearly all
+#   of the distance between two wines, for no other reason than its unit; the shares above say how much. In another
+#   unit it is another feature that decides (magnesium), and the accuracy is another one.
+# * **One scale for all helps**: borne out on this table, by far more than the spread over repetitions, and for every
+#   number of neighbours. Normalized distances do not know units: the columns with and without grams are the same.
+# * **Which scale** matters less than that there is one: min-max, z-score and the robust map differ by about a point
+#   here.
+# * It is **not a law**. Equal shares are right if features are equally worth looking at. For the digits, whose pixels
+#   have one unit from the start, the z-score costs about a point and the robust map more, and min-max changes next to
 #   nothing, because nearly all pixels have the same range already.

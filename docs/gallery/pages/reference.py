@@ -19,10 +19,10 @@ def exact_moments(values: np.ndarray) -> tuple[float, float]:
 
 
 def answers(what: str, right: float, returned: Mapping[str, float]) -> pd.DataFrame:
-    """Return one row per library: what it gave, what is right, and the error relative to that (absolute if that is 0)."""
-    rows = [
-        (what, library, f"{float(value):.8g}", f"{right:.8g}", f"{abs(float(value) - right) / (abs(right) or 1.0):.1e}")
-        for library, value in returned.items()
-    ]
+    """Return one row per library: what it gave, what is right, and the error relative to that (if 0: absolute)."""
+    rows = []
+    for library, value in returned.items():
+        error = abs(float(value) - right) / (abs(right) or 1.0)
+        rows.append((what, library, f"{float(value):.8g}", f"{right:.8g}", f"{error:.1e}"))
     columns = ["what", "library", "returned", "right value", "error"]
     return pd.DataFrame(rows, columns=columns).set_index(["what", "library"])
