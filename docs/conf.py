@@ -60,5 +60,5 @@ html_theme_options = {
     "footer_end": [],
 }
 html_context = {"default_mode": "auto"}
-html_sidebars = {"changelog": [], "reference": [], "index": []}
+html_sidebars = {"auto_gallery/*": [], "changelog": [], "reference": [], "index": []}
 html_copy_source = False
