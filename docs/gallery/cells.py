@@ -188,3 +188,18 @@ exact_parts = sum(fastbn.channel_stats(sample, method="exact") for sample in sam
 print("cells:", [len(sample) for sample in samples], "together:", together.count[0])
 print("merged == whole, exact:", exact_parts == fastbn.channel_stats(x, method="exact"))
 print(f"largest difference of a z-score: {np.abs(by_all - scores['fastbn.zscore']).max():.1e}")
+
+# %%
+# What it shows
+# -------------
+#
+# * **Constant genes**: scikit-learn and fastbn make silent and constant ones 0. NumPy and SciPy give NaN for the
+#   silent one, and plus or minus 1 in every cell for the constant one, for whose standard deviation they find
+#   rounding errors. With `dtype=np.float64` NumPy finds 0, and leaves it to you to divide by it.
+# * **Nearly constant genes**: the last bit of one cell becomes a z-score of :math:`\sqrt{n - 1}`, in scikit-learn and
+#   in fastbn. It is what the formula says, and seldom what is wanted: choose genes by their variance first, or clip.
+#   scikit-learn's MinMaxScaler leaves such a gene as it is, fastbn's `minmax_scale` stretches it to the whole range.
+# * **One enormous value** takes the whole scale of a z-score. The robust map withstands it, but only a minority of
+#   these genes have an interquartile range at all: with so many zeros it is not the map to choose. The z-score with
+#   clipping is.
+# * **Samples** measured one after the other give the statistics of all cells, to the bit with `method="exact"`.

@@ -39,7 +39,8 @@ style()
 # .. math:: z_{ym} = \frac{x_{ym} - \mu_m}{\sigma_m}, \qquad \mu_m = \frac{1}{Y} \sum_y x_{ym}, \qquad
 #    \sigma_m^2 = \frac{1}{Y} \sum_y (x_{ym} - \mu_m)^2
 #
-# The seasons are gone from the picture on the right; what is left is El Niño: warm water in 1972, 1982-83 and 1997-98.
+# The seasons are gone from the picture on the right; what is left is El Niño: warm water in 1957, 1965, 1972, 1982-83
+# and 1997-98.
 
 table = elnino.load_pandas().data
 years, months = table.pop("YEAR").astype(int).to_numpy(), list(table.columns)
@@ -55,7 +56,7 @@ for ax, (title, (values, look)) in zip(axes, drawn.items(), strict=True):
     image = ax.pcolormesh(np.arange(12), years, values, **look)
     ax.set(title=title, xticks=range(0, 12, 2), xticklabels=months[::2])
     ax.grid(visible=False)
-    fig.colorbar(image, ax=ax, label=title)
+    fig.colorbar(image, ax=ax, label=title, extend="max" if "vmax" in look else "neither")
 axes[0].set_ylabel("year")
 axes[0].invert_yaxis()
 plt.show()
@@ -154,12 +155,15 @@ spread = np.where(stats.std() > 0, stats.std(), np.nan)
 mean_error = np.abs(means["xarray, bottleneck"] - stats.mean) / spread
 std_error = np.abs(stds["xarray, bottleneck"] / spread - 1)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
-for ax, (title, error) in zip(axes, {"mean (std)": mean_error, "std (relative)": std_error}.items(), strict=True):
+for ax, (title, error) in zip(
+    axes, {"mean, in std of the cell": mean_error, "std, relative": std_error}.items(), strict=True
+):
     image = ax.pcolormesh(lon, lat, error, norm=LogNorm(1e-4, 10.0), cmap="cividis")
-    ax.set(title=f"xarray with bottleneck: error of the {title}", xlabel="longitude (°)", facecolor="white")
+    ax.set(title=f"error of the {title}", xlabel="longitude (°)")
     ax.grid(visible=False)
 fig.colorbar(image, ax=axes, label="error (white: land, ice)", extend="both")
 axes[0].set_ylabel("latitude (°)")
+fig.suptitle("xarray with bottleneck")
 plt.show()
 
 # %%
@@ -173,7 +177,7 @@ fig, ax = plt.subplots(figsize=(7, 3.2))
 for label, values, colour in (("fastbn", scores.values, WITH), ("xarray, bottleneck", theirs, WITHOUT)):
     ax.plot(time[shown] * 365 / steps_per_year, values[shown, *cell], color=colour, linewidth=0.8, label=label)
 ax.set(title="The cell with a spread of 0.02 K", xlabel="time (days)", ylabel="z-score")
-ax.legend()
+ax.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 plt.show()
 
 # %%

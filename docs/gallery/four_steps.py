@@ -49,13 +49,10 @@ def histogram(ax, values, title):
     ax.set(title=title, ylabel="density")
 
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
-left.imshow(np.concatenate([np.concatenate(patches[k : k + 4], axis=1) for k in (0, 4)]))
-left.set(title="eight of the patches", xticks=[], yticks=[])
-left.grid(visible=False)
-histogram(right, x, "the batch")
-right.set(xlabel="x")
-right.legend()
+fig, ax = plt.subplots(figsize=(8, 1.3))
+ax.imshow(np.concatenate(patches[:8], axis=1))
+ax.set(title="eight of the patches", xticks=[], yticks=[])
+ax.grid(visible=False)
 plt.show()
 
 # %%

@@ -54,7 +54,7 @@ fig, axes = plt.subplots(2, 3, figsize=(8, 4), sharex=True)
 shown = slice(0, 256)
 for ax, name, column, (mean, _) in zip(axes.flat, SENSORS, x.T, exact, strict=True):
     ax.plot(time[shown], column[shown] - mean, color="tab:gray", linewidth=0.8)
-    ax.set_title(f"{name}\nless its mean {mean:.6g}", fontsize="small")
+    ax.set_title(f"{name}\non an offset of {SENSORS[name][0]:g}", fontsize="small")
 for ax in axes[-1]:
     ax.set_xlabel("time (s)")
 plt.show()
@@ -122,7 +122,7 @@ looks = {
 }
 for library, (colour, line) in looks.items():
     ax.plot(time[shown], scores[library][shown, 0], line, color=colour, label=library, linewidth=1)
-ax.set(title="EEG 1", xlabel="time (s)", ylabel="z-score")
+ax.set(title="EEG 1, by three functions", xlabel="time (s)", ylabel="z-score")
 ax.legend(ncols=3, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.2))
 plt.show()
 
