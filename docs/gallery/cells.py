@@ -199,7 +199,7 @@ print(f"largest difference of a z-score: {np.abs(by_all - scores['fastbn.zscore'
 # * **Nearly constant genes**: the last bit of one cell becomes a z-score of :math:`\sqrt{n - 1}`, in scikit-learn and
 #   in fastbn. It is what the formula says, and seldom what is wanted: choose genes by their variance first, or clip.
 #   scikit-learn's MinMaxScaler leaves such a gene as it is, fastbn's `minmax_scale` stretches it to the whole range.
-# * **One enormous value** takes the whole scale of a z-score. The robust map withstands it, but only a minority of
-#   these genes have an interquartile range at all: with so many zeros it is not the map to choose. The z-score with
-#   clipping is.
+# * **One enormous value** takes the whole scale of a z-score. Clipping bounds that value, and leaves all other cells of
+#   the gene next to each other. The robust map withstands it, but only a minority of these genes have an interquartile
+#   range at all: with so many zeros it is not the map for all of them.
 # * **Samples** measured one after the other give the statistics of all cells, to the bit with `method="exact"`.

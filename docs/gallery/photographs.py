@@ -57,7 +57,7 @@ print(pd.DataFrame(rows, index=columns).T.round(2).to_string())
 print("merged == whole:", stats == fastbn.channel_stats(x, channel_axis=-1, method="exact"))
 
 # %%
-# Integers of 8 bits are read as they are, without a copy in floats. The memory that each way takes beside the input:
+# Integers of 8 bits are read as they are, without a copy in floats. The memory that Python traces beside the input:
 
 
 def by_numpy():

@@ -185,11 +185,11 @@ print(pd.DataFrame(errors, index=list(BANDS)).T.to_string(float_format="{:.1e}".
 #   few hundredths of a standard deviation of contrast.
 # * **Excluded, band by band**, masked arrays, scikit-learn with NaN and rasterio are right. NumPy's `nanmean` and
 #   `nanstd` are right to the digits of float32 for a whole band, which they add up in blocks; bottleneck, which does
-#   not, loses three more.
+#   not, loses two or three more.
 # * **Pixel by pixel in float32**, the standard deviation that NumPy, its masked arrays and bottleneck give for
 #   pressures is several times too large, and that of northings nearly twice. scikit-learn, which adds up in float64,
 #   is right.
-# * **Applying** costs digits, too: scikit-learn rounds the mean to float32 first, and loses one for every power of ten
-#   in the offset over the spread. fastbn's z-scores are within a unit in the last place or so in every band.
+# * **Applying** costs digits, too: scikit-learn rounds the mean to float32 first, and may lose one for every power of
+#   ten in the offset over the spread. fastbn's z-scores are within a unit in the last place or so in every band.
 # * fastbn takes uint16 with `nodata=` as it is, without a copy in floats, and `denormalize` gives every measurement
 #   back.

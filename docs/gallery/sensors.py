@@ -179,7 +179,7 @@ print(pd.DataFrame(ranges, index=list(SENSORS)).T.to_string(float_format="{:.3g}
 # * **NumPy's standard deviation** of float32 columns is tens to a thousand times too large where there is an offset,
 #   and that of the dead channel is not 0. With `dtype=np.float64` it is right. **SciPy's zscore** takes NumPy's, and
 #   gives signals that are shifted by a whole standard deviation and nearly flat; no warning is raised.
-# * **scikit-learn's** standard deviations are right, and its dead channel is 0. Its z-scores are off by up to a
+# * **scikit-learn's** standard deviations are right, and its dead channel is 0. Its z-scores are off by about a
 #   hundredth of a standard deviation on the largest offset, because the mean is rounded to float32 before it is
 #   subtracted.
 # * **scikit-learn's MinMaxScaler and MaxAbsScaler** leave the magnetometer unscaled in float32: for them it is
