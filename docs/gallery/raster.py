@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from pages import effort, style
 from pages.reference import answers, exact_moments
+from rasterio import Affine
 from rasterio.io import MemoryFile
-from rasterio.transform import from_origin
 from sklearn.datasets import load_sample_images
 from sklearn.preprocessing import StandardScaler
 
@@ -60,7 +60,7 @@ def rasterio_statistics(band, nodata):
     """Return mean and standard deviation as GDAL computes them for a file of one band."""
     shape = {"height": height, "width": width, "count": 1, "dtype": band.dtype}
     with MemoryFile() as file:
-        with file.open(driver="GTiff", nodata=nodata, transform=from_origin(0, 30 * height, 30, 30), **shape) as scene:
+        with file.open(driver="GTiff", nodata=nodata, transform=Affine(30, 0, 0, 0, -30, 30 * height), **shape) as scene:
             scene.write(band, 1)
         with file.open() as scene:
             found = scene.stats(approx=False)[0]
