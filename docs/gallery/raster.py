@@ -60,7 +60,9 @@ def rasterio_statistics(band, nodata):
     """Return mean and standard deviation as GDAL computes them for a file of one band."""
     shape = {"height": height, "width": width, "count": 1, "dtype": band.dtype}
     with MemoryFile() as file:
-        with file.open(driver="GTiff", nodata=nodata, transform=Affine(30, 0, 0, 0, -30, 30 * height), **shape) as scene:
+        with file.open(
+            driver="GTiff", nodata=nodata, transform=Affine(30, 0, 0, 0, -30, 30 * height), **shape
+        ) as scene:
             scene.write(band, 1)
         with file.open() as scene:
             found = scene.stats(approx=False)[0]
