@@ -61,9 +61,10 @@ def batch_norm(
         The axis (or axes) that is kept.
     convention : {"torch", "keras", "onnx"}, default "torch"
         Whose rules the running statistics follow, and whose defaults count:
-        torch: ``(1 - momentum) * running + momentum * batch`` with the unbiased variance; momentum 0.1, eps 1e-5.
-        keras: ``momentum * running + (1 - momentum) * batch`` with the biased variance; momentum 0.99, eps 1e-3.
-        onnx: as keras; momentum 0.9, eps 1e-5.
+
+        - torch: ``(1 - momentum) * running + momentum * batch`` with the unbiased variance; momentum 0.1, eps 1e-5.
+        - keras: ``momentum * running + (1 - momentum) * batch`` with the biased variance; momentum 0.99, eps 1e-3.
+        - onnx: as keras; momentum 0.9, eps 1e-5.
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         A NaN makes its channel NaN, and its running statistics too; or does not count, and stays NaN alone; or is an
         error.
