@@ -88,23 +88,23 @@ class MinMaxScaler(ChannelScaler):
 
     @property
     def data_min_(self) -> Floats:
-        """Minimum of every channel."""
+        """Minimum, in the units of X."""
         return self.stats_.min.astype(np.float64)
 
     @property
     def data_max_(self) -> Floats:
-        """Maximum of every channel."""
+        """Maximum, in the units of X."""
         return self.stats_.max.astype(np.float64)
 
     @property
     def data_range_(self) -> Floats:
-        """What lies between them."""
+        """Maximum less minimum, in the units of X."""
         with np.errstate(over="ignore"):
             return self.data_max_ - self.data_min_
 
     @property
     def scale_(self) -> Floats:
-        """Slope of the map."""
+        """Slope of the map, for reading: ``X * scale_ + min_`` may leave the interval by a rounding."""
         lo, hi = check_feature_range(self.feature_range)
         width = self.data_range_
         with np.errstate(over="ignore"):
@@ -112,14 +112,14 @@ class MinMaxScaler(ChannelScaler):
 
     @property
     def min_(self) -> Floats:
-        """Offset of the map."""
+        """Offset of the map, for reading, in the units of `feature_range`."""
         lo, _ = check_feature_range(self.feature_range)
         with np.errstate(all="ignore"):
             return np.asarray(lo - self.data_min_ * self.scale_)
 
     @property
     def n_samples_seen_(self) -> int:
-        """Values of a channel, missing ones too."""
+        """Values per channel, NaN too: the rows of tables."""
         stats = self.stats_
         return int((stats.count + stats.n_missing).reshape(-1)[0])
 

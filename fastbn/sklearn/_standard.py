@@ -85,25 +85,25 @@ class StandardScaler(ChannelScaler):
 
     @property
     def mean_(self) -> Floats | None:
-        """Mean of every channel."""
+        """Mean, in the units of X; None if neither `with_mean` nor `with_std`."""
         mean = self.stats_.mean
         return mean if self.with_mean or self.with_std else None
 
     @property
     def var_(self) -> Floats | None:
-        """Variance of every channel."""
+        """Biased variance, in the square of these units; None if not `with_std`."""
         stats = self.stats_
         return stats.var() if self.with_std else None
 
     @property
     def scale_(self) -> Floats | None:
-        """What every channel is divided by."""
+        """The square root of the variance, 1 where that is exactly 0; None if not `with_std`."""
         stats = self.stats_
         return np.where(stats.var() == 0.0, 1.0, stats.std()) if self.with_std else None
 
     @property
     def n_samples_seen_(self) -> Any:
-        """Values counted, or the sum of their weights."""
+        """Values counted per channel, one number if all have the same; a sum of weights if there were some."""
         count, weight = self.stats_.count, self.stats_.weight
         seen = count if np.array_equal(count, weight) else weight
         first = seen.reshape(-1)[0]
