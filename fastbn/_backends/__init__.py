@@ -172,7 +172,7 @@ class BackendInfo(NamedTuple):
     Parameters
     ----------
     name : str
-        What `use_backend` and `set_backend` take; ``"cuda"`` is that of arrays on devices, which nobody chooses.
+        What `use_backend` and `set_backend` take; arrays on devices go to ``cuda`` by themselves.
     available : bool
         Whether it can be used here.
     reason : str
