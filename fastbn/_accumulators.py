@@ -32,6 +32,10 @@ def set_accumulators(kind: str) -> None:
     ValueError
         If `kind` is something else.
 
+    See Also
+    --------
+    get_accumulators : What counts now.
+
     Notes
     -----
     The same bits come out on two models of GPUs only if both take the same arithmetic. Nothing else depends on it:
@@ -63,6 +67,10 @@ def get_accumulators() -> str:
     ------
     ValueError
         If the environment variable is something else.
+
+    See Also
+    --------
+    set_accumulators : Change it.
 
     Examples
     --------

@@ -25,6 +25,12 @@ class ChannelQuantiles(Value):
     integers hold the histogram of every channel: they can be merged, and asked for any other quantile. Equality
     (``==``) is equality of every bit, names included.
 
+    See Also
+    --------
+    channel_quantiles : Compute them, with formula and source.
+    robust_scale : Normalize with them.
+    ChannelStats : The same of mean and variance.
+
     Examples
     --------
     >>> import numpy as np, fastbn
@@ -56,7 +62,7 @@ class ChannelQuantiles(Value):
 
     @property
     def values(self) -> Floats:
-        """Quantiles (float64), ``(len(q), *shape)``, or of the channels' shape for a single `q`.
+        """Quantiles (float64, in the units of the data), ``(len(q), *shape)``, or ``shape`` for a single `q`.
 
         NaN where nothing was counted, or a NaN was.
         """
@@ -65,7 +71,7 @@ class ChannelQuantiles(Value):
 
     @property
     def count(self) -> npt.NDArray[np.int64]:
-        """Values counted (int64)."""
+        """Values counted (int64, of the channels' shape)."""
         return np.array(self._contents.counted)
 
     @property
@@ -80,7 +86,7 @@ class ChannelQuantiles(Value):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the data."""
+        """Dtype of the data."""
         return self._contents.dtype
 
     def quantile(self, q: float | Iterable[float]) -> Floats:
@@ -94,13 +100,15 @@ class ChannelQuantiles(Value):
         Returns
         -------
         ndarray of float64
-            Shaped as `values`.
+            Shaped as `values`, in the units of the data.
 
         Raises
         ------
         ValueError
             If a number is not in [0, 1], or is none of `self.q` and there is no histogram, because the data are
             neither bool nor 8- or 16-bit integers.
+        TypeError
+            If `q` is no number.
 
         Examples
         --------
@@ -202,11 +210,14 @@ class ChannelQuantiles(Value):
         Returns
         -------
         ChannelQuantiles
+            Of the same data.
 
         Raises
         ------
         ValueError
             If the number of names is not the number of channels, or a name comes twice.
+        TypeError
+            If a name is no string.
 
         Examples
         --------
@@ -228,6 +239,7 @@ class ChannelQuantiles(Value):
         Returns
         -------
         ChannelQuantiles
+            In the shape that NumPy gives, with the names of the channels that are left.
 
         Raises
         ------
@@ -261,7 +273,11 @@ class ChannelQuantiles(Value):
         Returns
         -------
         dict
-            `from_dict` gives back every bit.
+            Of which `from_dict` makes the same quantiles, bit by bit.
+
+        See Also
+        --------
+        save : Write it to a file.
 
         Examples
         --------
@@ -284,11 +300,23 @@ class ChannelQuantiles(Value):
         Returns
         -------
         ChannelQuantiles
+            The same, bit by bit.
 
         Raises
         ------
         ValueError
             If `d` is something else, is damaged, or comes from a later version of the format.
+
+        See Also
+        --------
+        load : Read it from a file.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> record = fastbn.channel_quantiles([[1.0], [3.0]], 0.5).to_dict()
+        >>> fastbn.ChannelQuantiles.from_dict(record).values
+        array([2.])
         """
         read = cls(_quantile_records.from_dict(d))
         if read._contents.histogram is not None and not np.array_equal(read.quantile(read.q), read.values, True):

@@ -44,6 +44,12 @@ class ChannelStats(Value):
     merges do not drift; exact statistics hold the sums of the values and of their squares as integers. Equality
     (``==``) is equality of every bit, names and method included.
 
+    See Also
+    --------
+    channel_stats : Compute them, with formulas and sources.
+    zscore : Normalize with them.
+    ChannelQuantiles : The same of quantiles.
+
     Examples
     --------
     >>> import numpy as np, fastbn
@@ -136,7 +142,7 @@ class ChannelStats(Value):
 
     @property
     def count(self) -> npt.NDArray[np.int64]:
-        """Values counted (int64)."""
+        """Values counted (int64, of the channels' shape)."""
         return np.array(self._tallied.counted)
 
     @property
@@ -155,7 +161,7 @@ class ChannelStats(Value):
 
     @property
     def mean(self) -> Floats:
-        """Mean (float64); NaN where nothing was counted."""
+        """Mean (float64), in the units of the data; NaN where nothing was counted."""
         if self._exact is not None:
             return self._exact.mean.reshape(self.shape).copy()
         mean = self._state[1] + 0.0
@@ -163,7 +169,7 @@ class ChannelStats(Value):
 
     @property
     def min(self) -> np.ndarray:
-        """Smallest value, in the dtype of the data.
+        """Smallest value, in the dtype and the units of the data.
 
         Where nothing was counted: NaN, or for an integer dtype its largest value.
         """
@@ -171,7 +177,7 @@ class ChannelStats(Value):
 
     @property
     def max(self) -> np.ndarray:
-        """Largest value, in the dtype of the data.
+        """Largest value, in the dtype and the units of the data.
 
         Where nothing was counted: NaN, or for an integer dtype its smallest value.
         """
@@ -188,7 +194,13 @@ class ChannelStats(Value):
         Returns
         -------
         ndarray of float64
-            NaN where ``weight <= ddof``; exactly 0 for a constant channel; never negative.
+            Of the channels' shape, in the units of the data squared: NaN where ``weight <= ddof``; exactly 0 for a
+            constant channel; never negative.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `ddof` is no integer >= 0.
 
         Examples
         --------
@@ -211,7 +223,12 @@ class ChannelStats(Value):
         Returns
         -------
         ndarray of float64
-            NaN where ``weight <= ddof``.
+            Of the channels' shape, in the units of the data: NaN where ``weight <= ddof``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `ddof` is no integer >= 0.
 
         Examples
         --------
@@ -268,6 +285,14 @@ class ChannelStats(Value):
         Returns
         -------
         ChannelStats
+            With count 0, and mean and variance NaN.
+
+        Raises
+        ------
+        ValueError
+            If a length is negative.
+        TypeError
+            If a length is no integer, or a dtype is not supported.
 
         Examples
         --------
@@ -295,7 +320,8 @@ class ChannelStats(Value):
         Parameters
         ----------
         count, mean, var : array_like
-            Values counted, mean, and variance with `ddof`; they broadcast against each other.
+            Values counted, mean, and variance with `ddof`, in the square of the mean's units; they broadcast against
+            each other.
         ddof : int, default 0
             With which `var` was computed.
         min, max : array_like, optional
@@ -311,6 +337,8 @@ class ChannelStats(Value):
         ValueError
             If a count or a variance is negative, a count is not a whole number, a minimum is above the maximum, or the
             shapes do not fit.
+        TypeError
+            If an argument is not numeric, or `ddof` is no integer.
 
         Examples
         --------
@@ -343,6 +371,11 @@ class ChannelStats(Value):
             If the channel shapes or the names differ, or if neither int64 nor uint64 holds all of the integers.
         TypeError
             If one of `others` is no ChannelStats.
+
+        See Also
+        --------
+        concatenate : Put channels side by side.
+        channel_stats : The formula of merging, and its source.
 
         Examples
         --------
@@ -394,6 +427,10 @@ class ChannelStats(Value):
         TypeError
             If one of the parts is no ChannelStats.
 
+        See Also
+        --------
+        merge : Statistics of more values of the same channels.
+
         Examples
         --------
         >>> import fastbn
@@ -435,14 +472,30 @@ class ChannelStats(Value):
 
         Parameters
         ----------
-        x, channel_axis, nan_policy, where, weights, nodata
-            As in `channel_stats`.
+        x : array_like
+            More data, with the same channels.
+        channel_axis : int, tuple of int, or None, default 1
+            The axis (or axes) that is kept, as in `channel_stats`.
+        nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+            What a NaN does, as in `channel_stats`.
+        where : array_like of bool, optional
+            Only values where it is True count, as in `channel_stats`.
+        weights : array_like, optional
+            How often a value counts, as in `channel_stats`.
+        nodata : scalar or array_like, optional
+            A value that stands for no value, as in `channel_stats`.
         method : {"compensated", "exact"}, optional
             As in `channel_stats`; that of these statistics if not given.
 
         Returns
         -------
         ChannelStats
+            Of all the data together; these statistics stay as they are.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `channel_stats` and `merge`.
 
         Examples
         --------
@@ -480,11 +533,14 @@ class ChannelStats(Value):
         Returns
         -------
         ChannelStats
+            Of the same data.
 
         Raises
         ------
         ValueError
             If the number of names is not the number of channels, or a name comes twice.
+        TypeError
+            If a name is no string.
 
         Examples
         --------
@@ -507,6 +563,7 @@ class ChannelStats(Value):
         Returns
         -------
         ChannelStats
+            In the shape that NumPy gives, with the names of the channels that are left.
 
         Raises
         ------
@@ -542,7 +599,11 @@ class ChannelStats(Value):
         Returns
         -------
         dict
-            `from_dict` gives back every bit.
+            Of which `from_dict` makes the same statistics, bit by bit.
+
+        See Also
+        --------
+        save : Write it to a file.
 
         Examples
         --------
@@ -565,11 +626,23 @@ class ChannelStats(Value):
         Returns
         -------
         ChannelStats
+            The same, bit by bit.
 
         Raises
         ------
         ValueError
             If `d` is something else, is damaged, or comes from a later version of the format.
+
+        See Also
+        --------
+        load : Read it from a file.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> record = fastbn.channel_stats([[1.0], [3.0]]).to_dict()
+        >>> fastbn.ChannelStats.from_dict(record).mean
+        array([2.])
         """
         return cls(*_records.from_dict(d))
 
@@ -597,11 +670,19 @@ class ChannelStats(Value):
         Returns
         -------
         matplotlib.axes.Axes
+            What was drawn on; ``ax.figure.savefig(path)`` keeps it.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> ax = fastbn.channel_stats([[1.0, 2.0], [3.0, 5.0]]).plot()
+        >>> ax.get_xlabel()
+        'channel'
         """
         return _display.draw(self, ax)
 

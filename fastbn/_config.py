@@ -69,12 +69,17 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        With ``mode="dicts"``.
+        The dict with ``mode="dicts"``, else None.
 
     Raises
     ------
     ValueError
         If `mode` is something else.
+
+    See Also
+    --------
+    backends : The backends alone.
+    get_num_threads : The threads alone.
 
     Examples
     --------

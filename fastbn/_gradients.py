@@ -10,7 +10,29 @@ from ._arrays import Operand, as_operand, given_back, overlap, prepare_output, s
 
 
 class BatchNormGradients(NamedTuple):
-    """What the backward functions return."""
+    """Gradients of the loss, which the backward functions return.
+
+    Parameters
+    ----------
+    dx : ndarray
+        With respect to the input: of the shape and dtype of `dy`, in the units of `dy` over those of `x`.
+    dgamma : ndarray of float64
+        With respect to gamma, and of its shape, in the units of `dy`.
+    dbeta : ndarray of float64
+        With respect to beta, and of its shape, in the units of `dy`.
+
+    See Also
+    --------
+    batch_norm_backward : Gradients of batch normalization.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbn
+    >>> x = np.array([[1.0, 3.0], [10.0, 30.0]])
+    >>> gradients = fastbn.layer_norm_backward(np.ones_like(x), x)
+    >>> gradients.dbeta
+    array([2., 2.])
+    """
 
     dx: np.ndarray
     dgamma: np.ndarray

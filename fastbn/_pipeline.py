@@ -79,6 +79,19 @@ class Part:
         the data is. It may be written to. It holds this part until the next one is asked for.
     index : tuple of slice
         Where the part lies in the data: ``x[part.index]``.
+
+    See Also
+    --------
+    stream_from_host : Makes them, with an example of all of it.
+
+    Examples
+    --------
+    Where there is a GPU (``"cuda"`` among the `backends`):
+
+    >>> import numpy as np, fastbn
+    >>> part = next(fastbn.stream_from_host(np.arange(6.0).reshape(3, 2)))
+    >>> part.index, part.array.shape
+    ((slice(0, 3, None), slice(None, None, None)), (3, 2))
     """
 
     __module__ = "fastbn.streaming"  # its public place
@@ -107,6 +120,19 @@ class Part:
             another device. Nothing is written then.
         TypeError
             If `result` is not on a device, or has another dtype.
+
+        Examples
+        --------
+        Where there is a GPU (``"cuda"`` among the `backends`):
+
+        >>> import numpy as np, fastbn
+        >>> x = np.array([[1.0], [3.0]])
+        >>> y = np.empty_like(x)
+        >>> for part in fastbn.stream_from_host(x, out=y):
+        ...     part.store(fastbn.zscore(part.array))
+        >>> y
+        array([[-1.],
+               [ 1.]])
         """
         if self._refusal:
             raise ValueError(self._refusal)

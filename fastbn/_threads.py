@@ -93,6 +93,10 @@ def set_num_threads(n: int) -> None:
     ValueError, TypeError
         If `n` is not an integer >= 1.
 
+    See Also
+    --------
+    get_num_threads : What counts now.
+
     Examples
     --------
     >>> import fastbn
@@ -116,6 +120,22 @@ def get_num_threads() -> int:
         What `set_num_threads` said, else ``FASTBN_NUM_THREADS``, else the cores this process may use, at most
         ``OMP_NUM_THREADS`` if that is set; without it, a process of a pool of ``multiprocessing`` uses 1. Off the main
         thread 1 unless set there.
+
+    Raises
+    ------
+    ValueError
+        If ``FASTBN_NUM_THREADS`` is something else.
+
+    See Also
+    --------
+    set_num_threads : Change it.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> fastbn.set_num_threads(3)
+    >>> fastbn.get_num_threads()
+    3
     """
     if threading.current_thread() is threading.main_thread():
         return _settings.get("threads") or _default()

@@ -57,6 +57,19 @@ class Value:
             If the file cannot be written, or is a directory, a device or a pipe.
         TypeError
             If `path` is no path.
+
+        See Also
+        --------
+        load : Read it.
+
+        Examples
+        --------
+        >>> import tempfile, fastbn
+        >>> stats = fastbn.channel_stats([[0.1], [0.2]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     stats.save(f"{folder}/stats.json")
+        ...     fastbn.ChannelStats.load(f"{folder}/stats.json") == stats
+        True
         """
         from ._files import write_record  # json and pathlib cost 5 ms at import
 
@@ -74,7 +87,7 @@ class Value:
         Returns
         -------
         ChannelStats or ChannelQuantiles
-            Of the class that reads.
+            Of the class that reads: the same as was saved, bit by bit.
 
         Raises
         ------
@@ -84,6 +97,19 @@ class Value:
             If it does not hold what this class writes.
         TypeError
             If `path` is no path.
+
+        See Also
+        --------
+        save : Write it.
+
+        Examples
+        --------
+        >>> import tempfile, fastbn
+        >>> found = fastbn.channel_quantiles([[0.1], [0.2]], 0.5)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found.save(f"{folder}/median.json")
+        ...     fastbn.ChannelQuantiles.load(f"{folder}/median.json") == found
+        True
         """
         from ._files import read_record
 

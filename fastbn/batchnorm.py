@@ -45,7 +45,7 @@ def batch_norm(
     Parameters
     ----------
     x : array_like
-        The batch, of any rank: (N, C), (N, C, L), (N, C, H, W), ...
+        The batch, numbers of any rank: (N, C), (N, C, L), (N, C, H, W), ...
     gamma, beta : array_like, optional
         Learnable scale and shift, of the shape of the kept axes; 1 and 0 if not given.
     running_mean, running_var : ndarray of float, optional
@@ -56,14 +56,15 @@ def batch_norm(
     momentum : float, optional
         Weight of the new value (torch) or of the old one (keras, onnx), in [0, 1].
     eps : float, optional
-        Added to the variance.
+        Added to the variance, in the units of `x` squared.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
     convention : {"torch", "keras", "onnx"}, default "torch"
         Whose rules the running statistics follow, and whose defaults count:
-        torch: ``(1 - momentum) * running + momentum * batch`` with the unbiased variance; momentum 0.1, eps 1e-5.
-        keras: ``momentum * running + (1 - momentum) * batch`` with the biased variance; momentum 0.99, eps 1e-3.
-        onnx: as keras; momentum 0.9, eps 1e-5.
+
+        - torch: ``(1 - momentum) * running + momentum * batch`` with the unbiased variance; momentum 0.1, eps 1e-5.
+        - keras: ``momentum * running + (1 - momentum) * batch`` with the biased variance; momentum 0.99, eps 1e-3.
+        - onnx: as keras; momentum 0.9, eps 1e-5.
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         A NaN makes its channel NaN, and its running statistics too; or does not count, and stays NaN alone; or is an
         error.
@@ -80,8 +81,9 @@ def batch_norm(
     Returns
     -------
     ndarray, or (ndarray, ChannelStats)
-        An empty batch gives an empty result and leaves the running statistics alone. So does a channel of which too
-        little counts for the variance of the convention: nothing, or with torch one value.
+        Of the shape of `x`, in the units of `gamma` and `beta`, which usually have none. An empty batch gives an empty
+        result and leaves the running statistics alone. So does a channel of which too little counts for the variance of
+        the convention: nothing, or with torch one value.
 
     Raises
     ------
@@ -90,6 +92,20 @@ def batch_norm(
         Nothing is written then.
     TypeError
         If a dtype is not supported.
+
+    See Also
+    --------
+    batch_norm_backward : Its gradients.
+    BatchNorm : A layer that holds parameters and running statistics.
+    zscore : The same for data, without parameters.
+    instance_norm : Normalize each channel of each sample.
+    group_norm : Normalize groups of channels of each sample.
+    layer_norm : Normalize over some axes.
+
+    Notes
+    -----
+    The four steps of [1]_, for the n values of a channel that count: ``mean = sum(x) / n``,
+    ``var = sum((x - mean)^2) / n``, ``xhat = (x - mean) / sqrt(var + eps)`` and ``y = gamma xhat + beta``.
 
     References
     ----------
@@ -172,8 +188,12 @@ def batch_norm_backward(
         What `batch_norm` returned with ``return_stats=True``.
     gamma : array_like, optional
         As it was used.
-    eps, training, channel_axis
-        As they were used.
+    eps : float, default 1e-5
+        As it was used, in the units of `x` squared.
+    training : bool, default True
+        As it was used.
+    channel_axis : int, tuple of int, or None, default 1
+        As it was used.
     where : array_like of bool, optional
         As it was used, or True where values that were left out as NaN are none: elsewhere `dx` is 0, and `dy` counts
         for nothing. The mask of a ``numpy.ma.MaskedArray`` does the same.
@@ -183,7 +203,8 @@ def batch_norm_backward(
     Returns
     -------
     BatchNormGradients
-        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 and one number per channel.
+        ``dx``, of the shape and dtype of `dy` and in its units over those of `x`, and ``dgamma`` and ``dbeta``, float64
+        and one number per channel, in the units of `dy`.
 
     Raises
     ------
@@ -191,6 +212,11 @@ def batch_norm_backward(
         If an argument does not fit `x`. Nothing is written then.
     TypeError
         If a dtype is not supported.
+
+    See Also
+    --------
+    batch_norm : What these are the gradients of.
+    BatchNorm.backward : The same in a layer.
 
     Notes
     -----

@@ -1,4 +1,7 @@
-"""Batch normalization as a layer: parameters, running statistics, and a backward pass."""
+"""Batch normalization as a layer: parameters, running statistics, and a backward pass.
+
+Long for its documentation: the work is done in `batchnorm` and `statistics`.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, cast
@@ -31,7 +34,7 @@ class BatchNorm:
         As in `batch_norm`. None: running statistics are the plain average over all batches seen (of which there is one
         number, `num_batches_tracked`: a channel that is masked as a whole in some of them gets less than its share).
     eps : float, optional
-        Added to the variance.
+        Added to the variance, in the units of the data squared; as in `batch_norm`.
     affine : bool, default True
         Whether there are `gamma` (at first 1) and `beta` (at first 0).
     track_running_stats : bool, default True
@@ -45,15 +48,27 @@ class BatchNorm:
     Attributes
     ----------
     gamma, beta : ndarray or None
-        Parameters, to be written to by an optimizer.
+        Parameters of shape ``(num_channels,)``, to be written to by an optimizer.
     grad_gamma, grad_beta : ndarray or None
-        Their gradients, set anew by each `backward`.
+        Their gradients, of their shape and dtype, set anew by each `backward`.
     running_mean, running_var : ndarray or None
-        Running statistics.
+        Running statistics of shape ``(num_channels,)``, in the units of the data and in their square.
     num_batches_tracked : int
         Batches that entered them.
     training : bool
         Whether the layer normalizes with the statistics of the batch (at first True); see `train` and `eval`.
+
+    Raises
+    ------
+    ValueError
+        If `num_channels`, `momentum`, `eps` or `convention` is not one of those that there are.
+    TypeError
+        If an argument has another type, or `dtype` is no float16, float32 or float64.
+
+    See Also
+    --------
+    batch_norm : The function that it calls, with formula and source.
+    batch_norm_backward : The gradients.
 
     Examples
     --------
@@ -111,12 +126,51 @@ class BatchNorm:
         return vars(self) | {"_seen": None}  # the batch of the last forward pass stays behind
 
     def train(self, mode: bool = True) -> Self:
-        """Normalize with the statistics of the batch from now on, or not; return the layer."""
+        """Normalize with the statistics of the batch from now on, or not.
+
+        Parameters
+        ----------
+        mode : bool, default True
+            False: as `eval`.
+
+        Returns
+        -------
+        BatchNorm
+            The layer itself.
+
+        See Also
+        --------
+        eval : The opposite.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> layer = fastbn.BatchNorm(2).eval()
+        >>> layer.train().training
+        True
+        """
         self.training = bool(mode)
         return self
 
     def eval(self) -> Self:
-        """Normalize with the running statistics from now on; return the layer."""
+        """Normalize with the running statistics from now on.
+
+        Returns
+        -------
+        BatchNorm
+            The layer itself.
+
+        See Also
+        --------
+        train : The opposite.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbn
+        >>> layer = fastbn.BatchNorm(2, eps=0.0).eval()
+        >>> layer(np.array([[1.0, 10.0]]))
+        array([[ 1., 10.]])
+        """
         return self.train(False)
 
     def __call__(self, x: npt.ArrayLike) -> np.ndarray:
@@ -135,11 +189,24 @@ class BatchNorm:
         Returns
         -------
         ndarray
+            Of the shape of `x`, as from `batch_norm`.
 
         Raises
         ------
         ValueError, TypeError
             As in `batch_norm`; nothing is changed then.
+
+        See Also
+        --------
+        backward : The way back.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbn
+        >>> layer = fastbn.BatchNorm(1, eps=0.0)
+        >>> layer.forward(np.array([[1.0], [3.0]]))
+        array([[-1.],
+               [ 1.]])
         """
         refuse_device(x, "x", "where the parameters are")
         x = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
@@ -185,7 +252,7 @@ class BatchNorm:
         Returns
         -------
         ndarray
-            Of the shape and dtype of `dy`.
+            Of the shape and dtype of `dy`, in its units over those of the batch.
 
         Raises
         ------
@@ -193,6 +260,19 @@ class BatchNorm:
             If nothing went forward yet.
         ValueError, TypeError
             As in `batch_norm_backward`.
+
+        See Also
+        --------
+        batch_norm_backward : The function that it calls, with formula and source.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbn
+        >>> layer = fastbn.BatchNorm(1)
+        >>> y = layer(np.array([[1.0], [2.0], [6.0]]))
+        >>> dx = layer.backward(np.array([[1.0], [0.0], [0.0]]))
+        >>> layer.grad_beta, layer.grad_gamma.round(3)
+        (array([1.], dtype=float32), array([-0.926], dtype=float32))
         """
         if self._seen is None:
             raise RuntimeError("backward: nothing went forward yet; call the layer first")
@@ -206,7 +286,17 @@ class BatchNorm:
         return dx
 
     def reset_running_stats(self) -> None:
-        """Forget the running statistics: mean 0, variance 1, no batches."""
+        """Forget the running statistics: mean 0, variance 1, no batches.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbn
+        >>> layer = fastbn.BatchNorm(1)
+        >>> y = layer(np.array([[1.0], [3.0]]))
+        >>> layer.reset_running_stats()
+        >>> layer.running_mean, layer.num_batches_tracked
+        (array([0.], dtype=float32), 0)
+        """
         if self.running_mean is not None and self.running_var is not None:
             self.running_mean[...] = 0
             self.running_var[...] = 1
@@ -231,6 +321,16 @@ class BatchNorm:
         ------
         ValueError
             If the layer has no running statistics, there are no values, or a batch has other channels.
+        TypeError
+            If a dtype is not supported.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbn
+        >>> layer = fastbn.BatchNorm(1)
+        >>> stats = layer.recalibrate([np.array([[1.0], [2.0]]), np.array([[6.0]])])
+        >>> layer.running_mean, layer.running_var
+        (array([3.], dtype=float32), array([7.], dtype=float32))
         """
         if self.running_mean is None or self.running_var is None:
             raise ValueError("recalibrate: this layer has no running statistics; wants track_running_stats=True")
@@ -257,6 +357,16 @@ class BatchNorm:
         -------
         dict of ndarray
             ``weight``, ``bias``, ``running_mean``, ``running_var``, ``num_batches_tracked``, as far as there are such.
+
+        See Also
+        --------
+        load_state_dict : The way back.
+
+        Examples
+        --------
+        >>> import fastbn
+        >>> sorted(fastbn.BatchNorm(2).state_dict())
+        ['bias', 'num_batches_tracked', 'running_mean', 'running_var', 'weight']
         """
         state = {name: array.copy() for name, array in self._arrays().items()}
         if self.track_running_stats:
@@ -269,11 +379,25 @@ class BatchNorm:
         Parameters
         ----------
         d : mapping of array_like
+            Arrays by PyTorch's names, in the shapes of this layer's.
 
         Raises
         ------
         ValueError
             If a name is missing or unknown, or a shape does not fit. Nothing is changed then.
+
+        See Also
+        --------
+        state_dict : What it takes.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbn
+        >>> trained, layer = fastbn.BatchNorm(1), fastbn.BatchNorm(1)
+        >>> y = trained(np.array([[1.0], [3.0]]))
+        >>> layer.load_state_dict(trained.state_dict())
+        >>> layer.running_mean
+        array([0.2], dtype=float32)
         """
         arrays = self._arrays()
         wanted = {*arrays, *(["num_batches_tracked"] if self.track_running_stats else [])}

@@ -43,25 +43,37 @@ def layer_norm(
     Parameters
     ----------
     x : array_like
-        An array of any rank.
+        Numbers of any rank.
     gamma, beta : array_like, optional
         Scale and shift, of the shape of the normalized axes.
     axis : int or tuple of int, default -1
         The axes to normalize over.
-    eps, out
-        As in `instance_norm`.
+    eps : float, default 1e-5
+        Added to the variance, in the units of `x` squared.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
 
     Returns
     -------
     ndarray
+        Of the shape of `x`, in the units of `gamma` and `beta`, which usually have none.
 
     Raises
     ------
     ValueError, TypeError
         As in `instance_norm`.
 
+    See Also
+    --------
+    layer_norm_backward : Its gradients.
+    group_norm : Normalize groups of channels of each sample.
+    batch_norm : Normalize all samples together.
+
     Notes
     -----
+    ``(x - mean) / sqrt(var + eps) * gamma + beta`` with mean and variance over the normalized axes, along which gamma
+    and beta lie [1]_.
+
     With gamma or beta, float64 results are within 1 ulp of the larger of ``xhat * gamma`` and ``beta``, and 1 of their
     own. Some rows at a time, and at least one, are held in float64.
 
@@ -119,27 +131,40 @@ def layer_norm_backward(
         Gradient of the loss with respect to the output, of the shape of `x`.
     x : array_like
         What was normalized.
-    gamma, axis, eps
-        As they were used.
+    gamma : array_like, optional
+        As it was used.
+    axis : int or tuple of int, default -1
+        As it was used.
+    eps : float, default 1e-5
+        As it was used, in the units of `x` squared.
     out : ndarray, optional
         Receives `dx`, as in `batch_norm_backward`.
 
     Returns
     -------
     BatchNormGradients
-        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 of the shape of the normalized
-        axes.
+        ``dx``, of the shape and dtype of `dy` and in its units over those of `x`, and ``dgamma`` and ``dbeta``, float64
+        of the shape of the normalized axes, in the units of `dy`.
 
     Raises
     ------
     ValueError, TypeError
         As in `layer_norm` and `batch_norm_backward`.
 
+    See Also
+    --------
+    layer_norm : What these are the gradients of.
+
     Notes
     -----
-    With n values at each place, ``r = sqrt(var + eps)`` and ``xhat = (x - mean) / r``: ``dbeta = sum(dy)`` and ``dgamma
-    = sum(dy xhat)`` over the places, and ``dx = (gamma dy - sum(gamma dy) / n - xhat sum(gamma dy xhat) / n) / r`` with
-    sums at the place.
+    The gradients of batch normalization [1]_, with the statistics of a place. With n values at each, ``r = sqrt(var +
+    eps)`` and ``xhat = (x - mean) / r``: ``dbeta = sum(dy)`` and ``dgamma = sum(dy xhat)`` over the places, and ``dx =
+    (gamma dy - sum(gamma dy) / n - xhat sum(gamma dy xhat) / n) / r`` with sums at the place.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+       covariate shift", ICML 2015.
 
     Examples
     --------

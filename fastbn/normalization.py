@@ -1,4 +1,7 @@
-"""Normalization of an array per channel, and back: z-score, min-max, given statistics."""
+"""Normalization of an array per channel, and back: z-score, min-max, given statistics.
+
+Long for its documentation: the work is done in `_apply` and by backends.
+"""
 
 import math
 from typing import Any
@@ -46,20 +49,24 @@ def zscore(
     Parameters
     ----------
     x : array_like
-        float16, float32, float64, bool or integers, of any rank.
+        Numbers of any rank: float16, float32, float64, bool or integers.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
     ddof : int, default 0
         Delta degrees of freedom of the variance.
     eps : float, default 0.0
-        Added to the variance.
+        Added to the variance, in the units of `x` squared.
     stats : ChannelStats, optional
         Taken instead of the statistics of `x` (fit on one set, apply to another).
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         A NaN makes its channel NaN; or does not count, and stays NaN alone; or is an error.
-    where, weights, nodata : array_like, optional
-        What counts, as in `channel_stats`. All of `x` is normalized, but for `nodata`, which keep their value where the
-        output dtype can hold it and else become NaN.
+    where : array_like of bool, optional
+        Only values where it is True count, as in `channel_stats`. All of `x` is normalized.
+    weights : array_like, optional
+        How often a value counts, as in `channel_stats`.
+    nodata : scalar or array_like, optional
+        A value that stands for no value, or one per channel, as in `channel_stats`. It stays where the output dtype can
+        hold it, and else becomes NaN.
     method : {"compensated", "exact"}, default "compensated"
         How the statistics of `x` are computed, as in `channel_stats`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
@@ -70,12 +77,13 @@ def zscore(
         Receives the result: of the right shape and dtype, `x` itself or without overlap. Then nothing of full size is
         allocated.
     dtype : dtype, optional
-        float16, float32 or float64. Default: the dtype of `x` if it is one of these, else float32 for bool and
+        One of float16, float32 and float64. Default: the dtype of `x` if it is one of these, else float32 for bool and
         integers up to 16 bits, float64 for longer ones.
 
     Returns
     -------
     ndarray, or (ndarray, ChannelStats)
+        The z-scores, of the shape of `x`: distances from the mean in standard deviations, without units.
 
     Raises
     ------
@@ -85,10 +93,24 @@ def zscore(
     TypeError
         If a dtype is not supported.
 
+    See Also
+    --------
+    denormalize : Undo it.
+    normalize : The same with given statistics, and with gamma and beta.
+    robust_scale : Normalize with quantiles, which outliers hardly move.
+    batch_norm : The same as a layer of a network.
+    fastbn.sklearn.StandardScaler : The same as an estimator.
+
     Notes
     -----
-    The mean is subtracted first, in two words, and nothing is folded into ``a*x + b``: the error stays within 1 ulp
-    of the output whatever ``abs(mean) / std``.
+    Z-score normalization [1]_ with the biased variance, unless `ddof` says otherwise. The mean is subtracted first, in
+    two words [2]_, and nothing is folded into ``a*x + b``: the error stays within 1 ulp of the output whatever
+    ``abs(mean) / std``.
+
+    References
+    ----------
+    .. [1] J. Han, M. Kamber, J. Pei, "Data mining: concepts and techniques", 3rd ed. (2012), section 3.5.
+    .. [2] T. J. Dekker, "A floating-point technique for extending the available precision", Numer. Math. 18 (1971).
 
     Examples
     --------
@@ -135,24 +157,50 @@ def normalize(
     Parameters
     ----------
     x : array_like
-        float16, float32, float64, bool or integers, of any rank.
+        Numbers of any rank: float16, float32, float64, bool or integers.
     stats : ChannelStats
         Of as many channels as `x` has.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
     gamma, beta : array_like, optional
         Scale and shift, of the shape of the kept axes; 1 and 0 if not given.
-    ddof, eps, on_constant, out, dtype
-        As in `zscore`. A constant channel gives `beta` (or NaN, or a ValueError).
+    ddof : int, default 0
+        Delta degrees of freedom of the variance.
+    eps : float, default 0.0
+        Added to the variance, in the units of `x` squared.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
+        What becomes of a channel whose variance is exactly 0 (with ``eps == 0``): `beta`, NaN, or a ValueError.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `zscore`.
 
     Returns
     -------
     ndarray
+        Of the shape of `x`, in the units of `gamma` and `beta`; without units if these have none.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore`.
+
+    See Also
+    --------
+    denormalize : Undo it.
+    zscore : The same with the statistics of the data.
+    channel_stats : The statistics.
+
+    Notes
+    -----
+    Z-score normalization [1]_, then the scale and the shift of batch normalization [2]_. The mean is subtracted first,
+    in two words, as in `zscore`.
+
+    References
+    ----------
+    .. [1] J. Han, M. Kamber, J. Pei, "Data mining: concepts and techniques", 3rd ed. (2012), section 3.5.
+    .. [2] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+       covariate shift", ICML 2015.
 
     Examples
     --------
@@ -197,8 +245,12 @@ def denormalize(
         The axis (or axes) that is kept.
     gamma, beta : array_like, optional
         As they were used; no `gamma` may be 0.
-    ddof, eps, out
-        As in `zscore`, with the values that were used.
+    ddof : int, default 0
+        As it was used.
+    eps : float, default 0.0
+        As it was used.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
     dtype : dtype, optional
         As in `zscore`, or an integer dtype: results are rounded to the nearest, ties to even, and stop at its ends; NaN
         gives 0.
@@ -206,12 +258,27 @@ def denormalize(
     Returns
     -------
     ndarray
-        Within 2 ulp of ``max(abs(x), abs(mean))``; the constant itself for a constant channel (as float64 holds it).
+        Of the shape of `y`, in the units of the data that `stats` are of. Within 2 ulp of ``max(abs(x), abs(mean))``;
+        the constant itself for a constant channel (as float64 holds it).
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore`, and if a `gamma` is 0, for that cannot be undone.
+
+    See Also
+    --------
+    normalize : What it undoes.
+    zscore : What it undoes.
+    minmax_unscale : Undo `minmax_scale`.
+
+    Notes
+    -----
+    The formula of `normalize` [1]_, solved for x; mean and coefficients are in two words, as there.
+
+    References
+    ----------
+    .. [1] J. Han, M. Kamber, J. Pei, "Data mining: concepts and techniques", 3rd ed. (2012), section 3.5.
 
     Examples
     --------
@@ -258,7 +325,7 @@ def minmax_scale(
     Parameters
     ----------
     x : array_like
-        float16, float32, float64, bool or integers, of any rank.
+        Numbers of any rank: float16, float32, float64, bool or integers.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
     feature_range : (float, float), default (0.0, 1.0)
@@ -271,24 +338,46 @@ def minmax_scale(
         those of 0.02 and 0.98 and ``clip=True`` this is the stretch of images by their 2 and 98 %.
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         A NaN makes its channel NaN; or does not count, and stays NaN alone; or is an error.
-    where, nodata : array_like, optional
-        What counts, as in `channel_stats`. All of `x` is normalized, but for `nodata`, which keep their value where the
-        output dtype can hold it and else become NaN.
+    where : array_like of bool, optional
+        Only values where it is True count, as in `channel_stats`. All of `x` is scaled.
+    nodata : scalar or array_like, optional
+        A value that stands for no value, or one per channel, as in `zscore`.
     method : {"compensated", "exact"}, default "compensated"
         How the statistics of `x` are computed, as in `channel_stats`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
         What becomes of a channel with ``min == max``: `lo`, NaN, or a ValueError.
-    return_stats, out, dtype
-        As in `zscore`.
+    return_stats : bool, default False
+        Return ``(y, stats)``.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `zscore`.
 
     Returns
     -------
     ndarray, or (ndarray, ChannelStats or ChannelQuantiles)
+        Of the shape of `x`, in the units of `feature_range`, usually none.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore`, and if `stats` does not know the extremes, or are fewer than two quantiles.
+
+    See Also
+    --------
+    minmax_unscale : Undo it.
+    zscore : Normalize with mean and standard deviation.
+    channel_quantiles : Ends that outliers hardly move.
+    fastbn.sklearn.MinMaxScaler : The same as an estimator.
+
+    Notes
+    -----
+    Min-max normalization [1]_. Values are counted from the nearer end of the range, those in its upper half as
+    ``hi - (max - x) / (max - min) * (hi - lo)``, so that both ends are exact.
+
+    References
+    ----------
+    .. [1] J. Han, M. Kamber, J. Pei, "Data mining: concepts and techniques", 3rd ed. (2012), section 3.5.
 
     Examples
     --------
@@ -348,18 +437,34 @@ def minmax_unscale(
         The axis (or axes) that is kept.
     feature_range : (float, float), default (0.0, 1.0)
         As it was used.
-    out, dtype
-        As in `denormalize`.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `denormalize`.
 
     Returns
     -------
     ndarray
-        `lo` gives the minimum and `hi` the maximum exactly (as float64 holds them).
+        Of the shape of `y`, in the units of the data that `stats` are of. `lo` gives the minimum and `hi` the maximum
+        exactly (as float64 holds them).
 
     Raises
     ------
     ValueError, TypeError
         As in `minmax_scale`.
+
+    See Also
+    --------
+    minmax_scale : What it undoes.
+    denormalize : Undo `zscore` and `normalize`.
+
+    Notes
+    -----
+    Min-max normalization [1]_ from `feature_range` onto the range of the data, as `minmax_scale` does it.
+
+    References
+    ----------
+    .. [1] J. Han, M. Kamber, J. Pei, "Data mining: concepts and techniques", 3rd ed. (2012), section 3.5.
 
     Examples
     --------

@@ -41,14 +41,16 @@ def channel_quantiles(
         The axis (or axes) that is *kept*; all others are reduced. None: the whole array is one channel.
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         A NaN makes its channel's quantiles NaN; or does not count; or is an error.
-    where, nodata : array_like, optional
-        What counts, as in `channel_stats`.
+    where : array_like of bool, optional
+        Only values where it is True count, as in `channel_stats`.
+    nodata : scalar or array_like, optional
+        A value that stands for no value, or one per channel, as in `channel_stats`.
 
     Returns
     -------
     ChannelQuantiles
-        Its `values` have the shape ``(len(q), *kept)``, or that of the kept axes for a single `q`; NaN where nothing
-        counts.
+        Its `values`, float64 in the units of `x`, have the shape ``(len(q), *kept)``, or that of the kept axes for a
+        single `q`; NaN where nothing counts.
 
     Raises
     ------
@@ -56,20 +58,32 @@ def channel_quantiles(
         If a number in `q` is not in [0, 1], an argument does not fit `x`, or there is a NaN with
         ``nan_policy="raise"``.
     TypeError
-        If a dtype is not supported.
+        If a dtype is not supported, or `q` is no number.
+
+    See Also
+    --------
+    robust_scale : Normalize with median and quartiles.
+    minmax_scale : Stretch between two quantiles.
+    channel_stats : Mean, variance, minimum and maximum.
+    fastbn.dask.channel_quantiles : The same of Dask arrays, lazy.
 
     Notes
     -----
-    Between two values a quantile is interpolated linearly, as by `numpy.quantile`; of finite data it has the bits that
-    NumPy gives for the same values in float64 (but for the sign of a zero, which is always positive, and where the
-    difference of two values overflows, which NumPy lets become infinite). Values that a quantile falls on are exact,
-    rounded once to float64, also integers beyond 2^53.
+    Let ``x[0] <= ... <= x[n - 1]`` be the values that count and ``h = q (n - 1) = i + f`` with a whole number i and
+    ``0 <= f < 1``. The quantile is ``x[i] + f (x[i + 1] - x[i])``: type 7 of [1]_, the default of `numpy.quantile`. Of
+    finite data it has the bits that NumPy gives for the same values in float64 (but for the sign of a zero, which is
+    always positive, and where the difference of two values overflows, which NumPy lets become infinite). Values that a
+    quantile falls on are exact, rounded once to float64, also integers beyond 2^53.
 
     bool, 8- and 16-bit integers are counted block by block, without a copy of the data, and the result holds the
     histogram: 16 bytes for every different value of a channel, which is at most 1 MiB per channel; it can be merged.
     Counting takes some 32 MiB, and several times what the histogram takes. Values of other dtypes are ordered in
     memory: every thread copies (float16: as float32) as many channels as have 2^18 values together, or one longer
     channel; of channels with more than 2^20 values one is copied at a time, whole.
+
+    References
+    ----------
+    .. [1] R. J. Hyndman, Y. Fan, "Sample quantiles in statistical packages", Am. Stat. 50 (1996).
 
     Examples
     --------

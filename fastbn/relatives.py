@@ -1,4 +1,7 @@
-"""Instance and group normalization: the same statistics and maps, per sample."""
+"""Instance and group normalization: the same statistics and maps, per sample.
+
+Long for its documentation.
+"""
 
 import functools
 import operator
@@ -40,15 +43,16 @@ def instance_norm(
     gamma, beta : array_like, optional
         Scale and shift, of shape (C,).
     eps : float, default 1e-5
-        Added to the variance.
+        Added to the variance, in the units of `x` squared.
     channel_axis : int, default 1
         The axis that counts channels.
     out : ndarray, optional
-        As in `zscore`.
+        Receives the result, as in `zscore`.
 
     Returns
     -------
     ndarray
+        Of the shape of `x`, in the units of `gamma` and `beta`, which usually have none.
 
     Raises
     ------
@@ -56,6 +60,16 @@ def instance_norm(
         If an argument does not fit, or there is only one value to normalize by. Nothing is written then.
     TypeError
         If a dtype is not supported.
+
+    See Also
+    --------
+    instance_norm_backward : Its gradients.
+    group_norm : Normalize several channels together.
+    batch_norm : Normalize all samples together.
+
+    Notes
+    -----
+    ``(x - mean) / sqrt(var + eps) * gamma + beta`` with mean and variance of one channel of one sample [1]_.
 
     References
     ----------
@@ -91,25 +105,41 @@ def instance_norm_backward(
         Gradient of the loss with respect to the output, of the shape of `x`.
     x : array_like
         What was normalized.
-    gamma, eps, channel_axis
-        As they were used.
+    gamma : array_like, optional
+        As it was used.
+    eps : float, default 1e-5
+        As it was used, in the units of `x` squared.
+    channel_axis : int, default 1
+        As it was used.
     out : ndarray, optional
         Receives `dx`, as in `batch_norm_backward`.
 
     Returns
     -------
     BatchNormGradients
-        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 of shape (C,).
+        ``dx``, of the shape and dtype of `dy` and in its units over those of `x`, and ``dgamma`` and ``dbeta``, float64
+        of shape (C,), in the units of `dy`.
 
     Raises
     ------
     ValueError, TypeError
         As in `instance_norm` and `batch_norm_backward`.
 
+    See Also
+    --------
+    instance_norm : What these are the gradients of.
+    batch_norm_backward : The same formula for batches.
+
     Notes
     -----
-    The formula of `batch_norm_backward` for each channel of each sample; ``dgamma`` and ``dbeta`` are summed over the
-    samples.
+    The gradients of batch normalization [1]_ for each channel of each sample; ``dgamma`` and ``dbeta`` are summed over
+    the samples. With n values in a channel of a sample, ``r = sqrt(var + eps)`` and ``xhat = (x - mean) / r``:
+    ``dx = gamma / r (dy - sum(dy) / n - xhat sum(dy xhat) / n)``.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+       covariate shift", ICML 2015.
 
     Examples
     --------
@@ -143,17 +173,33 @@ def group_norm(
         Groups; a divisor of C.
     gamma, beta : array_like, optional
         Scale and shift, of shape (C,).
-    eps, channel_axis, out
-        As in `instance_norm`.
+    eps : float, default 1e-5
+        Added to the variance, in the units of `x` squared.
+    channel_axis : int, default 1
+        The axis that counts channels.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
 
     Returns
     -------
     ndarray
+        Of the shape of `x`, in the units of `gamma` and `beta`, which usually have none.
 
     Raises
     ------
     ValueError, TypeError
         As in `instance_norm`, and if `num_groups` does not divide the number of channels.
+
+    See Also
+    --------
+    group_norm_backward : Its gradients.
+    instance_norm : Normalize each channel alone.
+    layer_norm : Normalize over some axes.
+
+    Notes
+    -----
+    ``(x - mean) / sqrt(var + eps) * gamma + beta`` with mean and variance of one group of one sample, gamma and beta of
+    the channel [1]_.
 
     References
     ----------
@@ -187,26 +233,42 @@ def group_norm_backward(
         Gradient of the loss with respect to the output, of the shape of `x`.
     x : array_like
         What was normalized.
-    num_groups, gamma, eps, channel_axis
-        As they were used.
+    num_groups : int
+        As it was used.
+    gamma : array_like, optional
+        As it was used.
+    eps : float, default 1e-5
+        As it was used, in the units of `x` squared.
+    channel_axis : int, default 1
+        As it was used.
     out : ndarray, optional
         Receives `dx`, as in `batch_norm_backward`.
 
     Returns
     -------
     BatchNormGradients
-        ``dx``, of the shape and dtype of `dy`, and ``dgamma`` and ``dbeta``, float64 of shape (C,).
+        ``dx``, of the shape and dtype of `dy` and in its units over those of `x`, and ``dgamma`` and ``dbeta``, float64
+        of shape (C,), in the units of `dy`.
 
     Raises
     ------
     ValueError, TypeError
         As in `group_norm` and `batch_norm_backward`.
 
+    See Also
+    --------
+    group_norm : What these are the gradients of.
+
     Notes
     -----
-    With n values in a group, ``r = sqrt(var + eps)`` and ``xhat = (x - mean) / r``: ``dbeta = sum(dy)`` and ``dgamma =
-    sum(dy xhat)`` over samples and positions, and ``dx = (gamma dy - sum(gamma dy) / n - xhat sum(gamma dy xhat) / n) /
-    r`` with sums over the group.
+    The gradients of batch normalization [1]_, with the statistics of a group. With n values in it, ``r = sqrt(var +
+    eps)`` and ``xhat = (x - mean) / r``: ``dbeta = sum(dy)`` and ``dgamma = sum(dy xhat)`` over samples and positions,
+    and ``dx = (gamma dy - sum(gamma dy) / n - xhat sum(gamma dy xhat) / n) / r`` with sums over the group.
+
+    References
+    ----------
+    .. [1] S. Ioffe, C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+       covariate shift", ICML 2015.
 
     Examples
     --------

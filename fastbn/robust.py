@@ -45,37 +45,58 @@ def robust_scale(
     Parameters
     ----------
     x : array_like
-        float16, float32, float64, bool or integers, of any rank.
+        Numbers of any rank: float16, float32, float64, bool or integers.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is kept.
     quantile_range : (float, float), default (25.0, 75.0)
         Which quantiles are `lo` and `hi`, in percent: ``0 <= lo < hi <= 100``.
     stats : ChannelQuantiles, optional
         Taken instead of the quantiles of `x`: they have to hold these two and the median, or a histogram.
-    nan_policy, where, nodata
-        As in `zscore`.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        What a NaN does, as in `zscore`.
+    where : array_like of bool, optional
+        Only values where it is True count, as in `channel_stats`. All of `x` is scaled.
+    nodata : scalar or array_like, optional
+        A value that stands for no value, or one per channel, as in `zscore`.
     on_constant : {"zero", "nan", "raise"}, default "zero"
         What becomes of a channel whose range is exactly 0: 0, NaN, or a ValueError.
     return_stats : bool, default False
         Return ``(y, stats)``.
-    out, dtype
-        As in `zscore`.
+    out : ndarray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `zscore`.
 
     Returns
     -------
     ndarray, or (ndarray, ChannelQuantiles)
+        Of the shape of `x`: distances from the median in interquartile ranges (or those of `quantile_range`), without
+        units.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore`, and if `stats` has not the quantiles that are needed.
 
+    See Also
+    --------
+    channel_quantiles : The quantiles.
+    zscore : Normalize with mean and standard deviation.
+    minmax_scale : Stretch between two quantiles.
+
     Notes
     -----
-    The median is subtracted first, and the range is held in two words: the error stays within 1 ulp of the output.
+    The formula and its arguments are those of scikit-learn's ``RobustScaler`` [1]_, the quantiles those of
+    `channel_quantiles` [2]_. The median is subtracted first, and the range is held in two words: the error stays within
+    1 ulp of the output.
     Quantiles are float64 numbers: 64-bit integers whose quartiles are the same when rounded to these count as constant.
     One over a range below 2^-1022, a subnormal number, may be infinite, and the results with it.
     Memory is that of `channel_quantiles`.
+
+    References
+    ----------
+    .. [1] F. Pedregosa et al., "Scikit-learn: machine learning in Python", J. Mach. Learn. Res. 12 (2011).
+    .. [2] R. J. Hyndman, Y. Fan, "Sample quantiles in statistical packages", Am. Stat. 50 (1996).
 
     Examples
     --------

@@ -51,7 +51,8 @@ def channel_stats(
     Returns
     -------
     ChannelStats
-        With per-channel vectors of the shape of the kept axes, in array order.
+        With per-channel vectors of the shape of the kept axes, in array order. Mean, standard deviation, minimum and
+        maximum are in the units of `x`, the variance in their square.
 
     Raises
     ------
@@ -62,12 +63,23 @@ def channel_stats(
     TypeError
         If a dtype is not supported.
 
+    See Also
+    --------
+    channel_quantiles : The median and other quantiles.
+    zscore : Normalize with these statistics.
+    ChannelStats.update : Add the statistics of more data.
+    fastbn.dask.channel_stats : The same of Dask arrays, lazy.
+
     Notes
     -----
+    With weights w, which are 1 if none are given, and ``W = sum(w)``: ``mean = sum(w x) / W`` and
+    ``var = m2 / (W - ddof)`` with ``m2 = sum(w (x - mean)^2)``.
+
     The mean is within 1 ulp (while ``sum|x| / |sum x| <= 1e15``) and the variance within 2 ulp of the exact values of
     the stored numbers, whatever the mean; for bool, 8- and 16-bit integers and float16 both are correctly rounded.
-    Sums are compensated by error-free transformations [1]_ and merged pairwise [2]_ in two words. The bits do not
-    depend on the number of threads.
+    Sums are compensated by error-free transformations [1]_. Parts a and b are merged pairwise, in two words [2]_:
+    ``mean = mean_a + d W_b / W`` and ``m2 = m2_a + m2_b + d^2 W_a W_b / W`` with ``d = mean_b - mean_a``. The bits do
+    not depend on the number of threads.
 
     References
     ----------

@@ -29,8 +29,18 @@ def every_example(name):
     yield doctest.DocTestParser().get_doctest(module.__doc__, {}, name, module.__file__, 0)
     for key in module.__all__:
         value = inspect.unwrap(getattr(module, key))
-        if inspect.isfunction(value) or inspect.isclass(value):
-            yield from finder.find(value, f"{name}.{key}", module=False, globs={})
+        bases = inspect.getmro(value) if inspect.isclass(value) else [value] * inspect.isfunction(value)
+        for base in bases:
+            if base.__module__.startswith("fastbn"):  # whose methods are inherited under the public name
+                found = finder.find(base, f"{name}.{key}", module=False, globs={})
+                yield from (test for test in found if not test.name.rpartition(".")[2].startswith("_"))
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch):
+    """What examples set for the process ends with them."""
+    monkeypatch.setattr(fastbn._backends, "_process_choice", [])
+    monkeypatch.setattr(fastbn._threads, "_settings", {})
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -149,11 +149,45 @@ HOSTS = tuple(row.name for row in TABLE if row.start is not None)
 
 
 class BackendUnavailable(ImportError):
-    """The backend asked for is unknown, or what it needs is not installed."""
+    """The backend asked for is unknown, or what it needs is not installed.
+
+    See Also
+    --------
+    backends : Which there are, and why one cannot be used.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> try:
+    ...     fastbn.set_backend("fortran")
+    ... except fastbn.BackendUnavailable as error:
+    ...     print(str(error).partition(";")[0])
+    backend: got 'fortran'
+    """
 
 
 class BackendInfo(NamedTuple):
-    """One row of `backends`."""
+    """What `backends` says of one backend.
+
+    Parameters
+    ----------
+    name : str
+        What `use_backend` and `set_backend` take; arrays on devices go to ``cuda`` by themselves.
+    available : bool
+        Whether it can be used here.
+    reason : str
+        Why not, and what to install; ``"available"`` if it can be used.
+
+    See Also
+    --------
+    backends : All of them.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> fastbn.backends()[1].name
+    'cython'
+    """
 
     name: str
     available: bool
@@ -166,6 +200,13 @@ def backends() -> list[BackendInfo]:
     Returns
     -------
     list of BackendInfo
+        With `name`, `available` and `reason`; host arrays go to the first of them to start, unless one is chosen.
+
+    See Also
+    --------
+    use_backend : Choose one for a block of code.
+    set_backend : Choose one for the process.
+    show_config : Print them, with versions and threads.
 
     Examples
     --------
@@ -230,6 +271,18 @@ def set_backend(name: str) -> None:
     ------
     BackendUnavailable
         If there is no such backend or it cannot be used here.
+
+    See Also
+    --------
+    use_backend : Choose one for a block of code.
+    backends : Which there are.
+
+    Examples
+    --------
+    >>> import fastbn
+    >>> fastbn.set_backend("cython")
+    >>> fastbn.show_config(mode="dicts")["backend"]
+    'cython'
     """
     _process_choice[:] = [_for_host(name)]
 
@@ -247,6 +300,11 @@ def use_backend(name: str) -> Iterator[None]:
     ------
     BackendUnavailable
         If there is no such backend or it cannot be used here.
+
+    See Also
+    --------
+    set_backend : Choose one for the process.
+    backends : Which there are.
 
     Examples
     --------

@@ -43,23 +43,30 @@ def channel_stats(
         In chunks of any sizes, also unknown ones, along any axis.
     channel_axis : int, tuple of int, or None, default 1
         The axis (or axes) that is *kept*.
-    nan_policy, method
-        As in `fastbn.channel_stats`. With ``nan_policy="raise"`` the ValueError comes when the statistics are computed.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        As in `fastbn.channel_stats`; the ValueError of "raise" comes when the statistics are computed.
     where, weights : array_like or dask.array.Array, optional
         As in `fastbn.channel_stats`. An array of the shape of `x` is taken to the chunks of `x`; along axes of length
         1 nothing is repeated in memory.
     nodata : scalar or array_like, optional
         As in `fastbn.channel_stats`.
+    method : {"compensated", "exact"}, default "compensated"
+        As in `fastbn.channel_stats`.
 
     Returns
     -------
     LazyChannelStats
-        A Dask collection that computes to a `ChannelStats`.
+        A Dask collection that computes to a `ChannelStats`, with per-channel vectors of the shape of the kept axes.
 
     Raises
     ------
     ValueError, TypeError
         As in `fastbn.channel_stats`, as far as it can be told without the data.
+
+    See Also
+    --------
+    fastbn.channel_stats : The same at once, with formulas and sources.
+    fastbn.dask.channel_quantiles : The median and other quantiles.
 
     Notes
     -----
@@ -87,7 +94,7 @@ def channel_quantiles(
     where: Any = None,
     nodata: Any = None,
 ) -> LazyChannelQuantiles:
-    """Quantiles of every channel of a Dask array of bool, 8- or 16-bit integers, lazy and exact, in one pass.
+    """Quantiles of every channel of a Dask array, lazy and exact.
 
     Parameters
     ----------
@@ -95,7 +102,13 @@ def channel_quantiles(
         As in `channel_stats`.
     q : float or sequence of float
         Quantiles in [0, 1].
-    channel_axis, nan_policy, where, nodata
+    channel_axis : int, tuple of int, or None, default 1
+        The axis (or axes) that is *kept*.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        As in `channel_stats`.
+    where : array_like or dask.array.Array, optional
+        As in `channel_stats`.
+    nodata : scalar or array_like, optional
         As in `channel_stats`.
 
     Returns
@@ -107,6 +120,11 @@ def channel_quantiles(
     ------
     ValueError, TypeError
         As in `fastbn.channel_quantiles`, as far as it can be told without the data.
+
+    See Also
+    --------
+    fastbn.channel_quantiles : The same at once, with formula and source.
+    fastbn.dask.channel_stats : Mean, variance, minimum and maximum.
 
     Notes
     -----

@@ -24,6 +24,18 @@ class LazyChannelQuantiles(Lazy[ChannelQuantiles]):
     """Quantiles of every channel of a Dask array, not computed yet; made by `channel_quantiles`.
 
     A Dask collection that computes to a `ChannelQuantiles`. `robust_scale` and `minmax_scale` take it as `stats`.
+
+    See Also
+    --------
+    fastbn.ChannelQuantiles : What it computes to.
+
+    Examples
+    --------
+    >>> import dask.array as da, fastbn, fastbn.dask
+    >>> x = da.from_array([[1.0], [2.0], [3.0], [4.0], [1000.0]], chunks=2)
+    >>> quartiles = fastbn.dask.channel_quantiles(x, [0.25, 0.5, 0.75])
+    >>> fastbn.robust_scale(x, stats=quartiles).compute().ravel()
+    array([ -1. ,  -0.5,   0. ,   0.5, 498.5])
     """
 
     __module__ = "fastbn.dask"  # its public place

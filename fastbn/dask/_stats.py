@@ -28,6 +28,10 @@ class LazyChannelStats(Lazy[ChannelStats]):
     A Dask collection: ``compute()``, or ``dask.compute(stats, y)`` together with others, gives a `ChannelStats`. The
     functions of fastbn take it as `stats`. Its vectors are lazy arrays in the chunks of the channels.
 
+    See Also
+    --------
+    fastbn.ChannelStats : What it computes to.
+
     Examples
     --------
     >>> import dask.array as da, fastbn.dask
@@ -63,17 +67,17 @@ class LazyChannelStats(Lazy[ChannelStats]):
 
     @property
     def mean(self) -> Any:
-        """Mean (Dask array of float64)."""
+        """Mean, in the units of the data (Dask array of float64)."""
         return looked_up(self.states, attrgetter("mean"), np.float64, "mean")
 
     @property
     def min(self) -> Any:
-        """Smallest value (Dask array, in the dtype of the data)."""
+        """Smallest value (Dask array, in the dtype and the units of the data)."""
         return looked_up(self.states, attrgetter("min"), self.dtype, "min")
 
     @property
     def max(self) -> Any:
-        """Largest value (Dask array, in the dtype of the data)."""
+        """Largest value (Dask array, in the dtype and the units of the data)."""
         return looked_up(self.states, attrgetter("max"), self.dtype, "max")
 
     def var(self, ddof: int = 0) -> Any:
@@ -82,11 +86,23 @@ class LazyChannelStats(Lazy[ChannelStats]):
         Parameters
         ----------
         ddof : int, default 0
-            As in `ChannelStats.var`.
+            Delta degrees of freedom, as in `ChannelStats.var`.
 
         Returns
         -------
         dask.array.Array
+            Of the channels' shape, in the units of the data squared.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `ddof` is no integer >= 0.
+
+        Examples
+        --------
+        >>> import dask.array as da, fastbn.dask
+        >>> fastbn.dask.channel_stats(da.arange(6.0, chunks=4).reshape(3, 2)).var(ddof=1).compute()
+        array([4., 4.])
         """
         return looked_up(self.states, methodcaller("var", check_ddof(ddof)), np.float64, "var")
 
@@ -96,11 +112,23 @@ class LazyChannelStats(Lazy[ChannelStats]):
         Parameters
         ----------
         ddof : int, default 0
-            As in `ChannelStats.std`.
+            Delta degrees of freedom, as in `ChannelStats.std`.
 
         Returns
         -------
         dask.array.Array
+            Of the channels' shape, in the units of the data.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `ddof` is no integer >= 0.
+
+        Examples
+        --------
+        >>> import dask.array as da, fastbn.dask
+        >>> fastbn.dask.channel_stats(da.arange(6.0, chunks=4).reshape(3, 2)).std(ddof=1).compute()
+        array([2., 2.])
         """
         return looked_up(self.states, methodcaller("std", check_ddof(ddof)), np.float64, "std")
 

@@ -36,7 +36,7 @@ class Lazy(DaskMethodsMixin, Generic[Computed]):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the data."""
+        """Dtype of the data."""
         return self._dtype
 
     def compute(self, **options: Any) -> Computed:
@@ -51,6 +51,17 @@ class Lazy(DaskMethodsMixin, Generic[Computed]):
         -------
         ChannelStats or ChannelQuantiles
             Whichever this is the lazy form of.
+
+        Raises
+        ------
+        ValueError
+            For a NaN with ``nan_policy="raise"``.
+
+        Examples
+        --------
+        >>> import dask.array as da, fastbn.dask
+        >>> fastbn.dask.channel_stats(da.ones((4, 3), chunks=2)).compute(scheduler="synchronous").count
+        array([4, 4, 4])
         """
         (value,) = compute(self, traverse=False, **options)
         return value  # type: ignore[no-any-return]

@@ -153,6 +153,13 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
             If parameters, channels or feature names differ.
         TypeError
             If one of `others` is of another class.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import StandardScaler
+        >>> monday, tuesday = StandardScaler().fit([[1.0], [2.0]]), StandardScaler().fit([[6.0]])
+        >>> monday.merge(tuesday).mean_
+        array([3.])
         """
         check_is_fitted(self, "stats_")
         for other in others:

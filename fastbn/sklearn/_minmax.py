@@ -35,7 +35,7 @@ class MinMaxScaler(ChannelScaler):
     stats_ : ChannelStats
         What was learned; all other attributes are read from it.
     data_min_, data_max_, data_range_ : ndarray of float64
-        Minimum, maximum, and their difference.
+        Minimum, maximum, and their difference, in the units of X.
     scale_, min_ : ndarray of float64
         Slope and offset of the map, for reading: ``X * scale_ + min_`` may leave the interval by a rounding.
     n_samples_seen_ : int
@@ -44,6 +44,11 @@ class MinMaxScaler(ChannelScaler):
         Number of channels.
     feature_names_in_ : ndarray of str
         Names of the columns of the frame that was fitted, if it was one.
+
+    See Also
+    --------
+    StandardScaler : Subtract the mean and divide by the standard deviation.
+    fastbn.minmax_scale : The function, with formula and source.
 
     Notes
     -----
@@ -83,23 +88,23 @@ class MinMaxScaler(ChannelScaler):
 
     @property
     def data_min_(self) -> Floats:
-        """Minimum of every channel."""
+        """Minimum, in the units of X."""
         return self.stats_.min.astype(np.float64)
 
     @property
     def data_max_(self) -> Floats:
-        """Maximum of every channel."""
+        """Maximum, in the units of X."""
         return self.stats_.max.astype(np.float64)
 
     @property
     def data_range_(self) -> Floats:
-        """What lies between them."""
+        """Maximum less minimum, in the units of X."""
         with np.errstate(over="ignore"):
             return self.data_max_ - self.data_min_
 
     @property
     def scale_(self) -> Floats:
-        """Slope of the map."""
+        """Slope of the map, for reading: ``X * scale_ + min_`` may leave the interval by a rounding."""
         lo, hi = check_feature_range(self.feature_range)
         width = self.data_range_
         with np.errstate(over="ignore"):
@@ -107,14 +112,14 @@ class MinMaxScaler(ChannelScaler):
 
     @property
     def min_(self) -> Floats:
-        """Offset of the map."""
+        """Offset of the map, for reading, in the units of `feature_range`."""
         lo, _ = check_feature_range(self.feature_range)
         with np.errstate(all="ignore"):
             return np.asarray(lo - self.data_min_ * self.scale_)
 
     @property
     def n_samples_seen_(self) -> int:
-        """Values of a channel, missing ones too."""
+        """Values per channel, NaN too: the rows of tables."""
         stats = self.stats_
         return int((stats.count + stats.n_missing).reshape(-1)[0])
 
@@ -140,6 +145,12 @@ class MinMaxScaler(ChannelScaler):
             stays as it was then.
         TypeError
             If X is sparse or no numbers.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import MinMaxScaler
+        >>> MinMaxScaler().fit([[1.0, 10.0], [3.0, 30.0]]).data_range_
+        array([ 2., 20.])
         """
         self._learn(X, None, None)
         return self
@@ -149,8 +160,10 @@ class MinMaxScaler(ChannelScaler):
 
         Parameters
         ----------
-        X, y
-            As in `fit`, of as many channels as before.
+        X : array_like or frame
+            Numbers, of as many channels as before.
+        y : None
+            Not used.
 
         Returns
         -------
@@ -161,6 +174,15 @@ class MinMaxScaler(ChannelScaler):
         ------
         ValueError, TypeError
             As in `fit`.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import MinMaxScaler
+        >>> scaler = MinMaxScaler()
+        >>> for part in ([[1.0], [2.0]], [[6.0]]):
+        ...     scaler = scaler.partial_fit(part)
+        >>> scaler.data_max_
+        array([6.])
         """
         self._learn(X, None, getattr(self, "stats_", None))
         return self
@@ -170,8 +192,10 @@ class MinMaxScaler(ChannelScaler):
 
         Parameters
         ----------
-        X, y
+        X : array_like or frame
             As in `fit`.
+        y : None
+            Not used.
 
         Returns
         -------
@@ -182,6 +206,13 @@ class MinMaxScaler(ChannelScaler):
         ------
         ValueError, TypeError
             As in `fit`.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import MinMaxScaler
+        >>> MinMaxScaler().fit_transform([[1.0, 10.0], [3.0, 30.0]])
+        array([[0., 0.],
+               [1., 1.]])
         """
         if not self._does_as_written(MinMaxScaler):
             return self.fit(X, y).transform(X)
@@ -198,7 +229,7 @@ class MinMaxScaler(ChannelScaler):
         Returns
         -------
         ndarray or frame
-            As `minmax_scale` returns it, or as `set_output` says.
+            Of the shape of X, in the units of `feature_range`: as `minmax_scale` returns it, or as `set_output` says.
 
         Raises
         ------
@@ -206,6 +237,12 @@ class MinMaxScaler(ChannelScaler):
             Before anything was fitted.
         ValueError, TypeError
             As in `fit`, and if channels or feature names are not those that were fitted.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import MinMaxScaler
+        >>> MinMaxScaler().fit([[1.0], [3.0]]).transform([[2.0]])
+        array([[0.5]])
         """
         values = self._open(X)
         self._check_names(X, reset=False)
@@ -222,12 +259,18 @@ class MinMaxScaler(ChannelScaler):
         Returns
         -------
         ndarray
-            As `minmax_unscale` returns it.
+            Of the shape of X, in the units of the data that were fitted: as `minmax_unscale` returns it.
 
         Raises
         ------
         NotFittedError, ValueError, TypeError
             As in `transform`.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import MinMaxScaler
+        >>> MinMaxScaler().fit([[1.0], [3.0]]).inverse_transform([[0.5]])
+        array([[2.]])
         """
         values = self._open(X)
         return minmax_unscale(

@@ -34,9 +34,9 @@ class StandardScaler(ChannelScaler):
     stats_ : ChannelStats
         What was learned; all other attributes are read from it.
     mean_ : ndarray of float64, or None
-        Mean; None if neither `with_mean` nor `with_std`.
+        Mean, in the units of X; None if neither `with_mean` nor `with_std`.
     var_ : ndarray of float64, or None
-        Biased variance; None if not `with_std`.
+        Biased variance, in the square of these units; None if not `with_std`.
     scale_ : ndarray of float64, or None
         The square root of the variance, 1 where that is exactly 0; None if not `with_std`.
     n_samples_seen_ : int, float or ndarray
@@ -45,6 +45,11 @@ class StandardScaler(ChannelScaler):
         Number of channels.
     feature_names_in_ : ndarray of str
         Names of the columns of the frame that was fitted, if it was one.
+
+    See Also
+    --------
+    MinMaxScaler : Map ranges onto an interval.
+    fastbn.zscore : The function, with formula and source.
 
     Notes
     -----
@@ -80,25 +85,25 @@ class StandardScaler(ChannelScaler):
 
     @property
     def mean_(self) -> Floats | None:
-        """Mean of every channel."""
+        """Mean, in the units of X; None if neither `with_mean` nor `with_std`."""
         mean = self.stats_.mean
         return mean if self.with_mean or self.with_std else None
 
     @property
     def var_(self) -> Floats | None:
-        """Variance of every channel."""
+        """Biased variance, in the square of these units; None if not `with_std`."""
         stats = self.stats_
         return stats.var() if self.with_std else None
 
     @property
     def scale_(self) -> Floats | None:
-        """What every channel is divided by."""
+        """The square root of the variance, 1 where that is exactly 0; None if not `with_std`."""
         stats = self.stats_
         return np.where(stats.var() == 0.0, 1.0, stats.std()) if self.with_std else None
 
     @property
     def n_samples_seen_(self) -> Any:
-        """Values counted, or the sum of their weights."""
+        """Values counted per channel, one number if all have the same; a sum of weights if there were some."""
         count, weight = self.stats_.count, self.stats_.weight
         seen = count if np.array_equal(count, weight) else weight
         first = seen.reshape(-1)[0]
@@ -128,6 +133,12 @@ class StandardScaler(ChannelScaler):
             stays as it was then.
         TypeError
             If X is sparse or no numbers.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import StandardScaler
+        >>> StandardScaler().fit([[1.0, 10.0], [3.0, 30.0]], sample_weight=[3, 1]).mean_
+        array([ 1.5, 15. ])
         """
         self._learn(X, sample_weight, None)
         return self
@@ -137,8 +148,12 @@ class StandardScaler(ChannelScaler):
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in `fit`, of as many channels as before.
+        X : array_like or frame
+            Numbers, of as many channels as before.
+        y : None
+            Not used.
+        sample_weight : array_like of shape (n_samples,), optional
+            As in `fit`.
 
         Returns
         -------
@@ -149,6 +164,15 @@ class StandardScaler(ChannelScaler):
         ------
         ValueError, TypeError
             As in `fit`.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import StandardScaler
+        >>> scaler = StandardScaler()
+        >>> for part in ([[1.0], [2.0]], [[6.0]]):
+        ...     scaler = scaler.partial_fit(part)
+        >>> scaler.mean_
+        array([3.])
         """
         self._learn(X, sample_weight, getattr(self, "stats_", None))
         return self
@@ -158,7 +182,11 @@ class StandardScaler(ChannelScaler):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X : array_like or frame
+            As in `fit`.
+        y : None
+            Not used.
+        sample_weight : array_like of shape (n_samples,), optional
             As in `fit`.
 
         Returns
@@ -170,6 +198,13 @@ class StandardScaler(ChannelScaler):
         ------
         ValueError, TypeError
             As in `fit`.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import StandardScaler
+        >>> StandardScaler().fit_transform([[1.0, 10.0], [3.0, 30.0]])
+        array([[-1., -1.],
+               [ 1.,  1.]])
         """
         if not self._does_as_written(StandardScaler):
             weights = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -189,7 +224,7 @@ class StandardScaler(ChannelScaler):
         Returns
         -------
         ndarray or frame
-            As `normalize` returns it, or as `set_output` says.
+            Z-scores of the shape of X, without units: as `normalize` returns them, or as `set_output` says.
 
         Raises
         ------
@@ -197,6 +232,12 @@ class StandardScaler(ChannelScaler):
             Before anything was fitted.
         ValueError, TypeError
             As in `fit`, and if channels or feature names are not those that were fitted.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import StandardScaler
+        >>> StandardScaler().fit([[1.0], [3.0]]).transform([[4.0]])
+        array([[2.]])
         """
         values = self._open(X)
         self._check_names(X, reset=False)
@@ -215,12 +256,18 @@ class StandardScaler(ChannelScaler):
         Returns
         -------
         ndarray
-            As `denormalize` returns it.
+            Of the shape of X, in the units of the data that were fitted: as `denormalize` returns it.
 
         Raises
         ------
         NotFittedError, ValueError, TypeError
             As in `transform`.
+
+        Examples
+        --------
+        >>> from fastbn.sklearn import StandardScaler
+        >>> StandardScaler().fit([[1.0], [3.0]]).inverse_transform([[2.0]])
+        array([[4.]])
         """
         values = self._open(X)
         out = room(values, self.copy if copy is None else copy)

@@ -76,30 +76,41 @@ def zscore(
         Of NumPy arrays, or of Dask arrays: then the result is lazy.
     channel_dim : name, sequence of names, or None
         The dimension (or dimensions) that is *kept*. None: the whole array is one channel.
-    ddof, eps
-        As in `fastbn.zscore`.
+    ddof : int, default 0
+        Delta degrees of freedom of the variance.
+    eps : float, default 0.0
+        Added to the variance, in the units of the data squared.
     stats : ChannelStats, or for a Dataset a mapping with those of each variable, optional
         Taken instead of the statistics of `x`, as `channel_stats` returns them. If they have names, these must be the
         labels along `channel_dim`.
     nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         As in `fastbn.zscore`; xarray's ``skipna=True`` is "omit".
-    where, weights, nodata
+    where : DataArray or array_like of bool, optional
         As in `channel_stats`.
-    method, on_constant, return_stats
+    weights : DataArray or array_like, optional
+        As in `channel_stats`.
+    nodata : scalar, DataArray or array_like, optional
+        As in `channel_stats`.
+    method : {"compensated", "exact"}, default "compensated"
+        As in `channel_stats`.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
         As in `fastbn.zscore`.
+    return_stats : bool, default False
+        Return statistics, too.
     out : DataArray, optional
         Receives the result: of NumPy data, with the dimensions and labels of `x`, `x` itself or without overlap. It
         gets the attributes of the result, too. Not for a Dataset.
-    dtype
-        As in `fastbn.zscore`.
+    dtype : dtype, optional
+        Of the result, as in `fastbn.zscore`.
     others : {"raise", "ignore"}, default "raise"
         Variables of a Dataset that have no numbers or not all of the dimensions: an error, or left as they are.
 
     Returns
     -------
     DataArray or Dataset, or (it, statistics)
-        Labelled as `x`: name, coordinates, order of dimensions, attributes without `units` and others that describe the
-        values, and no encoding. Statistics as from `channel_stats`; lazy ones for Dask arrays.
+        Without units, of the shape of `x` and labelled as it: name, coordinates, order of dimensions, attributes
+        without `units` and others that describe the values, and no encoding. Statistics as from `channel_stats`; lazy
+        ones for Dask arrays.
 
     Raises
     ------
@@ -107,6 +118,11 @@ def zscore(
         If there is no such dimension, labels differ, or as in `fastbn.zscore`. Nothing is written then.
     TypeError
         If `x` is of another kind, or as in `fastbn.zscore`.
+
+    See Also
+    --------
+    fastbn.zscore : The same of arrays, with formula and source.
+    fastbn.xarray.denormalize : Undo it.
 
     Examples
     --------
@@ -153,28 +169,49 @@ def minmax_scale(
 
     Parameters
     ----------
-    x, channel_dim
+    x : DataArray or Dataset
         As in `zscore`.
-    feature_range, clip
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
+    feature_range : (float, float), default (0.0, 1.0)
         As in `fastbn.minmax_scale`.
+    clip : bool, default False
+        Clip what lies outside the fitted range.
     stats : ChannelStats or ChannelQuantiles, or for a Dataset a mapping with those of each variable, optional
         Taken instead of the statistics of `x`.
-    nan_policy, where, nodata, method
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         As in `zscore`.
-    on_constant
+    where : DataArray or array_like of bool, optional
+        As in `channel_stats`.
+    nodata : scalar, DataArray or array_like, optional
+        As in `channel_stats`.
+    method : {"compensated", "exact"}, default "compensated"
+        As in `channel_stats`.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
         As in `fastbn.minmax_scale`.
-    return_stats, out, dtype, others
+    return_stats : bool, default False
+        Return statistics, too.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `fastbn.zscore`.
+    others : {"raise", "ignore"}, default "raise"
         As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset, or (it, statistics)
-        As from `zscore`.
+        As from `zscore`, in the units of `feature_range`.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.minmax_scale`.
+
+    See Also
+    --------
+    fastbn.minmax_scale : The same of arrays, with formula and source.
+    fastbn.xarray.minmax_unscale : Undo it.
 
     Examples
     --------
@@ -219,17 +256,29 @@ def robust_scale(
 
     Parameters
     ----------
-    x, channel_dim
+    x : DataArray or Dataset
         As in `zscore`.
-    quantile_range
-        As in `fastbn.robust_scale`.
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
+    quantile_range : (float, float), default (25.0, 75.0)
+        As in `fastbn.robust_scale`, in percent.
     stats : ChannelQuantiles, or for a Dataset a mapping with those of each variable, optional
         Taken instead of the quantiles of `x`, as `channel_quantiles` returns them.
-    nan_policy, where, nodata
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
         As in `zscore`.
-    on_constant, return_stats
+    where : DataArray or array_like of bool, optional
+        As in `channel_stats`.
+    nodata : scalar, DataArray or array_like, optional
+        As in `channel_stats`.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
         As in `fastbn.robust_scale`.
-    out, dtype, others
+    return_stats : bool, default False
+        Return statistics, too.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `fastbn.zscore`.
+    others : {"raise", "ignore"}, default "raise"
         As in `zscore`.
 
     Returns
@@ -241,6 +290,11 @@ def robust_scale(
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.robust_scale`.
+
+    See Also
+    --------
+    fastbn.robust_scale : The same of arrays, with formula and source.
+    fastbn.xarray.channel_quantiles : The quantiles.
 
     Examples
     --------
@@ -281,25 +335,42 @@ def normalize(
 
     Parameters
     ----------
-    x, stats, channel_dim
+    x : DataArray or Dataset
         As in `zscore`.
+    stats : ChannelStats, or for a Dataset a mapping with those of each variable
+        As in `zscore`.
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
     gamma, beta : DataArray or array_like, optional
         Scale and shift. Labelled ones are aligned by name, and may lack some of the kept dimensions; plain ones have
         the axes of `channel_dim` in its order. For a Dataset also mappings with an entry for each variable.
-    ddof, eps, on_constant
+    ddof : int, default 0
+        Delta degrees of freedom of the variance.
+    eps : float, default 0.0
+        Added to the variance, in the units of the data squared.
+    on_constant : {"zero", "nan", "raise"}, default "zero"
         As in `fastbn.normalize`.
-    out, dtype, others
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `fastbn.zscore`.
+    others : {"raise", "ignore"}, default "raise"
         As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset
-        As from `zscore`.
+        As from `zscore`, in the units of `gamma` and `beta`.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.normalize`.
+
+    See Also
+    --------
+    fastbn.normalize : The same of arrays, with formula and source.
+    fastbn.xarray.denormalize : Undo it.
 
     Examples
     --------
@@ -342,26 +413,40 @@ def denormalize(
     ----------
     y : DataArray or Dataset
         What `normalize` or `zscore` returned.
-    stats, channel_dim, gamma, beta, ddof, eps
-        As in `normalize`, with the values that were used.
-    out
-        As in `zscore`.
-    dtype
-        As in `fastbn.denormalize`.
+    stats : ChannelStats, or for a Dataset a mapping with those of each variable
+        The statistics that were used.
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
+    gamma, beta : DataArray or array_like, optional
+        As they were used; see `normalize`.
+    ddof : int, default 0
+        As it was used.
+    eps : float, default 0.0
+        As it was used.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `fastbn.denormalize`.
     units : str, or for a Dataset a mapping with those of each variable, optional
         Attribute `units` of the result, which has none if nothing is given: statistics do not know their units.
-    others
+    others : {"raise", "ignore"}, default "raise"
         As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset
-        Labelled as `y`.
+        Of the shape of `y` and labelled as it, in the units of the data that `stats` are of.
 
     Raises
     ------
     ValueError, TypeError
         As in `normalize` and `fastbn.denormalize`.
+
+    See Also
+    --------
+    fastbn.denormalize : The same of arrays, with formula and source.
+    fastbn.xarray.normalize : What it undoes.
+    fastbn.xarray.zscore : What it undoes.
 
     Examples
     --------
@@ -400,20 +485,35 @@ def minmax_unscale(
     ----------
     y : DataArray or Dataset
         What `minmax_scale` returned.
-    stats, channel_dim, feature_range
-        As in `minmax_scale`, with the values that were used.
-    out, dtype, units, others
-        As in `denormalize`.
+    stats : ChannelStats or ChannelQuantiles, or for a Dataset a mapping with those of each variable
+        The statistics that were used.
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
+    feature_range : (float, float), default (0.0, 1.0)
+        As it was used.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    dtype : dtype, optional
+        Of the result, as in `fastbn.denormalize`.
+    units : str, or for a Dataset a mapping with those of each variable, optional
+        Attribute `units` of the result, as in `denormalize`.
+    others : {"raise", "ignore"}, default "raise"
+        As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset
-        Labelled as `y`.
+        Of the shape of `y` and labelled as it, in the units of the data that `stats` are of.
 
     Raises
     ------
     ValueError, TypeError
         As in `minmax_scale` and `fastbn.minmax_unscale`.
+
+    See Also
+    --------
+    fastbn.minmax_unscale : The same of arrays, with formula and source.
+    fastbn.xarray.minmax_scale : What it undoes.
 
     Examples
     --------

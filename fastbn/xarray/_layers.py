@@ -48,24 +48,42 @@ def batch_norm(
     running_mean, running_var : DataArray or ndarray, optional
         Running statistics, of NumPy data: in training they are updated in place, for a Dataset all or none. Then they
         are mappings with an entry for each variable.
-    training, momentum, eps
+    training : bool, default True
+        Normalize with the statistics of the batch; else with the running ones.
+    momentum : float, optional
         As in `fastbn.batch_norm`.
+    eps : float, optional
+        Added to the variance, in the units of `x` squared; as in `fastbn.batch_norm`.
     channel_dim : name, sequence of names, or None
         The dimension (or dimensions) that is *kept*.
-    convention, nan_policy
+    convention : {"torch", "keras", "onnx"}, default "torch"
         As in `fastbn.batch_norm`.
-    where, method, return_stats, out, others
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        As in `fastbn.batch_norm`.
+    where : DataArray or array_like of bool, optional
+        As in `channel_stats`.
+    method : {"compensated", "exact"}, default "compensated"
+        As in `channel_stats`.
+    return_stats : bool, default False
+        Return statistics, too.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    others : {"raise", "ignore"}, default "raise"
         As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset, or (it, statistics)
-        Labelled as `x`, without `units`.
+        Of the shape of `x` and labelled as it, without `units`.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.batch_norm`.
+
+    See Also
+    --------
+    fastbn.batch_norm : The same of arrays, with formula and source.
 
     Examples
     --------
@@ -139,23 +157,29 @@ def instance_norm(
     gamma, beta : DataArray or array_like, optional
         Scale and shift, one number per channel.
     eps : float, default 1e-5
-        Added to the variance.
+        Added to the variance, in the units of the data squared.
     channel_dim : name
         The dimension that counts channels.
     sample_dim : name, optional
         The dimension that counts samples; the first one if not given. If that is `channel_dim`, there is one sample.
-    out, others
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    others : {"raise", "ignore"}, default "raise"
         As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset
-        Labelled as `x`, without `units`.
+        Of the shape of `x` and labelled as it, without `units`.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.instance_norm`.
+
+    See Also
+    --------
+    fastbn.instance_norm : The same of arrays, with formula and source.
 
     Examples
     --------
@@ -191,18 +215,32 @@ def group_norm(
         The samples.
     num_groups : int
         Groups; a divisor of the number of channels.
-    gamma, beta, eps, channel_dim, sample_dim, out, others
-        As in `instance_norm`.
+    gamma, beta : DataArray or array_like, optional
+        Scale and shift, one number per channel.
+    eps : float, default 1e-5
+        Added to the variance, in the units of the data squared.
+    channel_dim : name
+        The dimension that counts channels.
+    sample_dim : name, optional
+        The dimension that counts samples, as in `instance_norm`.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    others : {"raise", "ignore"}, default "raise"
+        As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset
-        Labelled as `x`, without `units`.
+        Of the shape of `x` and labelled as it, without `units`.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.group_norm`.
+
+    See Also
+    --------
+    fastbn.group_norm : The same of arrays, with formula and source.
 
     Examples
     --------
@@ -237,18 +275,26 @@ def layer_norm(
         Scale and shift, over the normalized dimensions; plain ones have axes in the order of `dim`.
     dim : name or sequence of names
         The dimensions to normalize over.
-    eps, out, others
-        As in `instance_norm`.
+    eps : float, default 1e-5
+        Added to the variance, in the units of the data squared.
+    out : DataArray, optional
+        Receives the result, as in `zscore`.
+    others : {"raise", "ignore"}, default "raise"
+        As in `zscore`.
 
     Returns
     -------
     DataArray or Dataset
-        Labelled as `x`, without `units`.
+        Of the shape of `x` and labelled as it, without `units`.
 
     Raises
     ------
     ValueError, TypeError
         As in `zscore` and `fastbn.layer_norm`.
+
+    See Also
+    --------
+    fastbn.layer_norm : The same of arrays, with formula and source.
 
     Examples
     --------

@@ -48,8 +48,8 @@ def channel_stats(
     Returns
     -------
     ChannelStats, or dict of ChannelStats
-        Those of an array; or those of each variable of a Dataset, by name. The labels along a single `channel_dim`
-        become `names`, if they differ from each other.
+        Those of an array, in its units; or those of each variable of a Dataset, by name. The labels along a single
+        `channel_dim` become `names`, if they differ from each other.
 
     Raises
     ------
@@ -57,6 +57,11 @@ def channel_stats(
         If there is no such dimension, labels differ, or as in `fastbn.channel_stats`.
     TypeError
         If `x` is of another kind, or as in `fastbn.channel_stats`.
+
+    See Also
+    --------
+    fastbn.channel_stats : The same of arrays, with formulas and sources.
+    fastbn.xarray.stats_dataset : Statistics as a Dataset.
 
     Examples
     --------
@@ -89,18 +94,30 @@ def channel_quantiles(
         Of NumPy or Dask arrays.
     q : float or sequence of float
         Quantiles in [0, 1].
-    channel_dim, nan_policy, where, nodata, others
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        As in `channel_stats`.
+    where : DataArray or array_like of bool, optional
+        As in `channel_stats`.
+    nodata : scalar, DataArray or array_like, optional
+        As in `channel_stats`.
+    others : {"raise", "ignore"}, default "raise"
         As in `channel_stats`.
 
     Returns
     -------
     ChannelQuantiles, or dict of ChannelQuantiles
-        As from `channel_stats`.
+        As from `channel_stats`, in the units of `x`.
 
     Raises
     ------
     ValueError, TypeError
         As in `channel_stats` and `fastbn.channel_quantiles`.
+
+    See Also
+    --------
+    fastbn.channel_quantiles : The same of arrays, with formula and source.
 
     Examples
     --------
@@ -133,13 +150,23 @@ def stats_dataset(
     ----------
     x : DataArray or Dataset
         Of NumPy or Dask arrays. What Dask has stays lazy.
-    channel_dim
-        As in `channel_stats`.
+    channel_dim : name, sequence of names, or None
+        The dimension (or dimensions) that is *kept*.
     ddof : int, default 0
         Delta degrees of freedom of ``var`` and ``std``.
     stats : ChannelStats, or mapping of them, optional
         Shown instead of the statistics of `x`, which then gives coordinates and units alone.
-    nan_policy, where, weights, nodata, method, others
+    nan_policy : {"propagate", "omit", "raise"}, default "propagate"
+        As in `channel_stats`.
+    where : DataArray or array_like of bool, optional
+        As in `channel_stats`.
+    weights : DataArray or array_like, optional
+        As in `channel_stats`.
+    nodata : scalar, DataArray or array_like, optional
+        As in `channel_stats`.
+    method : {"compensated", "exact"}, default "compensated"
+        As in `channel_stats`.
+    others : {"raise", "ignore"}, default "raise"
         As in `channel_stats`.
 
     Returns
@@ -155,6 +182,10 @@ def stats_dataset(
         As in `channel_stats`, or if a coordinate has the name of a statistic.
     TypeError
         As in `channel_stats`.
+
+    See Also
+    --------
+    fastbn.xarray.channel_stats : The same as a value that merges, with every bit.
 
     Notes
     -----
