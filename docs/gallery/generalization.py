@@ -39,7 +39,7 @@ COLORS = {"without": WITHOUT, "with": WITH}
 SIZES = (100, 300, 1297)
 RATES = (0.01, 0.03, 0.1, 0.3)
 BATCH = 32
-STEPS = effort(350, 15)
+STEPS = effort(350, 8)
 PARTS = [digits(start=start) for start in (0, 600, 1200)]  # the last 500 of 1797 from there on are the test part
 SEEDS = range(effort(4, 1))
 TRIAL_SEEDS = range(100, effort(102, 101))  # not those of the final runs
@@ -149,7 +149,7 @@ for panel, kind in zip(panels, NETWORKS, strict=True):
     panel.set(title=f"{kind} network", xlabel="training digits")
 panels[0].set_ylabel("test accuracy in %")
 panels[0].legend(loc="lower right")
-figure.suptitle("A dot for each run; bars: mean and standard deviation")
+figure.suptitle("A dot for each run; bars: mean and standard deviation", fontsize="medium")
 plt.show()
 
 # %%
@@ -181,7 +181,7 @@ table["batch normalization is"] = verdict
 print(table.to_string())
 print(f"mean difference over all rows: {mean.mean():.1f}")
 
-figure, panel = plt.subplots(figsize=(7.2, 3.6))
+figure, panel = plt.subplots(figsize=(7.2, 4))
 rows = np.arange(len(mean))[::-1]
 panel.axvline(0, color="grey", linewidth=1)
 for part, (marker, shift) in enumerate((("^", 0.2), ("s", 0), ("v", -0.2))):
@@ -193,7 +193,7 @@ panel.set(
     title="Difference within pairs",
     xlabel="test accuracy with minus without, in percentage points",
 )
-figure.legend(loc="outside lower center", ncols=4)
+figure.legend(loc="outside lower center", ncols=2)
 plt.show()
 
 # %%

@@ -194,8 +194,6 @@ for kind, (build, others) in NETWORKS.items():
                 hits = evaluate(network, size, seed) if batch else {name: accuracy(network, data.x_test, data.y_test)}
                 rows += [(kind, statistics, size, seed, 100 * hit) for statistics, hit in hits.items()]
 runs = pd.DataFrame(rows, columns=["network", "statistics", "batch", "seed", "accuracy"])
-table = runs.groupby(["network", "statistics", "batch"], sort=False)["accuracy"].agg(["mean", "std"])
-
 LINES = {
     RUNNING: {"color": WITH, "marker": "o"},
     RECALIBRATED: {"color": WITH, "marker": "s", "linestyle": "--"},
@@ -203,10 +201,11 @@ LINES = {
     "group norm": {"color": "tab:green", "marker": "v"},
     "layer norm": {"color": "black", "marker": "d"},
 }
-figure, panels = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(8, 4.4))
 for panel, kind in zip(panels, NETWORKS, strict=True):
     for statistics, line in LINES.items():
-        part = table.loc[kind, statistics]
+        part = runs[(runs["network"] == kind) & (runs["statistics"] == statistics)]
+        part = part.groupby("batch")["accuracy"].agg(["mean", "std"])
         panel.errorbar(part.index, part["mean"], part["std"], label=statistics, capsize=2, markersize=4, **line)
     panel.set_xscale("log")
     panel.minorticks_off()
@@ -214,11 +213,12 @@ for panel, kind in zip(panels, NETWORKS, strict=True):
     panel.set(title=f"{kind} network", xlabel="digits in the batch")
 panels[0].set_ylabel("test accuracy in %")
 figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-figure.suptitle("Mean and standard deviation over seeds", fontsize="medium")
+figure.suptitle("Mean and standard deviation over seeds; mind the different scales", fontsize="medium")
 plt.show()
 
 print("test accuracy in %, mean over seeds")
-print(table["mean"].unstack("batch").round(1).to_string())
+means = runs.groupby(["network", "statistics", "batch"], sort=False)["accuracy"].mean()
+print(means.unstack("batch").round(1).to_string())
 
 # %%
 # The loss in training
@@ -268,9 +268,9 @@ print(noise.unstack("batch").stack(0, future_stack=True).round(3).to_string())
 # - *Unstable training*: borne out for the dense network with batches of two to eight, where the loss stays higher and
 #   scatters more than with any other norm; it never diverged. Not borne out for the convolutional network.
 # - *What helps.* `recalibrate` gains a few points at most, so running statistics are not the main trouble. With two
-#   values batch normalization returns -1 and 1, whichever they were: the network learned from values that it never
-#   sees in evaluation. The statistics of small test batches are worse still in the dense network. Group norm and
-#   layer norm do not notice the size of the batch, and are the better choice below eight rows. From eight on the
+#   values batch normalization returns -1 and 1, however far apart they were: the network learned from values that it
+#   never sees in evaluation. The statistics of small test batches are worse still in the dense network. Group norm
+#   and layer norm do not notice the size of the batch, and are the better choice below eight rows. From eight on the
 #   dense networks are level, and the convolutional one is best with batch normalization at any size.
 #
 # The learning rate was in proportion to the batch, and not chosen anew for each norm. The convolutional networks with
