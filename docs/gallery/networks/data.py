@@ -20,12 +20,13 @@ class Digits(NamedTuple):
     y_test: np.ndarray
 
 
-def digits(train: int = 1297) -> Digits:
-    """Split the digits in the order of the file, and normalize both parts.
+def digits(train: int = 1297, *, start: int = 0) -> Digits:
+    """Split the digits in the order of the file, read from `start` on and around, and normalize both parts.
 
     A shuffled split would put the same hands on both sides, and nearly every network above 98 %.
     """
     images, labels = load_digits(return_X_y=True)
+    images, labels = np.roll(images, -start, axis=0), np.roll(labels, -start)
     x = images.astype(np.float32).reshape(-1, 1, 8, 8)
     x_train, stats = fastbn.zscore(x[:train], return_stats=True)
     return Digits(x_train, labels[:train], fastbn.normalize(x[train:], stats), labels[train:])
