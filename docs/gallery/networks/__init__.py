@@ -1,9 +1,10 @@
 """Small networks in NumPy and fastbn, for the pages of the gallery: layers, losses, optimizers, data."""
 
 from .data import Digits, digits, minibatches
-from .layers import Convolution, Dense, Flatten, GlobalAverage, Layer, MaxPool, ReLU, Sigmoid
+from .layers import Convolution, Dense, Flatten, GlobalAverage, Layer, MaxPool, Plain, ReLU, Sigmoid
 from .norms import BatchNorm, GroupNorm, LayerNorm
 from .sequence import Network, accuracy, cross_entropy
+from .stacks import fully_connected, inputs_of
 from .training import SGD, Adam, Momentum, Optimizer, train
 
 __all__ = [
@@ -22,11 +23,14 @@ __all__ = [
     "Momentum",
     "Network",
     "Optimizer",
+    "Plain",
     "ReLU",
     "Sigmoid",
     "accuracy",
     "cross_entropy",
     "digits",
+    "fully_connected",
+    "inputs_of",
     "minibatches",
     "train",
 ]
