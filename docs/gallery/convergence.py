@@ -18,7 +18,19 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from networks import SGD, Dense, ReLU, Sigmoid, accuracy, digits, fully_connected, inputs_of, minibatches, train
+from networks import (
+    SGD,
+    BatchNorm,
+    Dense,
+    ReLU,
+    Sigmoid,
+    accuracy,
+    dense_network,
+    digits,
+    inputs_of,
+    minibatches,
+    train,
+)
 from pages import WITH, WITHOUT, effort, style
 
 style()
@@ -81,7 +93,9 @@ def run(name, depth, kind, rate, seed, steps=STEPS, observed=True) -> Run:
     """Train one network."""
     normalized, scale, _ = KINDS[kind]
     rng = np.random.default_rng(seed)
-    network = fully_connected(depth, ACTIVATIONS[name], rng, normalized=normalized, scale=scale)
+    network = dense_network(
+        rng, BatchNorm if normalized else None, widths=[64] * depth, activation=ACTIVATIONS[name], scale=scale
+    )
     dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     gradients, seen = [], []
 

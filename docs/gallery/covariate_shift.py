@@ -25,8 +25,8 @@ from networks import (
     ReLU,
     Sigmoid,
     accuracy,
+    dense_network,
     digits,
-    fully_connected,
     inputs_of,
     minibatches,
     train,
@@ -42,6 +42,12 @@ KINDS = {False: ("without", WITHOUT), True: ("with", WITH)}
 
 data = digits()
 images = data.x_train[:128]
+
+
+def build(activation, normalized, seed):
+    """Hidden layers of 64 units; from a seed, both kinds start from the same weights."""
+    rng = np.random.default_rng(seed)
+    return dense_network(rng, BatchNorm if normalized else None, widths=[64] * DEPTH, activation=activation)
 
 
 class Track(NamedTuple):
@@ -98,7 +104,7 @@ tracks = {}
 for name, (activation, rate) in ACTIVATIONS.items():
     for normalized in KINDS:
         for seed in range(SEEDS):
-            network = fully_connected(DEPTH, activation, np.random.default_rng(seed), normalized=normalized)
+            network = build(activation, normalized, seed)
             tracks[name, normalized, seed] = follow(network, rate, seed)
 
 # %%
@@ -195,7 +201,7 @@ for name, (activation, _) in ACTIVATIONS.items():
     for rate in effort((0.03, 0.1, 0.3, 1.0), (0.1,)):
         row = {"activation": name, "rate": rate}
         for normalized, (label, _) in KINDS.items():
-            network = fully_connected(DEPTH, activation, np.random.default_rng(0), normalized=normalized)
+            network = build(activation, normalized, 0)
             with np.errstate(all="ignore"):  # the largest rate is too large for some
                 track = follow(network, rate, 0)
             row[f"drift {label}"] = track.drift[:, -1].mean()
@@ -232,7 +238,7 @@ class Drifting(Plain):
 
 def drifting(activation, strength, seed):
     """The network with batch normalization, and forced drift behind it."""
-    network = fully_connected(DEPTH, activation, np.random.default_rng(seed), normalized=True)
+    network = build(activation, True, seed)
     rng = np.random.default_rng([seed, 2])
     layers = []
     for layer in network.layers:
@@ -299,4 +305,5 @@ print(pd.DataFrame(rows).set_index(["activation", "batch norm"]).round(3).to_str
 # * **That is why training is faster**: not borne out. The sigmoid network with batch normalization and twice the drift
 #   of the one without still needs a fraction of its steps. The plain ReLU network drifts several times as much as the
 #   normalized one, but reaches the same training loss no later. Drift by force does have its price: it takes steps,
-#   and the more the stronger it is. So far this agrees with Santurkar et al.; :doc:`convergence` looks for other reasons.
+#   and the more the stronger it is. So far this agrees with Santurkar et al.; :doc:`convergence` looks for other
+#   reasons.

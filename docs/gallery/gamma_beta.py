@@ -11,6 +11,8 @@ units, with sigmoids or ReLUs, learn the digits: what :math:`\gamma` and :math:`
 they are left out (``affine=False``), over seven seeds. At last, two cases built so that they are needed.
 """
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,8 +23,8 @@ from networks import (
     ReLU,
     Sigmoid,
     accuracy,
+    dense_network,
     digits,
-    fully_connected,
     minibatches,
     train,
 )
@@ -88,7 +90,7 @@ print(pd.Series(checks, name="deviation").map("{:.0e}".format).to_string())
 
 STEPS, SEEDS, EVERY = effort(1500, 20), effort(7, 1), 10
 ACTIVATIONS = {"sigmoid": (Sigmoid, 0.3, "tab:purple"), "ReLU": (ReLU, 0.1, "tab:olive")}  # rate, colour
-DEPTH = 4
+WIDTHS = [64] * 4
 
 
 def learn(network, rate, seed, watch=lambda *_: None):
@@ -111,11 +113,13 @@ def follow_affine(network, rate, seed):
 
 
 affine_tracks = {
-    name: follow_affine(fully_connected(DEPTH, activation, np.random.default_rng(0), normalized=True), rate, 0)
+    name: follow_affine(
+        dense_network(np.random.default_rng(0), BatchNorm, widths=WIDTHS, activation=activation), rate, 0
+    )
     for name, (activation, rate, _) in ACTIVATIONS.items()
 }
 
-figure, axes = plt.subplots(2, DEPTH, figsize=(7.4, 4.4), sharex=True, sharey="row")
+figure, axes = plt.subplots(2, len(WIDTHS), figsize=(7.4, 4.4), sharex=True, sharey="row")
 for name, (_, _, colour) in ACTIVATIONS.items():
     low, middle, high = np.percentile(affine_tracks[name], [10, 50, 90], axis=-1)  # (times, 2, layers)
     times = np.arange(len(middle)) * EVERY
@@ -134,7 +138,7 @@ plt.show()
 rows = []
 for name in ACTIVATIONS:
     gammas, betas = affine_tracks[name][-1]
-    for place in range(DEPTH):
+    for place in range(len(WIDTHS)):
         g, b = gammas[place], betas[place]
         rows.append((name, place + 1, g.mean(), g.min(), g.max(), np.abs(g - 1).mean(), b.mean(), np.abs(b).mean()))
 columns = ["activation", "layer", "mean gamma", "least", "largest", "mean |gamma - 1|", "mean beta", "mean |beta|"]
@@ -146,14 +150,12 @@ print(pd.DataFrame(rows, columns=columns).set_index(["activation", "layer"]).rou
 # The same networks from the same weights on the same batches. Loss is the mean over the last 100 steps, accuracy is on
 # the test images; means and standard deviations over seeds.
 
-KINDS = {"gamma and beta": (True, True), "affine=False": (True, False), "no batch norm": (False, False)}
+KINDS = {"gamma and beta": BatchNorm, "affine=False": partial(BatchNorm, affine=False), "no batch norm": None}
 results = []
 for name, (activation, rate, _) in ACTIVATIONS.items():
-    for kind, (normalized, affine) in KINDS.items():
+    for kind, normalization in KINDS.items():
         for seed in range(SEEDS):
-            network = fully_connected(
-                DEPTH, activation, np.random.default_rng(seed), normalized=normalized, affine=affine
-            )
+            network = dense_network(np.random.default_rng(seed), normalization, widths=WIDTHS, activation=activation)
             losses = learn(network, rate, seed)
             right = accuracy(network, data.x_test, data.y_test)
             results.append((name, kind, seed, losses[:200].mean(), losses[-100:].mean(), 100 * right))
@@ -182,7 +184,7 @@ for label, affine, colour in (("gamma and beta", True, WITH), ("affine=False", F
     curves, right = [], []
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
-        body = fully_connected(2, ReLU, rng, normalized=True).layers
+        body = dense_network(rng, BatchNorm).layers
         network = Network(*body, BatchNorm(10, affine=affine))
         curves.append(learn(network, 0.1, seed))
         right.append(100 * accuracy(network, data.x_test, data.y_test))

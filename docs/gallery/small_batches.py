@@ -20,11 +20,11 @@ from networks import (
     BatchNorm,
     GroupNorm,
     LayerNorm,
-    Network,
     accuracy,
     convolutional_network,
     dense_network,
     digits,
+    inputs_of,
     minibatches,
     train,
 )
@@ -87,13 +87,6 @@ def statistics_error(activations, size, rng):
     }
 
 
-def inputs_of_norms(network, x):
-    """What each batch normalization of a trained network is given for all of `x`."""
-    places = [place for place, layer in enumerate(network.layers) if isinstance(layer, BatchNorm)]
-    network.eval()
-    return [Network(*network.layers[:place])(x) for place in places]
-
-
 def trained(build, normalization, size, seed):
     """A network after `SEEN` digits, and the mean training loss of each `WINDOW` of them."""
     rng = np.random.default_rng(seed)
@@ -109,9 +102,9 @@ rng = np.random.default_rng(0)
 dense, _ = trained(dense_network, BatchNorm, 32, 0)
 convolutional, _ = trained(convolutional_network, BatchNorm, 32, 0)
 layers = {
-    "dense, second layer": inputs_of_norms(dense, data.x_train)[1],
-    "convolution, first layer": inputs_of_norms(convolutional, data.x_train)[0],
-    "convolution, second layer": inputs_of_norms(convolutional, data.x_train)[1],
+    "dense, second layer": inputs_of((BatchNorm,), dense, data.x_train)[1],
+    "convolution, first layer": inputs_of((BatchNorm,), convolutional, data.x_train)[0],
+    "convolution, second layer": inputs_of((BatchNorm,), convolutional, data.x_train)[1],
 }
 errors = pd.DataFrame(
     [

@@ -4,8 +4,7 @@ from .architectures import convolutional_network, dense_network
 from .data import Digits, digits, minibatches
 from .layers import Convolution, Dense, Flatten, GlobalAverage, Layer, MaxPool, Plain, ReLU, Sigmoid
 from .norms import BatchNorm, GroupNorm, LayerNorm
-from .sequence import Network, accuracy, cross_entropy
-from .stacks import fully_connected, inputs_of
+from .sequence import Network, accuracy, cross_entropy, inputs_of
 from .training import SGD, Adam, Momentum, Optimizer, train
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "cross_entropy",
     "dense_network",
     "digits",
-    "fully_connected",
     "inputs_of",
     "minibatches",
     "train",

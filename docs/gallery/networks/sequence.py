@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import fastbn
+
 from .layers import Layer
 from .norms import BatchNorm
 
@@ -63,6 +65,16 @@ class Network:
         for place, layer in enumerate(self.layers):
             if isinstance(layer, BatchNorm):
                 layer.norm.recalibrate([Network(*self.layers[:place])(x) for x in batches])
+
+
+def inputs_of(kinds: tuple[type, ...], network: Network, x: np.ndarray) -> list[np.ndarray]:
+    """What every layer of such kinds sees for a batch, as in training; running statistics are left alone."""
+    seen = []
+    for layer in network.layers:
+        if isinstance(layer, kinds):
+            seen.append(x)
+        x = fastbn.batch_norm(x, *layer.parameters) if isinstance(layer, BatchNorm) else layer(x)
+    return seen
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
