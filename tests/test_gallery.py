@@ -124,3 +124,27 @@ def test_recalibrated_statistics_are_those_of_the_data(networks):
     y = network(x)
     np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(y.std(axis=0, ddof=1), 1, rtol=1e-4)
+
+
+def test_stacks_start_from_the_same_weights(networks):
+    plain, normalized = (
+        networks.fully_connected(3, networks.ReLU, np.random.default_rng(4), normalized=norm, width=5)
+        for norm in (False, True)
+    )
+    weights = [[p for p in n.parameters if p.ndim == 2] for n in (plain, normalized)]
+    assert [w.shape for w in weights[0]] == [(64, 5), (5, 5), (5, 5), (5, 10)]
+    assert all(map(np.array_equal, *weights))
+    assert len(normalized.parameters) - len(plain.parameters) == 6
+
+
+def test_layers_see_what_they_saw_in_training(networks):
+    rng = np.random.default_rng(5)
+    network = networks.fully_connected(2, networks.Sigmoid, rng, normalized=True, width=5)
+    x = rng.normal(size=(20, 1, 8, 8)).astype(np.float32)
+    norms = [layer.norm for layer in network.layers if isinstance(layer, networks.BatchNorm)]
+    seen = networks.inputs_of((networks.Sigmoid,), network, x)
+    assert not any(norm.running_mean.any() for norm in norms)
+    network(x)
+    outputs = [layer.y for layer in network.layers if isinstance(layer, networks.Sigmoid)]
+    for inputs, y in zip(seen, outputs, strict=True):
+        np.testing.assert_array_equal(networks.Sigmoid()(inputs), y)

@@ -36,7 +36,7 @@ from pages import WITH, WITHOUT, effort, style
 style()
 
 DEPTH, EVERY = 4, 10
-STEPS, SEEDS = effort(1000, 30), effort(5, 1)
+STEPS, SEEDS = effort(1000, 20), effort(5, 1)
 ACTIVATIONS = {"sigmoid": (Sigmoid, 0.3), "ReLU": (ReLU, 0.1)}  # and the rate
 KINDS = {False: ("without", WITHOUT), True: ("with", WITH)}
 
@@ -242,7 +242,7 @@ def drifting(activation, strength, seed):
     return Network(*layers)
 
 
-STRENGTHS = {0.5: "--", 1.0: ":"}
+STRENGTHS = effort({0.5: "--", 1.0: ":"}, {0.5: "--"})
 noisy = {
     (name, strength, seed): follow(drifting(activation, strength, seed), rate, seed)
     for name, (activation, rate) in ACTIVATIONS.items()
@@ -299,4 +299,5 @@ print(pd.DataFrame(rows).set_index(["activation", "batch norm"]).round(3).to_str
 # * **That is why training is faster**: not borne out. The sigmoid network with batch normalization and twice the drift
 #   of the one without still needs a fraction of its steps. The plain ReLU network drifts several times as much as the
 #   normalized one, but reaches the same training loss no later. Drift by force does have its price: it takes steps,
-#   and the more the stronger it is. So far this agrees with Santurkar et al.; :doc:`convergence` looks for other reasons.
+#   and the more the stronger it is. So far this agrees with Santurkar et al.; :doc:`convergence` looks for other
+#   reasons.
