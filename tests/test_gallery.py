@@ -148,3 +148,16 @@ def test_training_ends_where_the_loss_is_not_finite(networks):
         losses = networks.train(networks.dense_network(rng), networks.SGD(1e6), batches, 100)
     assert len(losses) < 100
     assert np.isfinite(losses).sum() == len(losses) - 1
+
+
+def test_layers_see_what_they_saw_in_training(networks):
+    rng = np.random.default_rng(6)
+    network = networks.dense_network(rng, networks.BatchNorm, widths=(5, 5), activation=networks.Sigmoid)
+    x = rng.normal(size=(20, 1, 8, 8)).astype(np.float32)
+    norms = [layer.norm for layer in network.layers if isinstance(layer, networks.BatchNorm)]
+    seen = networks.inputs_of((networks.Sigmoid,), network, x)
+    assert not any(norm.running_mean.any() for norm in norms)
+    network(x)
+    outputs = [layer.y for layer in network.layers if isinstance(layer, networks.Sigmoid)]
+    for inputs, y in zip(seen, outputs, strict=True):
+        np.testing.assert_array_equal(networks.Sigmoid()(inputs), y)

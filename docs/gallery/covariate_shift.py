@@ -36,7 +36,7 @@ from pages import WITH, WITHOUT, effort, style
 style()
 
 DEPTH, EVERY = 4, 10
-STEPS, SEEDS = effort(1000, 30), effort(5, 1)
+STEPS, SEEDS = effort(1000, 20), effort(5, 1)
 ACTIVATIONS = {"sigmoid": (Sigmoid, 0.3), "ReLU": (ReLU, 0.1)}  # and the rate
 KINDS = {False: ("without", WITHOUT), True: ("with", WITH)}
 
@@ -248,7 +248,7 @@ def drifting(activation, strength, seed):
     return Network(*layers)
 
 
-STRENGTHS = {0.5: "--", 1.0: ":"}
+STRENGTHS = effort({0.5: "--", 1.0: ":"}, {0.5: "--"})
 noisy = {
     (name, strength, seed): follow(drifting(activation, strength, seed), rate, seed)
     for name, (activation, rate) in ACTIVATIONS.items()
