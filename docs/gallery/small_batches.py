@@ -225,7 +225,7 @@ figure, panels = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True)
 for panel, kind in zip(panels, NETWORKS, strict=True):
     for name, color in (("batch norm", WITH), ("layer norm", "black")):
         for size, style_of_line in ((SIZES[0], "-"), (SIZES[-1], ":")):
-            losses = courses[kind, name, size, 0]
+            losses = courses[kind, name, size, SEEDS[0]]
             seen = WINDOW * np.arange(1, len(losses) + 1) / len(data.x_train)
             panel.semilogy(seen, losses, style_of_line, color=color, label=f"{name}, batches of {size}")
     panel.set(title=f"{kind} network, one seed", xlabel="passes through the data")
@@ -257,14 +257,14 @@ print(noise.unstack("batch").stack(0, future_stack=True).round(3).to_string())
 #   variance it counts for less than its pixels.
 # - *Sensitive to small batches*: borne out for the dense network, and only for the smallest ones. With batches of two
 #   it loses more than 20 points, with four two or three, from eight on nearly nothing. The convolutional network,
-#   with 32 values or more in each channel, loses a point at most.
+#   with 32 values or more in each channel, loses a point or so.
 # - *Unstable training*: borne out for the dense network with batches of two to eight, where the loss stays higher and
 #   scatters more than with any other norm; it never diverged. Not borne out for the convolutional network.
 # - *What helps.* `recalibrate` gains a few points at most, so running statistics are not the main trouble. With two
 #   values batch normalization returns -1 and 1, however far apart they were: the network learned from values that it
 #   never sees in evaluation. The statistics of small test batches are worse still in the dense network. Group norm
 #   and layer norm do not notice the size of the batch, and are the better choice below eight rows. From eight on the
-#   dense networks are level, and the convolutional one is best with batch normalization at any size.
+#   dense networks are within a point of each other, and the convolutional one is best with batch normalization.
 #
 # The learning rate was in proportion to the batch, and not chosen anew for each norm. The convolutional networks with
 # group and layer norm fall behind at 128 because they had few steps, and large ones.
