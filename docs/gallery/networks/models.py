@@ -13,7 +13,7 @@ from .sequence import Network
 Draw = np.random.Generator
 
 
-def vgg_like(rng: Draw, *, norm: bool, scale: float = 1.0, widths: tuple[int, int] = (16, 32)) -> Network:
+def vgg_like(rng: Draw, *, norm: bool, scale: float = 1.0, widths: tuple[int, int] = (12, 24)) -> Network:
     """Two stacked 3 x 3 convolutions and a pooling, twice, then two dense layers; after Simonyan and Zisserman, 2015.
 
     With and without `norm`, the same generator draws the same weights.
@@ -34,7 +34,7 @@ def vgg_like(rng: Draw, *, norm: bool, scale: float = 1.0, widths: tuple[int, in
     )
 
 
-def nin_like(rng: Draw, *, norm: bool, scale: float = 1.0, widths: tuple[int, int] = (16, 32)) -> Network:
+def nin_like(rng: Draw, *, norm: bool, scale: float = 1.0, widths: tuple[int, int] = (12, 24)) -> Network:
     """A 3 x 3 convolution with 1 x 1 convolutions behind it, twice, then a global average; after Lin et al., 2014.
 
     With and without `norm`, the same generator draws the same weights. The last convolution gives the logits: neither

@@ -25,6 +25,13 @@ def loss_on(network: Network, x: np.ndarray, labels: np.ndarray) -> Loss:
     return loss
 
 
+def gradient_on(network: Network, x: np.ndarray, labels: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Return the gradient of `loss_on` at a vector of parameters."""
+    network.set_vector(vector)
+    network.backward(cross_entropy(network.train()(x), labels)[1])
+    return np.concatenate([g.ravel() for g in network.gradients])
+
+
 class Plane(NamedTuple):
     """`origin + u first + v second`, with orthonormal axes, so that u and v are distances between parameters."""
 

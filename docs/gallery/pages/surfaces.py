@@ -10,29 +10,35 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from networks import SGD, Adam, Digits, Momentum, Network, minibatches, train
-from networks.surface import Grid, Loss, Plane, along, barrier, loss_on, random_direction
+from networks.surface import Grid, Loss, Plane, along, barrier, gradient_on, loss_on, random_direction
 
 from . import WITH, WITHOUT
 
 START = "start"
-MARKERS = {START: "*", "SGD": "o", "momentum": "s", "Adam": "^"}
+MARKERS = {START: "*", "SGD": "o", "Adam": "^", "momentum": "s"}
 COLOURS = {"without": WITHOUT, "with": WITH}
-SCALE = LogNorm(1e-3, 10, clip=True)  # of the loss, the same in all figures
+SCALE = LogNorm(1e-3, 10)  # of the loss, the same in all figures
+LEVELS = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 2.3, 5]
+CAPTION = {"color": "white", "ha": "center", "path_effects": [withStroke(linewidth=2, foreground="0.2")]}
+BELOW = {"loc": "outside lower center"}  # where there is no room for a legend among the data
 
 
 class Landscape(NamedTuple):
     """A network, the loss as a function of its parameters, the start, and where each optimizer arrived."""
 
     network: Network
+    batch: tuple[np.ndarray, np.ndarray]
     loss: Loss
     points: dict[str, np.ndarray]
 
     @property
     def reach(self) -> float:
-        """The mean distance from the start to the minima."""
+        """The distance from the start to the farthest minimum."""
         start, *minima = self.points.values()
-        return float(np.mean([np.linalg.norm(minimum - start) for minimum in minima]))
+        return float(max(np.linalg.norm(minimum - start) for minimum in minima))
 
 
 def explore(make: Callable[[np.random.Generator], Network], data: Digits, steps: int, seed: int) -> Landscape:
@@ -42,15 +48,16 @@ def explore(make: Callable[[np.random.Generator], Network], data: Digits, steps:
     """
     network = make(np.random.default_rng(seed))
     points = {START: network.get_vector()}
-    for name, optimizer in {"SGD": SGD(0.1), "momentum": Momentum(0.02), "Adam": Adam(0.003)}.items():
+    for name, optimizer in {"SGD": SGD(0.1), "Adam": Adam(0.003), "momentum": Momentum(0.02)}.items():
         network = make(np.random.default_rng(seed))
         train(network, optimizer, minibatches(data.x_train, data.y_train, 64, np.random.default_rng(seed + 1)), steps)
         points[name] = network.get_vector()
-    return Landscape(network, loss_on(network, data.x_train[::10], data.y_train[::10]), points)
+    batch = data.x_train[::10], data.y_train[::10]
+    return Landscape(network, batch, loss_on(network, *batch), points)
 
 
 def planes(landscape: Landscape, size: int, pairs: int = 3) -> list[tuple[str, str, Grid]]:
-    """Compute the loss on planes through the start and two minima each; the window is 2 mean distances wide."""
+    """Compute the loss on planes through the start and two minima each; the window is twice the reach wide."""
     grids = []
     for a, b in list(combinations(list(landscape.points)[1:], 2))[:pairs]:
         points = [landscape.points[name] for name in (START, a, b)]
@@ -68,46 +75,57 @@ def lines(landscape: Landscape, shares: np.ndarray) -> dict[tuple[str, str], np.
 
 
 def draw_maps(landscapes: dict[str, Landscape], grids: dict[str, list[tuple[str, str, Grid]]]) -> None:
-    """Heat maps: a row for each plane, without batch normalization on the left, with it on the right."""
+    """Heat maps: a row for each plane, without batch normalization on the left, with it on the right.
+
+    What is not in the plane is drawn hollow where it is nearest, with its distance from there.
+    """
     rows = len(grids["with"])
-    figure, axes = plt.subplots(rows, 2, figsize=(7.4, 3.5 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(7.6, 0.7 + 3.3 * rows), squeeze=False, layout="compressed")
     for column, (label, planes_of) in zip(axes.T, grids.items(), strict=True):
-        points = landscapes[label].points
         for ax, (a, b, grid) in zip(column, planes_of, strict=True):
             mesh = ax.pcolormesh(grid.u, grid.v, grid.losses, norm=SCALE, cmap="viridis", shading="gouraud")
-            ax.contour(grid.u, grid.v, grid.losses, levels=[0.01, 0.1, 1, 2.3, 5], colors="white", linewidths=0.5)
-            for name, point in points.items():
+            ax.contour(grid.u, grid.v, grid.losses, levels=LEVELS, colors="white", linewidths=0.5, alpha=0.7)
+            for name, point in landscapes[label].points.items():
                 u, v, distance = grid.plane.project(point)
                 inside = name in (START, a, b)
-                ax.plot(
-                    u,
-                    v,
-                    MARKERS[name],
-                    markersize=11 if name == START else 7,
-                    markerfacecolor="white" if inside else "none",
-                    markeredgecolor="black" if inside else "white",
-                    linestyle="none",
-                    label=name if inside else f"{name}, {distance:.1f} away",
-                )
-            ax.set(xlabel=f"u, from start to {a}", ylabel="v", title=f"{label}: plane of {a} and {b}", aspect="equal")
+                fill = {"markerfacecolor": "white", "markeredgecolor": "black"}
+                hollow = {"markerfacecolor": "none", "markeredgecolor": "white"}
+                size = 13 if name == START else 8
+                ax.plot(u, v, MARKERS[name], markersize=size, linestyle="none", **(fill if inside else hollow))
+                if not inside:
+                    ax.annotate(f"{distance:.1f} away", (u, v), (0, -14), textcoords="offset points", **CAPTION)
+            ax.set(xlabel=f"u: distance from start towards {a}", ylabel="v: distance across", aspect="equal")
+            ax.set_title(f"{label} batch normalization\nstart, {a}, {b}")
             ax.grid(False)
-            ax.legend(fontsize=7, loc="upper right", frameon=True, facecolor="0.55", labelcolor="white")
-    figure.colorbar(mesh, ax=axes, label="loss, cut off at both ends", shrink=0.5, extend="both")
+    figure.colorbar(mesh, ax=axes, label="loss, cut off at both ends", shrink=0.7 if rows > 1 else 0.9, extend="both")
+    style = {"markerfacecolor": "white", "markeredgecolor": "black", "linestyle": "none", "markersize": 9}
+    figure.legend(handles=[Line2D([], [], marker=m, label=n, **style) for n, m in MARKERS.items()], ncols=4, **BELOW)
 
 
-def draw_reliefs(grids: dict[str, list[tuple[str, str, Grid]]]) -> None:
+def draw_reliefs(landscapes: dict[str, Landscape], grids: dict[str, list[tuple[str, str, Grid]]]) -> None:
     """The first plane as a surface in space; height and colour are log10 of the loss."""
-    figure = plt.figure(figsize=(8, 4.2))
+    figure = plt.figure(figsize=(8, 4.4), layout="none")
+    figure.subplots_adjust(left=0, right=0.94, bottom=0.1, top=0.88, wspace=0.08)
+    low, high = np.log10([SCALE.vmin, SCALE.vmax])
     for place, (label, ((a, b, grid), *_)) in enumerate(grids.items()):
-        ax = figure.add_subplot(1, 2, 1 + place, projection="3d")
-        height = np.log10(np.clip(grid.losses, SCALE.vmin, SCALE.vmax))
-        low, high = np.log10([SCALE.vmin, SCALE.vmax])
+        ax = figure.add_subplot(1, 2, 1 + place, projection="3d", computed_zorder=False)
         u, v = np.meshgrid(grid.u, grid.v)
-        ax.plot_surface(u, v, height, cmap="viridis", vmin=low, vmax=high, rstride=1, cstride=1, linewidth=0)
-        ax.set(title=f"{label}: plane of {a} and {b}", xlabel="u", ylabel="v", zlim=(low, high))
+        height = np.log10(np.clip(grid.losses, SCALE.vmin, SCALE.vmax))
+        look = {"cmap": "viridis", "vmin": low, "vmax": high, "rcount": len(u), "ccount": len(u)}
+        ax.plot_surface(u, v, height, edgecolor=(0, 0, 0, 0.15), linewidth=0.2, **look)
+        for name in (START, a, b):
+            point = landscapes[label].points[name]
+            top = np.log10(landscapes[label].loss(point))
+            at = (*grid.plane.project(point)[:2], top)
+            ax.plot(*at, MARKERS[name], color="white", markeredgecolor="black", linestyle="none", label=name)
+        ax.set(xlabel="u", ylabel="v", zlim=(low, high), title=f"{label} batch normalization\nstart, {a}, {b}")
         ax.set_zlabel("log10 of the loss")
-        ax.view_init(35, -120)
-        ax.set_box_aspect(None, zoom=0.85)
+        ax.set_zticks(range(int(low), int(high) + 1))
+        ax.locator_params(axis="x", nbins=5)
+        ax.locator_params(axis="y", nbins=5)
+        ax.view_init(32, -60)
+        ax.set_box_aspect((1, 1, 0.75), zoom=0.95)
+    figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=3)
 
 
 def draw_lines(curves: dict[str, dict[tuple[str, str], np.ndarray]], shares: np.ndarray) -> None:
@@ -144,15 +162,26 @@ def draw_flatness(around: dict[str, dict[str, np.ndarray]], radii: np.ndarray) -
     for label, curves in around.items():
         for ax, (name, losses) in zip(axes, curves.items(), strict=True):
             ax.semilogy(radii, losses, color=COLOURS[label], marker=".", label=label)
-            ax.set(title=f"around {name}", xlabel="relative step")
+            ax.set(xlabel="relative step")
+            ax.set_title(f"around {name}", fontsize=10)
     axes[0].set_ylabel("mean loss")
     axes[0].legend()
 
 
+def perturbed(around: dict[str, dict[str, np.ndarray]], radii: np.ndarray) -> pd.DataFrame:
+    """The same as numbers, a column for each relative step."""
+    rows = {(label, name): losses for label, curves in around.items() for name, losses in curves.items()}
+    return pd.DataFrame(rows, index=[f"{r:.1f}" for r in radii]).T.round(3)
+
+
 def arrivals(landscapes: dict[str, Landscape]) -> pd.DataFrame:
-    """Where the optimizers arrived: loss and distance from the start."""
+    """Where the optimizers arrived: loss, norm of its gradient, and distance from the start."""
     rows = {
-        (label, name): {"loss": land.loss(point), "distance": np.linalg.norm(point - land.points[START])}
+        (label, name): {
+            "loss": land.loss(point),
+            "gradient norm": np.linalg.norm(gradient_on(land.network, *land.batch, point)),
+            "distance": np.linalg.norm(point - land.points[START]),
+        }
         for label, land in landscapes.items()
         for name, point in land.points.items()
     }
@@ -160,7 +189,7 @@ def arrivals(landscapes: dict[str, Landscape]) -> pd.DataFrame:
 
 
 def ruggedness(landscapes: dict[str, Landscape], grids: dict[str, list[tuple[str, str, Grid]]]) -> pd.DataFrame:
-    """The numbers of each plane; a place is flat where the slope is below a tenth of ln(10) / mean distance."""
+    """The numbers of each plane; a place is flat where the slope is below a tenth of ln(10) / reach."""
     rows = {}
     for label, planes_of in grids.items():
         for a, b, grid in planes_of:
