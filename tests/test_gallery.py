@@ -161,3 +161,84 @@ def test_layers_see_what_they_saw_in_training(networks):
     outputs = [layer.y for layer in network.layers if isinstance(layer, networks.Sigmoid)]
     for inputs, y in zip(seen, outputs, strict=True):
         np.testing.assert_array_equal(networks.Sigmoid()(inputs), y)
+
+
+@pytest.fixture
+def surface(networks):
+    from networks import surface
+
+    return surface
+
+
+@pytest.fixture
+def models(networks):
+    from networks import models
+
+    return models
+
+
+def test_planes_go_through_their_points(surface):
+    rng = np.random.default_rng(4)
+    points = list(rng.normal(size=(3, 5000)).astype(np.float32).astype(np.float64))
+    plane = surface.Plane.through(*points)
+    for point in points:
+        u, v, distance = plane.project(point)
+        assert distance < 1e-12
+        assert np.array_equal(plane.point(u, v).astype(np.float32), point)
+    assert abs(plane.first @ plane.second) < 1e-14
+    # Distances in the plane are those of the parameters.
+    (u1, v1, _), (u2, v2, _) = (plane.project(point) for point in points[1:])
+    assert np.hypot(u2 - u1, v2 - v1) == pytest.approx(np.linalg.norm(points[2] - points[1]), rel=1e-12)
+    # A point outside is as far away as it was moved across.
+    floor = surface.Plane.through(np.zeros(3), np.array([1.0, 0, 0]), np.array([1.0, 1, 0]))
+    assert floor.project(np.array([2.0, 5, 3])) == pytest.approx((2, 5, 3))
+
+
+def bowl(point):
+    return 1 + point[0] ** 2 + 4 * point[1] ** 2
+
+
+def test_a_bowl_on_a_plane_and_along_lines(surface):
+    plane = surface.Plane.through(np.zeros(3), np.array([2.0, 0, 0]), np.array([1.0, 1, 0]))
+    grid = surface.Grid.around(bowl, plane, [np.array([-1.0, -1, 0]), np.array([1.0, 1, 0])], 1.0, 21)
+    np.testing.assert_allclose(grid.u, np.linspace(-1, 1, 21))
+    u, v = np.meshgrid(grid.u, grid.v)
+    np.testing.assert_allclose(grid.losses, 1 + u**2 + 4 * v**2)
+    inner = np.s_[1:-1, 1:-1]  # central differences of a parabola are exact
+    np.testing.assert_allclose(grid.slopes()[inner], np.hypot(2 * u, 8 * v)[inner], atol=1e-12)
+    assert grid.extrema() == (1, 0)
+    assert grid._replace(losses=-grid.losses).extrema() == (0, 1)
+    assert grid._replace(losses=10**grid.losses).roughness() == pytest.approx((2 + 8) / 2 * 0.1**2)
+
+    a, b = np.array([-1.0, 0, 0]), np.array([3.0, 0, 0])
+    shares = np.linspace(0, 1, 5)
+    np.testing.assert_allclose(surface.along(bowl, a, b, shares), 1 + np.linspace(-1, 3, 5) ** 2)
+    assert surface.barrier(surface.along(bowl, a, b, shares)) == 0
+    assert surface.barrier(surface.along(lambda p: -bowl(p), a, b, shares)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("kind", ["vgg_like", "nin_like"])
+def test_the_loss_of_networks_as_a_function_of_place(networks, surface, models, kind, norm):
+    make = getattr(models, kind)
+    network = make(np.random.default_rng(5), norm=norm, widths=(2, 3))
+    start = network.get_vector()
+    rng = np.random.default_rng(6)
+    x, labels = rng.normal(size=(12, 1, 8, 8)).astype(np.float32), rng.integers(10, size=12)
+    loss = surface.loss_on(network, x, labels)
+    expected = networks.cross_entropy(network(x), labels)[0]
+    direction = surface.random_direction(network, rng)
+    assert loss(start + direction) != expected
+    assert loss(start) == expected
+    plain = make(np.random.default_rng(5), norm=not norm, widths=(2, 3))
+    assert np.array_equal(plain.layers[0].parameters[0], network.layers[0].parameters[0])
+    gradient = surface.gradient_on(network, x, labels, start)
+    along = gradient / np.linalg.norm(gradient)
+    slope = (loss(start + 1e-3 * along) - loss(start - 1e-3 * along)) / 2e-3
+    assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.05)
+    network.set_vector(start)
+    place = 0
+    for p in network.parameters:
+        piece = direction[place : place + p.size]
+        assert np.linalg.norm(piece) == pytest.approx(np.linalg.norm(p), rel=1e-6)
+        place += p.size
