@@ -148,3 +148,10 @@ def test_training_ends_where_the_loss_is_not_finite(networks):
         losses = networks.train(networks.dense_network(rng), networks.SGD(1e6), batches, 100)
     assert len(losses) < 100
     assert np.isfinite(losses).sum() == len(losses) - 1
+
+
+def test_digits_are_read_from_a_start_on_and_around(networks):
+    plain, turned = networks.digits(), networks.digits(start=600)
+    labels, turned_labels = (np.concatenate([data.y_train, data.y_test]) for data in (plain, turned))
+    assert np.array_equal(np.roll(labels, -600), turned_labels)
+    assert turned.x_test.shape == (500, 1, 8, 8)
