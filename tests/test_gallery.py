@@ -242,3 +242,10 @@ def test_the_loss_of_networks_as_a_function_of_place(networks, surface, models, 
         piece = direction[place : place + p.size]
         assert np.linalg.norm(piece) == pytest.approx(np.linalg.norm(p), rel=1e-6)
         place += p.size
+
+
+def test_digits_are_read_from_a_start_on_and_around(networks):
+    plain, turned = networks.digits(), networks.digits(start=600)
+    labels, turned_labels = (np.concatenate([data.y_train, data.y_test]) for data in (plain, turned))
+    assert np.array_equal(np.roll(labels, -600), turned_labels)
+    assert turned.x_test.shape == (500, 1, 8, 8)

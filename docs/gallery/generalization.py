@@ -200,15 +200,15 @@ plt.show()
 # What it shows
 # -------------
 #
-# - *Better generalization*: partly borne out. Averaged over everything, networks with batch normalization hit about a
-#   percentage point more of the test digits, with the same training loss of nearly zero. No row shows it to be worse.
-#   But not every row shows it to be better by itself, and which ones do changes with the seeds.
+# - *Better generalization*: partly borne out. Averaged over everything, networks with batch normalization hit one or
+#   two percentage points more of the test digits, with the same training loss of nearly zero. No row shows it to be
+#   worse. But not every row shows it to be better by itself, and which ones do changes with the seeds.
 # - It depends on who wrote the test digits: what is clear on one test part can be close to zero on another. One test
 #   part alone, with any number of seeds, says little about other writers.
 # - With 100 digits the choice of the learning rate by so few validation runs can cost more than batch normalization
 #   gains.
 # - The differences are of the size of the scatter from seed to seed. A comparison of one network with one other says
 #   nothing here.
-# - Part of the gain belongs to the learning rate: on the validation part the lead is smaller with a small rate for
-#   both sides than with the best rate for each. Networks with batch normalization stand larger rates, which end in
-#   other minima; and its noise, which makes each digit's output depend on its batch, may do the rest.
+# - Part of the gain belongs to the learning rate: on the validation part the lead is on average smaller with a small
+#   rate for both sides than with the best rate for each. Networks with batch normalization stand larger rates, which
+#   end in other minima; and its noise, which makes each digit's output depend on its batch, may do the rest.

@@ -264,7 +264,8 @@ print(noise.unstack("batch").stack(0, future_stack=True).round(3).to_string())
 #   values batch normalization returns -1 and 1, however far apart they were: the network learned from values that it
 #   never sees in evaluation. The statistics of small test batches are worse still in the dense network. Group norm
 #   and layer norm do not notice the size of the batch, and are the better choice below eight rows. From eight on the
-#   dense networks are within a point of each other, and the convolutional one is best with batch normalization.
+#   dense networks are within a point of each other, and the convolutional one is best with batch normalization, by
+#   about as much as seeds differ.
 #
 # The learning rate was in proportion to the batch, and not chosen anew for each norm. The convolutional networks with
 # group and layer norm fall behind at 128 because they had few steps, and large ones.
