@@ -170,13 +170,6 @@ def surface(networks):
     return surface
 
 
-@pytest.fixture
-def models(networks):
-    from networks import models
-
-    return models
-
-
 def test_planes_go_through_their_points(surface):
     rng = np.random.default_rng(4)
     points = list(rng.normal(size=(3, 5000)).astype(np.float32).astype(np.float64))
@@ -219,9 +212,9 @@ def test_a_bowl_on_a_plane_and_along_lines(surface):
 
 @pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize("kind", ["vgg_like", "nin_like"])
-def test_the_loss_of_networks_as_a_function_of_place(networks, surface, models, kind, norm):
-    make = getattr(models, kind)
-    network = make(np.random.default_rng(5), norm=norm, widths=(2, 3))
+def test_the_loss_of_networks_as_a_function_of_place(networks, surface, kind, norm):
+    make = getattr(networks, kind)
+    network = make(np.random.default_rng(5), networks.BatchNorm if norm else None, widths=(2, 3))
     start = network.get_vector()
     rng = np.random.default_rng(6)
     x, labels = rng.normal(size=(12, 1, 8, 8)).astype(np.float32), rng.integers(10, size=12)
@@ -230,7 +223,7 @@ def test_the_loss_of_networks_as_a_function_of_place(networks, surface, models, 
     direction = surface.random_direction(network, rng)
     assert loss(start + direction) != expected
     assert loss(start) == expected
-    plain = make(np.random.default_rng(5), norm=not norm, widths=(2, 3))
+    plain = make(np.random.default_rng(5), None if norm else networks.BatchNorm, widths=(2, 3))
     assert np.array_equal(plain.layers[0].parameters[0], network.layers[0].parameters[0])
     gradient = surface.gradient_on(network, x, labels, start)
     along = gradient / np.linalg.norm(gradient)

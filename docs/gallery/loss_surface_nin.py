@@ -20,8 +20,7 @@ that size.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from networks import digits
-from networks.models import nin_like
+from networks import BatchNorm, digits, nin_like
 from pages import effort, style
 from pages.surfaces import (
     arrivals,
@@ -41,13 +40,13 @@ from pages.surfaces import (
 style()
 data = digits()
 seed, steps = 0, effort(400, 2)
-norms = {"without": False, "with": True}
+norms = {"without": None, "with": BatchNorm}
 
 
 def explore_both(scale):
     """The landscapes without and with batch normalization, from weights that the same generator draws."""
     return {
-        label: explore(lambda rng, norm=norm: nin_like(rng, norm=norm, scale=scale), data, steps, seed)
+        label: explore(lambda rng, norm=norm: nin_like(rng, norm, scale=scale), data, steps, seed)
         for label, norm in norms.items()
     }
 

@@ -1,6 +1,6 @@
 """Small networks in NumPy and fastbn, for the pages of the gallery: layers, losses, optimizers, data."""
 
-from .architectures import convolutional_network, dense_network
+from .architectures import convolutional_network, dense_network, nin_like, vgg_like
 from .data import Digits, digits, minibatches
 from .layers import Convolution, Dense, Flatten, GlobalAverage, Layer, MaxPool, Plain, ReLU, Sigmoid
 from .norms import BatchNorm, GroupNorm, LayerNorm
@@ -33,5 +33,7 @@ __all__ = [
     "digits",
     "inputs_of",
     "minibatches",
+    "nin_like",
     "train",
+    "vgg_like",
 ]
