@@ -322,6 +322,6 @@ print(pd.DataFrame(rows, columns=columns).set_index(["activation", "layers"]).ro
 #   sigmoids are saturated with batch normalization. But that is not what stops the deep one. Hardly any of its
 #   sigmoids is saturated, and their slopes are as large; what it has lost is the difference between images, which
 #   shrinks from layer to layer, and batch normalization restores in each.
-# * **By the clock**: a step of these small networks takes several times as long with batch normalization, whose cost
+# * **By the clock**: a step of these small networks takes two to four times as long with batch normalization, whose cost
 #   grows with the width while that of the products of matrices grows with its square. What is left of the gain here is
 #   in the last column.

@@ -243,7 +243,8 @@ print(pd.DataFrame(rows, columns=columns).set_index("wanted").round(3).to_string
 #   In the last, ahead of the logits, :math:`\gamma` grows, most of all with sigmoids, whose outputs it spreads.
 # * **Something is lost without them**: in training, yes. The loss at the end is about twice as high with sigmoids, and
 #   higher by less than that with ReLUs. In test accuracy it does not show: differences are not larger than those
-#   between seeds. The layers above make up for it: ahead of a ReLU, :math:`\gamma` is a factor that the next weights can hold.
+#   between seeds. The layers above make up for it: ahead of a ReLU, :math:`\gamma` is a factor that the next weights
+#   can hold.
 # * **There are cases that need them**: borne out. Logits without :math:`\gamma` keep the loss above its bound, though
 #   not the accuracy, which asks only for the largest. A sigmoid with nothing behind it can be straight, steep or moved
 #   to the side with them, and neither without.
