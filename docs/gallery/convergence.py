@@ -142,7 +142,8 @@ def panels(title, height=4.6):
 
 def finish(figure, x, y):
     """Name the axes and the lines of a figure, and show it."""
-    figure.supxlabel(x, fontsize="medium")
+    for axis in figure.axes[-len(DEPTHS) :]:
+        axis.set_xlabel(x)
     figure.supylabel(y, fontsize="medium")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     plt.show()
@@ -282,7 +283,7 @@ for kind in KINDS:
         column[0].set_title(f"sigmoid, {depth} layers")
 axes[0, 0].set_ylabel("saturated (%)")
 axes[1, 0].set(ylabel="spread between images,\nlast hidden layer", yscale="log")
-finish(figure, "step", None)
+finish(figure, "step", "")
 
 # %%
 # The same in numbers, at the start and at the end, with the mean slope of the activation; for a ReLU that is the share
@@ -337,6 +338,6 @@ print(pd.DataFrame(rows, columns=columns).set_index(["activation", "layers"]).ro
 #   sigmoids are saturated with batch normalization. But that is not what stops the deep one. Hardly any of its
 #   sigmoids is saturated, and their slopes are as large; what it has lost is the difference between images, which
 #   shrinks from layer to layer, and batch normalization restores in each.
-# * **By the clock**: a step of these small networks takes several times as long with batch normalization, whose cost
-#   grows with the width while that of the products of matrices grows with its square. What is left of the gain here is
-#   in the last column.
+# * **By the clock**: a step of these small networks takes two to four times as long with batch normalization, whose
+#   cost grows with the width while that of the products of matrices grows with its square. What is left of the gain
+#   here is in the last column.
