@@ -32,9 +32,10 @@ from networks import (
     minibatches,
     train,
 )
-from pages import WITH, WITHOUT, effort, style
+from pages import WITH, WITHOUT, effort, one_blas_thread, style
 
 style()
+one_blas_thread()
 
 DEPTHS = effort((2, 4, 8), (2, 4))
 deepest = DEPTHS[-1]

@@ -31,9 +31,10 @@ from networks import (
     minibatches,
     train,
 )
-from pages import WITH, WITHOUT, effort, style
+from pages import WITH, WITHOUT, effort, one_blas_thread, style
 
 style()
+one_blas_thread()
 
 DEPTH, EVERY = 4, 10
 STEPS, SEEDS = effort(1000, 20), effort(5, 1)

@@ -28,11 +28,12 @@ from networks import (
     minibatches,
     train,
 )
-from pages import WITH, effort, style
+from pages import WITH, effort, one_blas_thread, style
 
 import fastbn
 
 style()
+one_blas_thread()
 
 FIXED = "tab:green"  # batch normalization without gamma and beta
 data = digits()

@@ -21,7 +21,7 @@ that size.
 import matplotlib.pyplot as plt
 import numpy as np
 from networks import BatchNorm, digits, nin_like
-from pages import effort, style
+from pages import effort, one_blas_thread, style
 from pages.surfaces import (
     arrivals,
     barriers,
@@ -38,6 +38,7 @@ from pages.surfaces import (
 )
 
 style()
+one_blas_thread()
 data = digits()
 seed, steps = 0, effort(400, 2)
 norms = {"without": None, "with": BatchNorm}

@@ -51,7 +51,7 @@ def vgg_like(
     scale: float = 1.0,
     widths: tuple[int, int] = (12, 24),
 ) -> Network:
-    """Two stacked 3 x 3 convolutions and a pooling, twice, then two dense layers; after Simonyan and Zisserman, 2015."""
+    """Two stacked 3 x 3 convolutions and a pooling, twice, and two dense layers; after Simonyan and Zisserman, 2015."""
     first, second = widths
     layers = _convolutions(rng, normalization, scale)
     return Network(
