@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -12,17 +13,19 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from networks import SGD, Adam, Digits, Momentum, Network, minibatches, train
+from networks import SGD, Adam, BatchNorm, Digits, Momentum, Network, minibatches, train
 from networks.surface import Grid, Loss, Plane, along, barrier, gradient_on, loss_on, random_direction
 
 from . import WITH, WITHOUT
 
+Make = Callable[[np.random.Generator], Network]
+SEED = 0
 START = "start"
 MARKERS = {START: "*", "SGD": "o", "Adam": "^", "momentum": "s"}
 COLOURS = {"without": WITHOUT, "with": WITH}
 SCALE = LogNorm(1e-3, 10)  # of the loss, the same in all figures
 LEVELS = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 2.3, 5]
-CAPTION = {"color": "white", "ha": "center", "path_effects": [withStroke(linewidth=2, foreground="0.2")]}
+CAPTION = {"color": "white", "ha": "right", "path_effects": [withStroke(linewidth=2, foreground="0.2")]}
 BELOW = {"loc": "outside lower center"}  # where there is no room for a legend among the data
 
 
@@ -41,7 +44,7 @@ class Landscape(NamedTuple):
         return float(max(np.linalg.norm(minimum - start) for minimum in minima))
 
 
-def explore(make: Callable[[np.random.Generator], Network], data: Digits, steps: int, seed: int) -> Landscape:
+def explore(make: Make, data: Digits, steps: int, seed: int) -> Landscape:
     """Train a network from one start with three optimizers on the same batches of 64.
 
     The loss is that on every tenth training image.
@@ -54,6 +57,15 @@ def explore(make: Callable[[np.random.Generator], Network], data: Digits, steps:
         points[name] = network.get_vector()
     batch = data.x_train[::10], data.y_train[::10]
     return Landscape(network, batch, loss_on(network, *batch), points)
+
+
+def explore_both(make: Callable[..., Network], data: Digits, steps: int, *, scale: float) -> dict[str, Landscape]:
+    """The landscapes without and with batch normalization, from weights that the same generator draws."""
+    norms = {"without": None, "with": BatchNorm}
+    return {
+        label: explore(partial(make, normalization=norm, scale=scale), data, steps, SEED)
+        for label, norm in norms.items()
+    }
 
 
 def planes(landscape: Landscape, size: int, pairs: int = 3) -> list[tuple[str, str, Grid]]:
@@ -93,7 +105,7 @@ def draw_maps(landscapes: dict[str, Landscape], grids: dict[str, list[tuple[str,
                 size = 13 if name == START else 8
                 ax.plot(u, v, MARKERS[name], markersize=size, linestyle="none", **(fill if inside else hollow))
                 if not inside:
-                    ax.annotate(f"{distance:.1f} away", (u, v), (0, -14), textcoords="offset points", **CAPTION)
+                    ax.annotate(f"{distance:.1f} away", (u, v), (-7, 6), textcoords="offset points", **CAPTION)
             ax.set(xlabel=f"u: distance from start towards {a}", ylabel="v: distance across", aspect="equal")
             ax.set_title(f"{label} batch normalization\nstart, {a}, {b}")
             ax.grid(False)
@@ -123,7 +135,7 @@ def draw_reliefs(landscapes: dict[str, Landscape], grids: dict[str, list[tuple[s
         ax.set_zticks(range(int(low), int(high) + 1))
         ax.locator_params(axis="x", nbins=5)
         ax.locator_params(axis="y", nbins=5)
-        ax.view_init(32, -60)
+        ax.view_init(40, -80)
         ax.set_box_aspect((1, 1, 0.75), zoom=0.95)
     figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=3)
 
@@ -145,9 +157,9 @@ def draw_lines(curves: dict[str, dict[tuple[str, str], np.ndarray]], shares: np.
         ax.set_xlabel("share of the way")
 
 
-def flatness(landscape: Landscape, radii: np.ndarray, directions: int, seed: int) -> dict[str, np.ndarray]:
+def flatness(landscape: Landscape, radii: np.ndarray, directions: int) -> dict[str, np.ndarray]:
     """The mean loss near the start and each minimum, for steps of these sizes relative to the parameters."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     around = {}
     for name, point in landscape.points.items():
         landscape.network.set_vector(point)
@@ -207,7 +219,7 @@ def ruggedness(landscapes: dict[str, Landscape], grids: dict[str, list[tuple[str
                 "lowest": grid.losses.min(),
                 "highest": grid.losses.max(),
             }
-    return pd.DataFrame(rows).T.round(3)
+    return pd.DataFrame(rows).T.map("{:.4g}".format)
 
 
 def barriers(curves: dict[str, dict[tuple[str, str], np.ndarray]], shares: np.ndarray) -> pd.DataFrame:
