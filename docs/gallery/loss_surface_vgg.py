@@ -10,9 +10,9 @@ dense layers; activations are ReLU.
 It is trained on the digits of scikit-learn, with batch normalization after each convolution and before the
 activation, and without; 200 steps of 64 images each with SGD, Adam and SGD with momentum, all from the same start and
 with the same batches. What is drawn is the cross entropy on 130 of the training images, as a function of all
-parameters, on planes and lines through the start and the places where the optimizers arrived. With batch normalization, the
-statistics are those of the 130 images themselves: running statistics were gathered elsewhere and mean nothing at
-parameters in between.
+parameters, on planes and lines through the start and the places where the optimizers arrived. With batch
+normalization, the statistics are those of the 130 images themselves: running statistics were gathered elsewhere and
+mean nothing at parameters in between.
 
 First the weights start with the variance of He et al. (2015), made for this activation; then with weights of 0.3 times
 that size.
