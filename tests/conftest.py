@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -119,6 +122,19 @@ def refused_cleanly(refused, folder):
 def tree(directory):
     """All that is below a directory."""
     return {path: path.read_bytes() if path.is_file() else None for path in directory.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def from_gallery():
+    """Import what the pages of the gallery share, from the folder of their scripts."""
+    folder = str(Path(__file__).parents[1] / "docs" / "gallery")
+    before = set(sys.modules)
+    sys.path.append(folder)
+    yield importlib.import_module
+    sys.path.remove(folder)
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("networks", "pages"):
+            del sys.modules[name]
 
 
 @pytest.fixture

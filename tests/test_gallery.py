@@ -1,26 +1,15 @@
 """The networks of the gallery: every layer's backward pass is the derivative of its forward pass."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.host
 pytest.importorskip("sklearn")
 
-GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 
-
-@pytest.fixture(scope="module")
-def networks():
-    sys.path.append(str(GALLERY))
-    import networks
-
-    yield networks
-    sys.path.remove(str(GALLERY))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "networks"]:
-        del sys.modules[name]
+@pytest.fixture
+def networks(from_gallery):
+    return from_gallery("networks")
 
 
 def differentiate(f, x, step=1e-6):
@@ -164,10 +153,8 @@ def test_layers_see_what_they_saw_in_training(networks):
 
 
 @pytest.fixture
-def surface(networks):
-    from networks import surface
-
-    return surface
+def surface(from_gallery):
+    return from_gallery("networks.surface")
 
 
 def test_planes_go_through_their_points(surface):

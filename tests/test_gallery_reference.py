@@ -1,9 +1,7 @@
 """The right answers on the pages of the gallery are right, and errors are those of what was returned."""
 
 import math
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +10,10 @@ pytestmark = pytest.mark.host
 pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
 
-GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 
-
-@pytest.fixture(scope="module")
-def reference():
-    sys.path.append(str(GALLERY))
-    from pages import reference
-
-    yield reference
-    sys.path.remove(str(GALLERY))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pages"]:
-        del sys.modules[name]
+@pytest.fixture
+def reference(from_gallery):
+    return from_gallery("pages.reference")
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "u1", "i8"])
