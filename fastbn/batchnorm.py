@@ -91,7 +91,7 @@ def batch_norm(
         If there is only one value per channel in training, running statistics are missing, or an argument does not fit.
         Nothing is written then.
     TypeError
-        If a dtype is not supported.
+        If a dtype is not supported, or an argument has another type.
 
     See Also
     --------
@@ -211,7 +211,7 @@ def batch_norm_backward(
     ValueError
         If an argument does not fit `x`. Nothing is written then.
     TypeError
-        If a dtype is not supported.
+        If a dtype is not supported, or an argument has another type.
 
     See Also
     --------

@@ -91,7 +91,7 @@ def zscore(
         If an argument does not fit `x`, or for a constant channel with ``on_constant="raise"``. Nothing is written
         then.
     TypeError
-        If a dtype is not supported.
+        If a dtype is not supported, or an argument has another type.
 
     See Also
     --------

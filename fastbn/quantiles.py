@@ -58,7 +58,7 @@ def channel_quantiles(
         If a number in `q` is not in [0, 1], an argument does not fit `x`, or there is a NaN with
         ``nan_policy="raise"``.
     TypeError
-        If a dtype is not supported, or `q` is no number.
+        If a dtype is not supported, or an argument, such as `q`, has another type.
 
     See Also
     --------

@@ -59,7 +59,7 @@ def instance_norm(
     ValueError
         If an argument does not fit, or there is only one value to normalize by. Nothing is written then.
     TypeError
-        If a dtype is not supported.
+        If a dtype is not supported, or an argument has another type.
 
     See Also
     --------

@@ -61,7 +61,7 @@ def channel_stats(
         `nan_policy` or `method` is unknown, there are weights for ``method="exact"``, or there is a NaN with
         ``nan_policy="raise"``.
     TypeError
-        If a dtype is not supported.
+        If a dtype is not supported, or an argument has another type.
 
     See Also
     --------

@@ -133,6 +133,20 @@ def test_every_field_is_described(module):
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_defaults_are_those_of_the_signature(module):
+    for name in documented(module):
+        if isinstance(name.value, property) or not name.sections["Parameters"]:
+            continue
+        taken = inspect.signature(name.value).parameters
+        for entry in name.sections["Parameters"]:
+            said = re.search(r"default (.+)", entry.type)
+            for key in entry.name.split(", ") if said else ():
+                default = taken[key].default
+                written = {str(default), repr(default), getattr(default, "__name__", ""), f'"{default}"'}
+                assert said[1] in written or ast.literal_eval(said[1]) == default, f"{name.path}: {key}"
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_what_can_raise_says_so(module):
     """What takes an argument can refuse it, and what has a `raise` can come to it."""
     silent = []

@@ -49,20 +49,20 @@ def build_dashboard(folder: Path) -> None:
     """Let asv draw the results that are kept, and put beside its pages what they load."""
     benchmarks = DOCS.parent / "benchmarks"
     subprocess.run([sys.executable, "-m", "asv", "publish", "--html-dir", folder], cwd=benchmarks, check=True)
-    leave_out_what_was_never_timed(folder)
+    fit_into_the_site(folder)
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copy(Path(__file__).with_name("package.json"), scratch)
         subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=scratch, check=True)
         load_from_beside(folder, Path(scratch, "node_modules"))
 
 
-def leave_out_what_was_never_timed(folder: Path) -> None:
-    """Keep benchmarks that have a graph: asv lists all, and its pages would ask for graphs that are not there."""
+def fit_into_the_site(folder: Path) -> None:
+    """Let the name of the project lead back, and keep benchmarks that have a graph: pages of others ask for theirs."""
     index = folder / "index.json"
     listed = json.loads(index.read_text(encoding="utf-8"))
     graphs = folder / "graphs" / "summary"
     timed = {name: about for name, about in listed["benchmarks"].items() if (graphs / f"{name}.json").exists()}
-    index.write_text(json.dumps(listed | {"benchmarks": timed}), encoding="utf-8")
+    index.write_text(json.dumps(listed | {"benchmarks": timed, "project_url": "../index.html"}), encoding="utf-8")
 
 
 def load_from_beside(folder: Path, packages: Path) -> None:
