@@ -47,7 +47,7 @@ print(arrivals(he).to_string())
 # Planes
 # ------
 
-grids = {label: planes(landscape, effort(27, 3)) for label, landscape in he.items()}
+grids = {label: planes(landscape, effort(21, 3)) for label, landscape in he.items()}
 draw_maps(he, grids)
 plt.show()
 
@@ -94,7 +94,7 @@ print(perturbed(around, radii).to_string())
 
 small = explore_both(nin_like, data, steps, scale=0.3)
 print(arrivals(small).to_string())
-small_grids = {label: planes(landscape, effort(27, 3), pairs=1) for label, landscape in small.items()}
+small_grids = {label: planes(landscape, effort(21, 3), pairs=1) for label, landscape in small.items()}
 draw_maps(small, small_grids)
 plt.show()
 

@@ -58,7 +58,7 @@ print(arrivals(he).to_string())
 # is drawn hollow at the nearest point of the plane, with its distance from it. Both axes are distances, and each window
 # is twice as wide as the way from the start to the farthest of the three minima. All maps have the same colours.
 
-grids = {label: planes(landscape, effort(27, 3)) for label, landscape in he.items()}
+grids = {label: planes(landscape, effort(21, 3)) for label, landscape in he.items()}
 draw_maps(he, grids)
 plt.show()
 
@@ -114,7 +114,7 @@ print(perturbed(around, radii).to_string())
 
 small = explore_both(vgg_like, data, steps, scale=0.3)
 print(arrivals(small).to_string())
-small_grids = {label: planes(landscape, effort(27, 3), pairs=1) for label, landscape in small.items()}
+small_grids = {label: planes(landscape, effort(21, 3), pairs=1) for label, landscape in small.items()}
 draw_maps(small, small_grids)
 plt.show()
 
