@@ -52,7 +52,7 @@ draw_maps(he, grids)
 plt.show()
 
 # %%
-# The first of the planes, as a surface in space.
+# The first of the planes, as a surface in space, cut off where the colours of the maps end.
 
 draw_reliefs(he, grids)
 plt.show()
