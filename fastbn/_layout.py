@@ -3,13 +3,13 @@
 import functools
 import itertools
 import math
-import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._cuts import Cut, Sizes, cut
+from ._scalars import check_int
 
 ChannelAxis = int | tuple[int, ...] | None
 
@@ -57,12 +57,7 @@ def _split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
 
 
 def _axis_index(axis: Any) -> int:
-    try:
-        return operator.index(axis)
-    except TypeError:
-        raise TypeError(
-            f"channel_axis: got {axis!r} of type {type(axis).__name__}; wants an int, a tuple of ints or None"
-        ) from None
+    return check_int("channel_axis", axis, "an int, a tuple of ints or None")
 
 
 def split_normalized(shape: tuple[int, ...], axis: Any) -> Axes:

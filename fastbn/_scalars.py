@@ -25,12 +25,17 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise ValueError(f"{name}: got {value!r}; wants one of {', '.join(map(repr, choices))}")
 
 
+def check_int(name: str, value: Any, wants: str) -> int:
+    """What Python takes for an index as an int."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants {wants}") from None
+
+
 def check_ddof(ddof: Any) -> int:
     """Delta degrees of freedom as an int."""
-    try:
-        value = operator.index(ddof)
-    except TypeError:
-        raise TypeError(f"ddof: got {ddof!r} of type {type(ddof).__name__}; wants an int >= 0") from None
+    value = check_int("ddof", ddof, "an int >= 0")
     if not 0 <= value < 2**53:
         raise ValueError(f"ddof: got {ddof!r}; wants an int >= 0 (and below 2^53)")
     return value
@@ -38,10 +43,7 @@ def check_ddof(ddof: Any) -> int:
 
 def check_count(name: str, value: Any) -> int:
     """A positive number of things as an int."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants an int >= 1") from None
+    count = check_int(name, value, "an int >= 1")
     if count < 1:
         raise ValueError(f"{name}: got {value!r}; wants an int >= 1")
     return count

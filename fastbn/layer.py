@@ -14,7 +14,7 @@ from ._channel_stats import ChannelStats
 from ._kinds import of_any_kind
 from ._layout import split_axes
 from ._running import Default, check_convention
-from ._scalars import check_count
+from ._scalars import check_count, check_int
 from .batchnorm import batch_norm, batch_norm_backward
 from .statistics import channel_stats
 
@@ -97,7 +97,7 @@ class BatchNorm:
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.num_channels = check_count("num_channels", num_channels)
-        self.channel_axis = channel_axis
+        self.channel_axis = check_int("channel_axis", channel_axis, "an int")
         rules = check_convention(convention, Default.CONVENTION if momentum is None else momentum, eps)
         self.convention = convention
         self.momentum = None if momentum is None else rules.momentum
@@ -403,14 +403,14 @@ class BatchNorm:
         wanted = {*arrays, *(["num_batches_tracked"] if self.track_running_stats else [])}
         if set(d) - {"num_batches_tracked"} != wanted - {"num_batches_tracked"} or set(d) - wanted:
             raise ValueError(f"d: got {sorted(d)}; wants {sorted(wanted)}")
-        given = {name: np.asarray(d[name]) for name in arrays}
+        shapes = {name: array.shape for name, array in arrays.items()} | {"num_batches_tracked": ()}
+        given = {name: np.asarray(d.get(name, 0)) for name in shapes}  # older files of PyTorch have no number
         for name, array in given.items():
-            if array.shape != arrays[name].shape or array.dtype.kind not in "biuf":
-                raise ValueError(f"d: got {name} of {array.dtype} and shape {array.shape}; wants {arrays[name].shape}")
-        tracked = int(np.asarray(d.get("num_batches_tracked", 0)))  # older files of PyTorch have none
+            if array.shape != shapes[name] or array.dtype.kind not in "biuf":
+                raise ValueError(f"d: got {name} of {array.dtype} and shape {array.shape}; wants {shapes[name]}")
+        self.num_batches_tracked = int(given.pop("num_batches_tracked"))
         for name, array in given.items():
             arrays[name][...] = array
-        self.num_batches_tracked = tracked
 
     def _arrays(self) -> dict[str, np.ndarray]:
         named = {

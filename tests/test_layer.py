@@ -202,6 +202,8 @@ def test_state_comes_back_and_pickles():
         {"extra": np.ones(3)},
         {"running_var": np.ones(4)},
         {"bias": np.array(["a", "b", "c"])},
+        {"num_batches_tracked": "three"},
+        {"num_batches_tracked": np.array([3, 4])},
     ],
 )
 def test_states_that_do_not_fit(change):
@@ -211,6 +213,12 @@ def test_states_that_do_not_fit(change):
     with pytest.raises(ValueError, match="d: got"):
         layer.load_state_dict(state)
     assert layer.running_mean.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("channel_axis", ["a", None, (0, 1), 1.0])
+def test_a_layer_keeps_one_axis(channel_axis):
+    with pytest.raises(TypeError, match=r"^channel_axis: got .*; wants an int$"):
+        fastbn.BatchNorm(3, channel_axis=channel_axis)
 
 
 def test_states_without_a_count_are_older_ones():

@@ -110,7 +110,7 @@ print(ruggedness(small, small_grids).to_string())
 # -------------
 # *Plateaus without batch normalization*: it depends on where one starts. From He's weights it is not borne out, the
 # opposite shows: without batch normalization hardly any place is flat at a high loss (column "flat, loss > 1 %"), and
-# with it up to about a tenth of a plane is. Normalized activations bound the loss, which without them grows with the
+# with it some per cent of a plane are. Normalized activations bound the loss, which without them grows with the
 # product of all layers. The gradient at the start is also larger without. From small weights it is borne out where
 # training begins: without batch normalization the gradient at the start is several times smaller, and SGD and momentum
 # are still on that plateau, at the loss of guessing, when Adam has left it. With batch normalization all three arrive
