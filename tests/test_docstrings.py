@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from numpydoc.docscrape import NumpyDocString
-from numpydoc.validate import validate
+from numpydoc.validate import Validator, validate
 
 import fastbn
 from test_examples import MODULES, NEEDED
@@ -112,7 +112,9 @@ def test_what_is_looked_at():
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_numpydoc_finds_nothing(module):
+def test_numpydoc_finds_nothing(module, monkeypatch):
+    # Lines are for reports alone. From Python 3.13 on, those of a class that is public elsewhere are looked for there.
+    monkeypatch.setattr(Validator, "source_file_def_line", None)
     found = []
     for name in documented(module):
         waived = set(WAIVED)
