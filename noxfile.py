@@ -33,7 +33,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site with its whole gallery, in some 20 minutes, and open every page in a browser."""
+    """Build the site with its whole gallery, in some 12 minutes, and open every page in a browser."""
     session.install(".[docs]")
     site = Path("docs", "_build", "html").resolve()
     session.run("python", "docs/site/build.py", str(site))
