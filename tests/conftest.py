@@ -124,6 +124,12 @@ def tree(directory):
     return {path: path.read_bytes() if path.is_file() else None for path in directory.rglob("*")}
 
 
+@pytest.fixture
+def tally(record_property):
+    """Tell the report of the run how many of something a test has done; `docs/tested.md` is written from reports."""
+    return lambda what, count: record_property(f"tally: {what}", count)
+
+
 @pytest.fixture(scope="module")
 def from_gallery():
     """Import what the pages of the gallery share, from the folder of their scripts."""
