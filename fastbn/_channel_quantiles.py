@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import _display, _histogram, _order, _quantile_records, _records
 from ._backends import MOMENT_ROWS, Moments
+from ._environment import in_default_environment
 from ._quantile_records import Contents
 from ._scalars import check_quantiles
 from ._value import Value
@@ -89,6 +90,7 @@ class ChannelQuantiles(Value):
         """Dtype of the data."""
         return self._contents.dtype
 
+    @in_default_environment
     def quantile(self, q: float | Iterable[float]) -> Floats:
         """Other quantiles of the same data.
 
@@ -141,6 +143,7 @@ class ChannelQuantiles(Value):
 
     # Merging
 
+    @in_default_environment
     def merge(self, *others: "ChannelQuantiles") -> "ChannelQuantiles":
         """Quantiles of the union of the data: exactly, because histograms are added.
 
@@ -267,6 +270,7 @@ class ChannelQuantiles(Value):
 
     # To and from files
 
+    @in_default_environment
     def to_dict(self) -> dict[str, Any]:
         """Return everything as what JSON can hold: numbers, lists, and strings for what is not finite.
 
@@ -289,6 +293,7 @@ class ChannelQuantiles(Value):
         return _quantile_records.to_dict(self._contents)
 
     @classmethod
+    @in_default_environment
     def from_dict(cls, d: Mapping[str, Any]) -> Self:
         """Return the quantiles that `to_dict` described.
 
@@ -325,11 +330,13 @@ class ChannelQuantiles(Value):
 
     # Looks
 
+    @in_default_environment
     def _key(self) -> tuple[Any, ...]:
         held = self._contents
         arrays = (_records.canonical(held.values), held.counted, held.missing, *(held.histogram or ())[2:])
         return held.q, self.shape, held.dtype.str, held.names, *(array.tobytes() for array in arrays)
 
+    @in_default_environment
     def __repr__(self) -> str:
         values = self._contents.values.reshape(len(self._contents.values), -1)
         heads = [str(value) for value in np.atleast_1d(self.q)]

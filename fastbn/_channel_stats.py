@@ -16,6 +16,7 @@ from ._algebra import divide_words, root, two_sum, variance
 from ._arrays import number_dtype
 from ._backends import Found, Moments
 from ._devices import OnDevice
+from ._environment import in_default_environment
 from ._exact import ExactState
 from ._layout import ChannelAxis
 from ._merging import Tally
@@ -160,6 +161,7 @@ class ChannelStats(Value):
         return np.asarray(self._counts.astype(np.float64))
 
     @property
+    @in_default_environment
     def mean(self) -> Floats:
         """Mean (float64), in the units of the data; NaN where nothing was counted."""
         if self._exact is not None:
@@ -168,6 +170,7 @@ class ChannelStats(Value):
         return np.asarray(np.where(self._state[0] > 0, mean, np.nan) if self._any_empty() else mean)
 
     @property
+    @in_default_environment
     def min(self) -> np.ndarray:
         """Smallest value, in the dtype and the units of the data.
 
@@ -176,6 +179,7 @@ class ChannelStats(Value):
         return self._extreme(self._least)
 
     @property
+    @in_default_environment
     def max(self) -> np.ndarray:
         """Largest value, in the dtype and the units of the data.
 
@@ -183,6 +187,7 @@ class ChannelStats(Value):
         """
         return self._extreme(self._greatest)
 
+    @in_default_environment
     def var(self, ddof: int = 0) -> Floats:
         """Variance, ``m2 / (weight - ddof)``: without weights, the weight is the count.
 
@@ -212,6 +217,7 @@ class ChannelStats(Value):
             return self._exact.variance(check_ddof(ddof)).reshape(self.shape)
         return self._variance(ddof)[0]
 
+    @in_default_environment
     def std(self, ddof: int = 0) -> Floats:
         """Standard deviation, the square root of `var` (rounded once).
 
@@ -241,6 +247,7 @@ class ChannelStats(Value):
         with np.errstate(all="ignore"):
             return np.asarray(root(*self._variance(ddof))[0])
 
+    @in_default_environment
     def moments(self, beside: np.ndarray) -> Found:
         """What the backend of an array takes: those on a device stay there for arrays on the same."""
         if (
@@ -306,6 +313,7 @@ class ChannelStats(Value):
         return cls(np.zeros((5, *sizes)), least, greatest)
 
     @classmethod
+    @in_default_environment
     def from_moments(
         cls,
         count: npt.ArrayLike,
@@ -349,6 +357,7 @@ class ChannelStats(Value):
         """
         return cls(*_merging.from_moments(count, mean, var, ddof, min, max))
 
+    @in_default_environment
     def merge(self, *others: "ChannelStats") -> "ChannelStats":
         """Statistics of the union of the data.
 
@@ -593,6 +602,7 @@ class ChannelStats(Value):
 
     # To and from files
 
+    @in_default_environment
     def to_dict(self) -> dict[str, Any]:
         """Return everything as what JSON can hold: numbers, lists, and strings for what is not finite.
 
@@ -615,6 +625,7 @@ class ChannelStats(Value):
         return _records.to_dict(self._state, self._least, self._greatest, self._names, self._exact, self._tally)
 
     @classmethod
+    @in_default_environment
     def from_dict(cls, d: Mapping[str, Any]) -> Self:
         """Return the statistics that `to_dict` described.
 
@@ -648,6 +659,7 @@ class ChannelStats(Value):
 
     # Looks
 
+    @in_default_environment
     def _key(self) -> tuple[Any, ...]:
         filled = self._counts > 0
         ends = (np.where(filled, end, end.dtype.type(0)) for end in (self._least, self._greatest))
@@ -656,6 +668,7 @@ class ChannelStats(Value):
         tally = () if self._tally is None else tuple(part.tobytes() for part in self._tally)
         return self.shape, self._least.dtype.str, self._names, self.method, state, *extremes, *tally
 
+    @in_default_environment
     def __repr__(self) -> str:
         return _display.table(self)
 

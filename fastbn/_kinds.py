@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 
 from ._devices import OnDevice
+from ._environment import default_environment, is_default
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +44,9 @@ def of_any_kind(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def dispatched(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not is_default():
+            with default_environment():
+                return dispatched(*args, **kwargs)
         data = args[place] if len(args) > place else kwargs.get(names[place])
         kind = type(data)
         if kind in _OURS or (other := _elsewhere(kind, data, function, names[place])) is None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ._arrays import Operand, refuse_device
 from ._channel_quantiles import ChannelQuantiles
+from ._environment import in_default_environment
 from ._layout import Axes, Block
 from ._opening import open_data
 from ._order import Ordered, places, quantiles_of
@@ -106,6 +107,7 @@ def _top(dtype: np.dtype) -> Any:
     return np.dtype(f"u{dtype.itemsize}").type(1 << (8 * dtype.itemsize - 1))
 
 
+@in_default_environment
 def tallied(
     x: np.ndarray,
     where: Any,
@@ -150,6 +152,7 @@ def unknown(first: ChannelQuantiles) -> np.ndarray:
     return np.asarray(first.values == _UNKNOWN)
 
 
+@in_default_environment
 def begun(found: Tallies, q: float | tuple[float, ...], dtype: np.dtype) -> Sought:
     """The ranks to look for, and the first digits."""
     first = found[0]
@@ -159,6 +162,7 @@ def begun(found: Tallies, q: float | tuple[float, ...], dtype: np.dtype) -> Soug
     return Sought(first.count, first.n_missing, nan, np.zeros(rank.shape, np.uint64), rank).narrowed(found)
 
 
+@in_default_environment
 def finished(sought: Sought, q: float | tuple[float, ...], dtype: np.dtype) -> ChannelQuantiles:
     """What `fastbn.channel_quantiles` makes of the same order statistics."""
     previous, following = np.split(numbers_of(sought.prefix, dtype).astype(np.float64), 2)

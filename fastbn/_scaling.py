@@ -8,12 +8,14 @@ was not asked for. Both are the same maps with other statistics; channels with s
 import numpy as np
 
 from ._channel_stats import ChannelStats
+from ._environment import in_default_environment
 from ._kernels.sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL
 
 _HOST = np.empty(0)  # where the statistics are wanted
 _SPREAD = 2.0**-900  # of a sum of squared deviations above it, the variance is not 0, whatever the count
 
 
+@in_default_environment
 def standardizing(stats: ChannelStats, with_mean: bool, with_std: bool) -> ChannelStats:
     """With mean 0 if it is not to be subtracted, and variance 1 if it is 0 or not to be divided by."""
     state, least, greatest = stats.moments(_HOST)[:3]
@@ -28,6 +30,7 @@ def standardizing(stats: ChannelStats, with_mean: bool, with_std: bool) -> Chann
     return ChannelStats(state.reshape(-1, *shape), least.reshape(shape), greatest.reshape(shape))
 
 
+@in_default_environment
 def rescaling(stats: ChannelStats) -> ChannelStats:
     """With a range of 1 where it is 0, but for numbers beyond 2^53, to which 1 cannot be added."""
     least, greatest = stats.min, stats.max

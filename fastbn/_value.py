@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, NoReturn, Self
 
+from ._environment import in_default_environment
+
 FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
@@ -43,6 +45,7 @@ class Value:
         """Return what `to_dict` described."""
         raise NotImplementedError
 
+    @in_default_environment
     def save(self, path: FilePath) -> None:
         """Write JSON to a file: every bit, readable by others. An existing file is replaced at once or not at all.
 
@@ -76,6 +79,7 @@ class Value:
         write_record(path, self.to_dict())
 
     @classmethod
+    @in_default_environment
     def load(cls, path: FilePath) -> Self:
         """Read what `save` wrote.
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ._arrays import number_dtype, refuse_device
 from ._channel_stats import ChannelStats
+from ._environment import in_default_environment
 from ._kinds import of_any_kind
 from ._layout import split_axes
 from ._running import Default, check_convention
@@ -302,6 +303,7 @@ class BatchNorm:
             self.running_var[...] = 1
         self.num_batches_tracked = 0
 
+    @in_default_environment
     def recalibrate(self, batches: Iterable[npt.ArrayLike]) -> ChannelStats:
         """Replace the running statistics by the exact ones of all batches together.
 
@@ -373,6 +375,7 @@ class BatchNorm:
             state["num_batches_tracked"] = np.array(self.num_batches_tracked, np.int64)
         return state
 
+    @in_default_environment
     def load_state_dict(self, d: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, or a ``torch.nn.BatchNorm`` module's own (of CPU tensors).
 

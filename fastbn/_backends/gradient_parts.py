@@ -7,6 +7,7 @@ import numpy as np
 
 from .._algebra import add
 from .._arrays import Operand
+from .._environment import in_default_environment
 from .._gradients import fold_rows
 from .._kernels.coefficients import CENTRE, CENTRE_TAIL
 from .._kernels.gradients import PRODUCT, PRODUCT_2, SUM, SUM_2
@@ -39,6 +40,7 @@ def host_of(array: np.ndarray) -> Host:
     return backend
 
 
+@in_default_environment
 def sums_of(backend: Host, x: Operand, dy: Operand, axes: Axes, moments: Moments) -> np.ndarray:
     """Sums of ``dy`` and of ``dy (x - mean)`` over a part: (2 words, 2 sums, *channels)."""
     if x.stored.size == 0:
@@ -52,6 +54,7 @@ def sums_of(backend: Host, x: Operand, dy: Operand, axes: Axes, moments: Moments
     return np.stack([states[list(_HEADS)], states[list(_TAILS)]])
 
 
+@in_default_environment
 def total_of(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Sums of all parts, in two words; a sum that is not finite has no second one."""
     words = np.stack([part.reshape(2, 2, -1) for part in parts], axis=2)
@@ -64,6 +67,7 @@ def total_of(parts: Sequence[np.ndarray]) -> np.ndarray:
     return total.reshape(parts[0].shape)
 
 
+@in_default_environment
 def slopes_of(
     backend: Host, sums: np.ndarray, moments: Moments, gamma: np.ndarray, eps: float, shape: tuple[int, ...]
 ) -> Slopes:
@@ -81,6 +85,7 @@ def slopes_of(
     return Slopes(dgamma.reshape(shape), dbeta.reshape(shape), knobs.reshape(KNOBS, *shape))
 
 
+@in_default_environment
 def map_gradient(
     backend: Host, x: Operand, dy: Operand, axes: Axes, moments: Moments, knobs: np.ndarray, out: Operand
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from .._arrays import as_operand, channel_vector
 from .._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
 from .._channel_stats import ChannelStats
+from .._environment import in_default_environment
 from .._gradients import fold_rows, open_gradient
 from .._opening import open_data
 from .._optional import needed
@@ -51,6 +52,7 @@ def rounded_total(totals: Any) -> tuple[Any, Any]:
     return dgamma, dbeta
 
 
+@in_default_environment
 def words_of(found: Slopes) -> np.ndarray:
     """Sums of the gradients of beta and gamma over all but the last axis: (2 words, 2 sums, channels)."""
     values = np.stack([found.dbeta, found.dgamma])
@@ -58,6 +60,7 @@ def words_of(found: Slopes) -> np.ndarray:
     return np.stack(fold_rows(values)) if values.shape[1] else np.zeros((2, 2, values.shape[-1]))
 
 
+@in_default_environment
 def _rounded(words: np.ndarray, row: int) -> np.ndarray:
     with np.errstate(all="ignore"):
         values = words[0, row] + words[1, row]

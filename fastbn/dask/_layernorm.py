@@ -15,6 +15,7 @@ from .. import layernorm
 from .._arrays import Operand, as_operand, prepare_output
 from .._backends.gradient_parts import Slopes, host_of, map_gradient, slopes_of, sums_of, total_of
 from .._channel_stats import ChannelStats
+from .._environment import in_default_environment
 from .._gradients import BatchNormGradients
 from .._kernels.coefficients import SCALE
 from .._layout import split_axes, split_normalized
@@ -139,6 +140,7 @@ class _Pair(NamedTuple):
     gradient: Operand
 
 
+@in_default_environment
 def _pair(x: np.ndarray, stats: ChannelStats, gamma: Any, dy: np.ndarray, kept: Any, eps: float) -> _Pair:
     xhat = normalize(np.asarray(x), stats, kept, eps=eps, on_constant="nan", dtype=np.float64)
     scale = 1.0 if gamma is None else np.expand_dims(np.asarray(gamma, np.float64), kept)
@@ -156,6 +158,7 @@ def _sums(
     return sums_of(host_of(nothing), *pair, axes, _standard(1, axes.shape).moments(nothing))
 
 
+@in_default_environment
 def _slopes_of_rows(sums: np.ndarray, stats: ChannelStats, eps: float) -> Slopes:
     nothing = np.empty(0)
     backend, size = host_of(nothing), stats.count.size

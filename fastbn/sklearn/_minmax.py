@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from .._environment import in_default_environment
 from .._layout import ChannelAxis
 from .._scalars import check_feature_range
 from .._scaling import rescaling
@@ -97,12 +98,14 @@ class MinMaxScaler(ChannelScaler):
         return self.stats_.max.astype(np.float64)
 
     @property
+    @in_default_environment
     def data_range_(self) -> Floats:
         """Maximum less minimum, in the units of X."""
         with np.errstate(over="ignore"):
             return self.data_max_ - self.data_min_
 
     @property
+    @in_default_environment
     def scale_(self) -> Floats:
         """Slope of the map, for reading: ``X * scale_ + min_`` may leave the interval by a rounding."""
         lo, hi = check_feature_range(self.feature_range)
@@ -111,6 +114,7 @@ class MinMaxScaler(ChannelScaler):
             return np.asarray((hi - lo) / np.where(width == 0.0, 1.0, width))
 
     @property
+    @in_default_environment
     def min_(self) -> Floats:
         """Offset of the map, for reading, in the units of `feature_range`."""
         lo, _ = check_feature_range(self.feature_range)

@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from .._environment import in_default_environment
 from .._layout import ChannelAxis
 from .._scaling import standardizing
 from ..normalization import denormalize, normalize
@@ -96,6 +97,7 @@ class StandardScaler(ChannelScaler):
         return stats.var() if self.with_std else None
 
     @property
+    @in_default_environment
     def scale_(self) -> Floats | None:
         """The square root of the variance, 1 where that is exactly 0; None if not `with_std`."""
         stats = self.stats_
