@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 import fastbn
 import stand_ins
 from devices import on_device
+from evidence import TALLY, Evidence
 from fastbn._backends import HOSTS
 from fastbn.cli import _flow, main
 
@@ -34,10 +35,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """What tests may be marked as."""
+    """What tests may be marked as, and where to write what they have done."""
     config.addinivalue_line(
         "markers", "host: about what the host does, its memory, processes, merges: not for arrays on devices"
     )
+    if (path := os.environ.get("FASTBN_EVIDENCE")) and not hasattr(config, "workerinput"):  # workers report to one
+        config.pluginmanager.register(Evidence(Path(path).absolute()))
 
 
 def pytest_generate_tests(metafunc):
@@ -53,11 +56,12 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture
-def backend(request):
+def backend(request, tally):
     """Activate one backend for the test; its name is the value."""
     info = request.param
     if not info.available:
         pytest.skip(f"backend {info.name}: {info.reason}")
+    tally(f"tests on backend {info.name}", 1)
     with on_device() if info.name == "cuda" else fastbn.use_backend(info.name):
         yield info.name
 
@@ -126,8 +130,8 @@ def tree(directory):
 
 @pytest.fixture
 def tally(record_property):
-    """Tell the report of the run how many of something a test has done; `docs/tested.md` is written from reports."""
-    return lambda what, count: record_property(f"tally: {what}", count)
+    """Tell the report of the run how many of something a test has done (`evidence.py`)."""
+    return lambda what, count: record_property(TALLY + what, count)
 
 
 @pytest.fixture(scope="module")
