@@ -246,6 +246,20 @@ def test_scalers_give_the_usual_bits(environment, backend):
     assert found == expected
 
 
+def test_pytorch_may_flush_subnormal_numbers(backend):
+    torch = pytest.importorskip("torch")
+    x = uneven((60, 5), np.float32)
+    expected = numbers_of(fastbn.channel_stats(x)), fastbn.zscore(x).tobytes()
+    if not torch.set_flush_denormal(True):
+        pytest.skip("a processor that PyTorch cannot tell to")
+    try:
+        assert not _environment.is_default()
+        found = numbers_of(fastbn.channel_stats(x)), fastbn.zscore(torch.from_numpy(x)).numpy().tobytes()
+    finally:
+        torch.set_flush_denormal(False)
+    assert found == expected
+
+
 FIRST = """
 import ctypes, sys
 register = ctypes.CDLL(sys.argv[1])
