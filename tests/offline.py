@@ -1,7 +1,7 @@
 """What is run where there is no network: every module, every example, every command. Prints what it has run.
 
-Python's own attempts to reach a network raise, and are remembered in case somebody catches that; on Linux, the kernel ends the
-process when a library opens an Internet socket by itself.
+Python's own attempts to reach a network raise, and are remembered in case somebody catches that; on Linux, the kernel
+ends the process when a library opens an Internet socket by itself.
 """
 
 from __future__ import annotations
