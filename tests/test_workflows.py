@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import runpy
@@ -183,10 +184,9 @@ def dist(tmp_path):
     folder = tmp_path / "dist"
     folder.mkdir()
     built = PROJECT["tool"]["cibuildwheel"]
-    for python in built["build"]:
-        for system in ("linux", "macos", "windows"):
-            for arch in built[system]["archs"]:
-                (folder / f"fastbn-1.2-{python.rstrip('-*')}-{system}_{arch}.whl").write_text(arch, encoding="utf-8")
+    for platform, system in {"manylinux": "linux", "musllinux": "linux", "macosx": "macos", "win": "windows"}.items():
+        for python, arch in itertools.product(built["build"], built[system]["archs"]):
+            (folder / f"fastbn-1.2-{python.rstrip('-*')}-{platform}_{arch}.whl").write_text(arch, encoding="utf-8")
     (folder / "fastbn-1.2.tar.gz").write_text("source", encoding="utf-8")
     return folder
 
@@ -226,8 +226,8 @@ def test_a_file_that_was_not_hashed_is_not_published(dist, sums):
 
 
 @NEEDS_SHELL
-@pytest.mark.parametrize("missing", ["fastbn-1.2.tar.gz", "fastbn-1.2-cp311-linux_x86_64.whl"])
-@pytest.mark.parametrize("instead", ["", "fastbn-1.2-py3-none-any.whl", "fastbn-1.3-cp311-linux_x86_64.whl"])
+@pytest.mark.parametrize("missing", ["fastbn-1.2.tar.gz", "fastbn-1.2-cp311-manylinux_x86_64.whl"])
+@pytest.mark.parametrize("instead", ["", "fastbn-1.2-py3-none-any.whl", "fastbn-1.3-cp311-manylinux_x86_64.whl"])
 def test_a_release_is_complete_and_without_a_wheel_that_lacks_the_extension(dist, missing, instead):
     (check,) = (script for script in scripts(RELEASE["hashes"]) if "none-any" in script)
     assert in_bash(check, dist, VERSION="1.2") == 0
@@ -275,3 +275,9 @@ def test_updates_of_actions_and_tools_are_proposed_together():
         "pip": "/.github/requirements",
     }
     assert all(len(update["groups"]) == 1 for update in updates)
+
+
+def test_what_is_tested_with_numpy_alone_is_there():
+    names = (ROOT / "tests" / "numpy_only.txt").read_text(encoding="utf-8").split()
+    assert len(names) > 5
+    assert all((ROOT / name).is_file() for name in names)
