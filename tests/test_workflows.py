@@ -226,6 +226,14 @@ def test_a_file_that_was_not_hashed_is_not_published(dist, sums):
 
 
 @NEEDS_SHELL
+@pytest.mark.parametrize("more", ["notes.txt", "fastbn-1.3.tar.gz", "fastbn-1.3-cp311-manylinux_x86_64.whl"])
+def test_a_release_has_nothing_else(dist, more):
+    (check,) = (script for script in scripts(RELEASE["hashes"]) if "none-any" in script)
+    (dist / more).touch()
+    assert in_bash(check, dist, VERSION="1.2") != 0
+
+
+@NEEDS_SHELL
 @pytest.mark.parametrize("missing", ["fastbn-1.2.tar.gz", "fastbn-1.2-cp311-manylinux_x86_64.whl"])
 @pytest.mark.parametrize("instead", ["", "fastbn-1.2-py3-none-any.whl", "fastbn-1.3-cp311-manylinux_x86_64.whl"])
 def test_a_release_is_complete_and_without_a_wheel_that_lacks_the_extension(dist, missing, instead):
