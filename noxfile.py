@@ -31,6 +31,24 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(default=False, python="3.11")
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest supported release of everything, and built with the oldest tools."""
+    constraints = Path(session.create_tmp(), "oldest.txt").resolve()
+    constraints.write_text(str(session.run("python", ".ci/oldest", silent=True)), encoding="utf-8")
+    held = ("--constraint", str(constraints))
+    session.install(*held, "setuptools", "Cython", "numpy")
+    session.install(*held, "--no-build-isolation", ".[numba,test]", env={"FASTBN_REQUIRE_EXT": "1"})
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def prereleases(session: nox.Session) -> None:
+    """Run the tests with the newest pre-releases of everything."""
+    session.install("--pre", ".[numba,test]")
+    session.run("pytest", *session.posargs)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site with its whole gallery, in some 12 minutes, and open every page in a browser."""
