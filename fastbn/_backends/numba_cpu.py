@@ -58,7 +58,7 @@ _INLINED = {
 @functools.cache
 def _digest() -> str:
     """What the cached machine code depends on besides Numba, the CPU and the signature."""
-    checks = "-checked" if config.BOUNDSCHECK else ""  # Numba's index of what is on disk does not know
+    checks = "-checked" if vars(config)["BOUNDSCHECK"] else ""  # Numba's index of what is on disk does not know
     return digest_of(_numba_machine.__file__, __file__) + checks
 
 
