@@ -12,13 +12,17 @@ import subprocess
 import sysconfig
 import tempfile
 import threading
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from guarded import SIDES
+
+TALLY = "tally: arrays between guard pages"
 SET_HANDLER = 304  # place of PyDataMem_SetHandler among the functions of NumPy's C API
-SIDES = ("end", "start")
 
 
 def compiled(folder: Path) -> ctypes.CDLL:
@@ -77,16 +81,27 @@ def guard_all(side: str) -> Guards:
 
 
 class Plugin:
-    """Guards for the life of a run, and how many arrays had them."""
+    """Guards for the life of a run; every test tells the report how many arrays had them."""
 
     def __init__(self) -> None:
         self._guards = guard_all(os.environ.get("FASTBN_GUARD_SIDE", SIDES[0]))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Count."""
+        before = self._guards.arrays
+        result = yield
+        item.user_properties.append((TALLY, self._guards.arrays - before))
+        return result
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say how much was guarded."""
-        terminalreporter.write_line(f"arrays between guard pages: {self._guards.arrays}")
+        reports = [report for group in terminalreporter.stats.values() for report in group]
+        properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+        counts = {(id(pair), pair[1]) for pair in properties if pair[0] == TALLY}
+        terminalreporter.write_line(f"arrays between guard pages: {sum(count for _, count in counts)}")
 
 
-def pytest_configure(config: Any) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Begin."""
     config.pluginmanager.register(Plugin(), "guards")
