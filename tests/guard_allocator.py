@@ -97,9 +97,9 @@ class Plugin:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say how much was guarded."""
         reports = [report for group in terminalreporter.stats.values() for report in group]
-        properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
-        counts = {(id(pair), pair[1]) for pair in properties if pair[0] == TALLY}
-        terminalreporter.write_line(f"arrays between guard pages: {sum(count for _, count in counts)}")
+        calls = [report for report in reports if getattr(report, "when", None) == "call"]
+        count = sum(number for report in calls for name, number in report.user_properties if name == TALLY)
+        terminalreporter.write_line(f"arrays between guard pages: {count}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

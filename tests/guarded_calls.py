@@ -1,7 +1,7 @@
 """Every public function with arrays in and out, for tests that look at the memory beside these.
 
-Each group of calls takes `x`, its channel axis, and `place`, through which every array goes that a function is given; it
-yields what comes back. So the same calls can be made with arrays in any memory.
+Each group of calls takes `x`, its channel axis, and `place`, through which every array goes that a function is given,
+and yields what comes back. So the same calls can be made with arrays in any memory.
 """
 
 from __future__ import annotations
