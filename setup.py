@@ -2,11 +2,13 @@
 
 Environment: ``FASTBN_NO_EXT=1`` builds none. ``FASTBN_REQUIRE_EXT=1`` makes it an error if one cannot be built; else
 the package is installed without it, and says so. ``FASTBN_ABI3=1`` uses Python's limited API: one wheel per platform.
+``FASTBN_CFLAGS`` comes after all other options of the compiler, and so wins over those below, unlike ``CFLAGS``.
 """
 
 import itertools
 import multiprocessing
 import os
+import shlex
 import sys
 import sysconfig
 from pathlib import Path
@@ -61,9 +63,10 @@ def extensions():
         "optional": not REQUIRED,
     }
     driver = "fastbn/_backends/_cython_driver.pyx"
-    modules = [Extension(f"{BACKENDS}._cython_driver", [driver], extra_compile_args=common, **settings)]
+    last = shlex.split(os.environ.get("FASTBN_CFLAGS", ""))
+    modules = [Extension(f"{BACKENDS}._cython_driver", [driver], extra_compile_args=[*common, *last], **settings)]
     for name, options in instruction_sets().items():
-        source, arguments = KERNELS / f"_kernels_{name}.pyx", [*common, *options]
+        source, arguments = KERNELS / f"_kernels_{name}.pyx", [*common, *options, *last]
         modules.append(Extension(f"{BACKENDS}.{source.stem}", [str(source)], extra_compile_args=arguments, **settings))
     return modules
 

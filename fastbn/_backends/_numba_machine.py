@@ -1,4 +1,7 @@
-"""The operations of ``_kernels/machine.py`` as LLVM instructions for Numba."""
+"""The operations of ``_kernels/machine.py`` as LLVM instructions for Numba.
+
+With ``NUMBA_BOUNDSCHECK=1`` they raise IndexError outside of an array, as Numba's own indexing does then.
+"""
 
 from typing import Any
 
@@ -27,8 +30,19 @@ def _prefer_wide_vectors(function: ir.Function) -> None:
 
 
 def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index], inbounds=True)
+    array = context.make_array(array_type)(context, builder, array)
+    _check(context, builder, index, _size(builder, array))
+    return builder.gep(array.data, [index], inbounds=True)
+
+
+def _size(builder: Any, array: Any) -> Any:
+    return builder.extract_value(array.shape, 0)
+
+
+def _check(context: Any, builder: Any, index: Any, size: Any) -> None:
+    """Let the function that is being compiled look at an index, if that is asked for."""
+    if context.enable_boundscheck:
+        cgutils.do_boundscheck(context, builder, index, size)
 
 
 @intrinsic
@@ -62,7 +76,9 @@ def window(typing_context, x, k):
 
     def generate(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        size = builder.sub(builder.extract_value(array.shape, 0), arguments[1])
+        whole = _size(builder, array)
+        _check(context, builder, arguments[1], builder.add(whole, whole.type(1)))  # the end of an array is one
+        size = builder.sub(whole, arguments[1])
         view = context.make_array(signature.return_type)(context, builder)
         arrayobj.populate_array(
             view,

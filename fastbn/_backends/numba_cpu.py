@@ -15,7 +15,7 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import config, njit
 
 from .. import _algebra
 from .._kernels import (
@@ -58,7 +58,8 @@ _INLINED = {
 @functools.cache
 def _digest() -> str:
     """What the cached machine code depends on besides Numba, the CPU and the signature."""
-    return digest_of(_numba_machine.__file__, __file__)
+    checks = "-checked" if vars(config)["BOUNDSCHECK"] else ""  # Numba's index of what is on disk does not know
+    return digest_of(_numba_machine.__file__, __file__) + checks
 
 
 def _compile(function: FunctionType, module: ModuleType) -> Any:
