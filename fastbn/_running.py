@@ -1,5 +1,8 @@
 """Running statistics of batch normalization: what frameworks agree on, and what not."""
 
+import itertools
+import operator
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -52,6 +55,14 @@ def weights(convention: Convention) -> tuple[float, float]:
     """What the old value and the new one are multiplied by."""
     other = 1.0 - convention.momentum
     return (convention.momentum, other) if convention.of_old else (other, convention.momentum)
+
+
+def put_together(steps: Sequence[tuple[Any, Any, Any]]) -> None:
+    """Set items, each of ``(target, key, value)``, in one step: an interrupt (Ctrl-C) comes before it or after it.
+
+    The interpreter looks for signals between its own instructions, and here all targets are written in one of them.
+    """
+    list(itertools.starmap(operator.setitem, steps))
 
 
 def open_running(pair: dict[str, Any], axes: Axes, training: bool, data: np.ndarray) -> dict[str, np.ndarray | None]:

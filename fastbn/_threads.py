@@ -13,26 +13,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
 
 _CLAIMS_PER_THREAD = 8
 _BYTES_PER_THREAD = 1 << 21  # with half of it, a map of float32 took up to 1.9 times the time on two threads
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
 _local = threading.local()  # .threads: what it said on another thread; .working: inside a task
-_pools: list[tuple[int, "ThreadPoolExecutor"]] = []  # at most one, with its size
-
-
-def _forget_pools() -> None:
-    """A forked child has the pools but not their threads."""
-    _pools.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pools)
 
 
 def _count(value: Any, name: str) -> int:
@@ -142,22 +130,101 @@ def get_num_threads() -> int:
     return getattr(_local, "threads", 1)
 
 
-def _pool(helpers: int) -> "ThreadPoolExecutor":
-    """The pool, made anew when it must grow; a pool that lost a race ends when its tasks are done."""
-    from concurrent.futures import ThreadPoolExecutor  # 4 ms, and small calls need none
+class _Pool:
+    """Threads that help whoever asks, until the process ends.
 
-    held = _pools[-1:]
-    if held and held[0][0] >= helpers:
-        return held[0][1]
-    pool = ThreadPoolExecutor(helpers, thread_name_prefix="fastbn")
-    _pools[:] = [(helpers, pool)]
-    return pool
+    They are daemons that wait in C. So there is nothing to shut down, an interrupt while one starts loses nothing, and
+    calls work in exit handlers and finalizers, where the pools of ``concurrent.futures`` refuse.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a forked child must: it has none of the threads."""
+        self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._size = 0
+
+    def ask(self, helps: list[Callable[[], None]]) -> None:
+        """Let a thread call each of them, if there is one to be had."""
+        with self._starting:
+            while self._size < len(helps):
+                try:
+                    threading.Thread(target=self._serve, name=f"fastbn_{self._size}", daemon=True).start()
+                except RuntimeError:  # the system has no more, or the interpreter is shutting down
+                    break
+                self._size += 1
+        for help_out in helps[: self._size]:
+            self._asked.put(help_out)
+
+    def _serve(self) -> None:
+        while True:
+            self._asked.get()()
+
+
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forget)
+
+
+class _Shared:
+    """What the threads of a call share: its units, until all are claimed or the call ends.
+
+    Made for interrupts (Ctrl-C), which may come between any two lines of the calling thread: none may leave a lock
+    held, or a thread at work on memory that is the caller's again.
+    """
+
+    def __init__(self, units: int, step: int, task: Callable[[int, int], None], helpers: int) -> None:
+        self._claims = iter(range(0, units, step))
+        self._units, self._step = units, step
+        self._task: Callable[[int, int], None] | None = task
+        self._claiming = threading.Lock()  # without the GIL, two threads might get the same units
+        self._helping = [threading.Lock() for _ in range(helpers)]  # each held while a helper is at work
+        self.errors: list[BaseException] = []
+
+    def ask(self) -> None:
+        """Let threads of the pool help."""
+        _pool.ask([functools.partial(self._help, helping) for helping in self._helping])
+
+    def work(self) -> None:
+        """Do what nobody has claimed."""
+        try:
+            _local.working = True
+            while self._task is not None:
+                with self._claiming:
+                    begin = next(self._claims, self._units)
+                if begin >= self._units:
+                    return
+                self._task(begin, min(begin + self._step, self._units))
+        finally:
+            _local.working = False
+
+    def _help(self, helping: threading.Lock) -> None:
+        with helping:
+            try:
+                self.work()
+            except BaseException as error:  # noqa: BLE001 - the calling thread raises it
+                self.errors.append(error)
+                self._claims = iter(())
+
+    def end(self) -> None:
+        """Let nobody claim any more, and wait for those at work, however often that is interrupted."""
+        try:
+            self._claims = iter(())
+            for helping in self._helping:
+                with helping:
+                    pass
+            self._task = None  # who comes later must not keep the arrays
+        except BaseException:
+            self.end()
+            raise
 
 
 def run(units: int, size: int, task: Callable[[int, int], None], most: int | None = None) -> None:
     """Call ``task(begin, end)`` on ranges that cover all units, on as many threads as ``size`` bytes pay for.
 
-    There are at most ``most`` of them, if that is given.
+    There are at most ``most`` of them, if that is given. None is at work any more when this returns or raises.
 
     What a task runs itself stays on its thread.
     """
@@ -169,28 +236,13 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
     if workers <= 1:
         task(0, units)
         return
-    step = -(-units // (workers * _CLAIMS_PER_THREAD))
-    claims = iter(range(0, units, step))
-    claiming = threading.Lock()  # without the GIL, two threads might get the same units
-
-    def work() -> None:
-        _local.working = True
-        try:
-            while True:
-                with claiming:
-                    begin = next(claims, units)
-                if begin >= units:
-                    return
-                task(begin, min(begin + step, units))
-        finally:
-            _local.working = False
-
-    pool = _pool(get_num_threads() - 1)
-    helpers = [pool.submit(work) for _ in range(workers - 1)]
+    shared = _Shared(units, -(-units // (workers * _CLAIMS_PER_THREAD)), task, workers - 1)
     try:
-        work()
-    finally:
-        errors = [helper.exception() for helper in helpers]  # waits for all of them, whatever happened here
-    for error in errors:
-        if error is not None:
-            raise error
+        shared.ask()
+        shared.work()
+        shared.end()
+    except BaseException:
+        shared.end()
+        raise
+    if shared.errors:
+        raise shared.errors.pop()

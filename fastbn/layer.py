@@ -4,7 +4,7 @@ Long for its documentation: the work is done in `batchnorm` and `statistics`.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,17 @@ from ._channel_stats import ChannelStats
 from ._environment import in_default_environment
 from ._kinds import of_any_kind
 from ._layout import split_axes
-from ._running import Default, check_convention
+from ._running import Default, check_convention, put_together
 from ._scalars import check_count, check_int
 from .batchnorm import batch_norm, batch_norm_backward
 from .statistics import channel_stats
 
 __all__ = ["BatchNorm"]
+
+
+def _copy_to_write(array: np.ndarray | None) -> np.ndarray | None:
+    """A copy, but of what is read-only: that is refused as it is."""
+    return array.copy() if array is not None and array.flags.writeable else array
 
 
 class BatchNorm:
@@ -212,15 +217,19 @@ class BatchNorm:
         refuse_device(x, "x", "where the parameters are")
         x = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
         by_batch = self.training or not self.track_running_stats
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            mean, var = _copy_to_write(mean), _copy_to_write(var)
         channels = split_axes(x.shape, self.channel_axis).shape
         if channels != (self.num_channels,):
             raise ValueError(f"x: got {channels[0]} channels in shape {x.shape}; wants {self.num_channels}")
+        y: np.ndarray
         y, stats = batch_norm(
             x,
             self.gamma,
             self.beta,
-            running_mean=self.running_mean,
-            running_var=self.running_var,
+            running_mean=mean,
+            running_var=var,
             training=by_batch,
             momentum=self._momentum(),
             eps=self.eps,
@@ -228,11 +237,21 @@ class BatchNorm:
             convention=self.convention,
             return_stats=True,
         )
-        if self.training and self.track_running_stats:
-            counted = stats.weight.any() if isinstance(x, np.ma.MaskedArray) else x.size
-            self.num_batches_tracked += bool(counted)
-        self._seen = x, stats, by_batch
-        return cast(np.ndarray, y)
+        seen = x, stats, by_batch
+        if mean is None or not self.training:
+            self._seen = seen
+            return y
+        counted = stats.weight.any() if isinstance(x, np.ma.MaskedArray) else x.size
+        own = vars(self)
+        put_together(
+            [
+                (self.running_mean, ..., mean),
+                (self.running_var, ..., var),
+                (own, "num_batches_tracked", self.num_batches_tracked + bool(counted)),
+                (own, "_seen", seen),
+            ]
+        )
+        return y
 
     def _momentum(self) -> float:
         """The given one, or what makes the running statistics the average of all batches."""
@@ -298,10 +317,7 @@ class BatchNorm:
         >>> layer.running_mean, layer.num_batches_tracked
         (array([0.], dtype=float32), 0)
         """
-        if self.running_mean is not None and self.running_var is not None:
-            self.running_mean[...] = 0
-            self.running_var[...] = 1
-        self.num_batches_tracked = 0
+        self._take_over(0, running_mean=0, running_var=1)
 
     @in_default_environment
     def recalibrate(self, batches: Iterable[npt.ArrayLike]) -> ChannelStats:
@@ -346,10 +362,7 @@ class BatchNorm:
             raise ValueError(f"batches: got {count} with no values; wants some of each channel")
         ddof = check_convention(self.convention, Default.CONVENTION, self.eps).ddof
         var = np.where(total.count > ddof, total.var(ddof), total.var())
-        with np.errstate(over="ignore"):
-            self.running_mean[...] = total.mean
-            self.running_var[...] = var
-        self.num_batches_tracked = count
+        self._take_over(count, running_mean=total.mean, running_var=var)
         return total
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -411,9 +424,18 @@ class BatchNorm:
         for name, array in given.items():
             if array.shape != shapes[name] or array.dtype.kind not in "biuf":
                 raise ValueError(f"d: got {name} of {array.dtype} and shape {array.shape}; wants {shapes[name]}")
-        self.num_batches_tracked = int(given.pop("num_batches_tracked"))
-        for name, array in given.items():
-            arrays[name][...] = array
+        self._take_over(int(given.pop("num_batches_tracked")), **given)
+
+    def _take_over(self, num_batches_tracked: int, **values: npt.ArrayLike) -> None:
+        """Set arrays, as far as there are such, and the number of batches: all or, if that is interrupted, none."""
+        with np.errstate(over="ignore"):
+            new = {name: np.array(values[name], self.dtype) for name in self._arrays().keys() & values}
+        put_together(
+            [
+                (vars(self), "num_batches_tracked", num_batches_tracked),
+                *((array, ..., new[name]) for name, array in self._arrays().items() if name in new),
+            ]
+        )
 
     def _arrays(self) -> dict[str, np.ndarray]:
         named = {

@@ -26,6 +26,7 @@ from .._kernels.sizes import KNOBS
 from .._kernels.sums import COUNTED, M2, M2_TAIL, MEAN, MEAN_TAIL
 from .._kernels.variants import PAIRS
 from .._layout import Axes
+from .._running import put_together
 from .._selection import Kept
 from . import MOMENT_ROWS, ExactSums, Interval, Moments
 from .copies import Copies
@@ -147,14 +148,15 @@ class Host:
     def update_running(
         self, moments: Moments, keep: float, take: float, ddof: int, mean: np.ndarray, var: np.ndarray
     ) -> None:
-        """Move running statistics of any float dtype towards the batch, in place."""
-        new = np.ascontiguousarray(mean, np.float64), np.ascontiguousarray(var, np.float64)
+        """Move running statistics of any float dtype towards the batch, in place and both in one step."""
+        running = mean, var
+        inside = all(array.flags.carray and array.dtype == np.float64 for array in running)  # where kernels can write
+        new = running if inside else tuple(array.astype(np.float64, "C") for array in running)
         flat = (numbers.reshape(-1) for numbers in new)
         self._kernels.coefficients.update_running(moments.state.reshape(-1), mean.size, keep, take, float(ddof), *flat)
-        for numbers, running in zip(new, (mean, var), strict=True):
-            if numbers is not running:
-                with np.errstate(over="ignore"):  # of float16
-                    running[...] = numbers.reshape(running.shape)
+        if not inside:
+            with np.errstate(all="ignore"):  # numbers may be too large or too small for the dtype
+                put_together([(mean, ..., new[0]), (var, ..., new[1])])
 
     def moments_of(self, mean: np.ndarray, var: np.ndarray) -> Moments:
         """Running statistics as the moments of one value per channel; their extremes are not known."""
