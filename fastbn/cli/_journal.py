@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
-from fastbn._files import sync_directory
+from fastbn._files import errors_of, sync_directory
 
 from ._errors import JobError
 from ._fields import Sink, Tile, Values
@@ -137,8 +137,11 @@ class Journal:
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         assert self._file is not None
-        self._file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-        os.fsync(self._file.fileno())
+        left = memoryview(json.dumps(entry, allow_nan=False).encode() + b"\n")
+        with errors_of(self.path, self.path):
+            while left:  # a disk that is nearly full takes a part of a line, without an error
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
 
 
 class Checkpoints:
