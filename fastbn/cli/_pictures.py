@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import warnings
@@ -191,7 +192,10 @@ def _columns(count: int, cell: tuple[float, float]) -> int:
 
 @contextmanager
 def _picture(out: Path, form: str) -> Iterator[Any]:
-    """An empty figure, which is written at the end, to the same bytes whenever the same is drawn."""
+    """An empty figure, which is written at the end, to the same bytes whenever the same is drawn.
+
+    It is made in memory: of a disk that is full, writers of PDF would say that a stream has no position.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -201,4 +205,6 @@ def _picture(out: Path, form: str) -> Iterator[Any]:
         mpl.rcParams["svg.hashsalt"] = SALT
         figure = Figure()
         yield figure
-        figure.savefig(out, format=form, dpi=DPI, metadata=UNDATED[form])
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=form, dpi=DPI, metadata=UNDATED[form])
+    out.write_bytes(drawn.getvalue())

@@ -33,6 +33,7 @@ PREDICTING = ("DEFLATE", "LZW", "ZSTD")
 FLOAT_PREDICTOR = "3"
 COPIED = 2**20  # values of what is passed through, at once
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+HEAD = 2**16  # bytes of what is said of a file, in general
 NOT_A_KEY = {"self", "bidx", "ns"}  # rasterio takes tags as keyword arguments, beside these
 
 
@@ -45,6 +46,8 @@ class GeoTiffSink:
         self._left = math.prod(source.fields[0].shape)
         self._written = 0  # bytes, before they are compressed
         self._passed = [band for band in source.kept if band not in source.bands]
+        self._check_free(HEAD)
+        self._written = 0
         self._input = Scene(source.path, source.told)  # another thread reads from that of the source
         try:
             with _writing(self._path), gdal(source.cache), unreferenced():

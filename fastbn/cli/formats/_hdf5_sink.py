@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
-from h5py import h5d, h5f, h5g, h5o, h5p, h5t, h5z
+from h5py import h5d, h5f, h5fd, h5g, h5o, h5p, h5t, h5z
 
 from .._errors import JobError, describe
 from .._fields import Tile, Values
+from ._hdf5_file import UnfailingFile
 from ._hdf5_references import References, holds_references
 from ._hdf5_walk import Entry
 from ._packing import history, still_true
@@ -49,28 +50,42 @@ class Hdf5Sink:
         self._like = like
         self._scratch = scratch
         self._changed = dict(zip(names, dtypes, strict=True))
-        self._file = _new_file(scratch, like.file)
+        self._target = UnfailingFile(scratch)
         try:
-            with copying(like.path):
+            with self._target.checked():
+                self._file = _new_file(self._target, like.file)
+                self._fill(names)
+        except BaseException:
+            self._target.close()
+            raise
+
+    def write(self, tile: Tile, values: Sequence[Values]) -> None:
+        (place,), (value,) = tile, values
+        if value.data.size:
+            with self._target.checked():
+                self._datasets[place.field].write_direct(np.ascontiguousarray(value.data), None, place.at or None)
+
+    def sync(self) -> None:
+        raise io.UnsupportedOperation("an HDF5 file is not continued")
+
+    def close(self) -> None:
+        try:
+            block = self._file.userblock_size
+            with self._target.checked():
+                self._file.close()
+        finally:
+            self._target.close()
+        _copy_start(self._like.path, self._scratch, block)
+
+    def _fill(self, names: Sequence[str]) -> None:
+        try:
+            with copying(self._like.path):
                 self._copy()
             self._datasets = [self._file[name] for name in names]
         except BaseException:
             with suppress(RuntimeError, OSError):
                 self._file.close()
             raise
-
-    def write(self, tile: Tile, values: Sequence[Values]) -> None:
-        (place,), (value,) = tile, values
-        if value.data.size:
-            self._datasets[place.field].write_direct(np.ascontiguousarray(value.data), None, place.at or None)
-
-    def sync(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        block = self._file.userblock_size
-        self._file.close()
-        _copy_start(self._like.path, self._scratch, block)
 
     def _copy(self) -> None:
         like, file = self._like, self._file
@@ -146,7 +161,7 @@ def copying(path: Path) -> Iterator[None]:
         raise JobError(f"{path}: cannot be copied: {describe(error)}") from error
 
 
-def _new_file(scratch: Path, old: h5py.File) -> h5py.File:
+def _new_file(target: UnfailingFile, old: h5py.File) -> h5py.File:
     """An empty file in which attributes may be large, that HDF5 1.8 can read, as tracked and indexed as the old one."""
     was = old["/"].id.get_create_plist()
     plist = h5p.create(h5p.FILE_CREATE)
@@ -158,7 +173,8 @@ def _new_file(scratch: Path, old: h5py.File) -> h5py.File:
     access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_LATEST)
     access.set_cache(0, 0, 0, 0.0)  # of chunks, each of which is written once
     access.set_fclose_degree(h5f.CLOSE_STRONG)
-    return h5py.File(h5f.create(os.fsencode(scratch), h5f.ACC_TRUNC, plist, access))
+    access.set_fileobj_driver(h5fd.fileobj_driver, target)
+    return h5py.File(h5f.create(b"new", h5f.ACC_TRUNC, plist, access))
 
 
 def _copy_start(old: Path, new: Path, size: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ import numpy as np
 
 from .._fields import Field, Tile, Values
 from .._tiles import cut
+from ._hdf5_file import UnfailingFile
 from ._hdf5_sink import copying
 from ._packing import history, still_true
 
@@ -29,26 +31,40 @@ class NewNetcdf:
         self, scratch: Path, classic: Classic, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]
     ) -> None:
         self._classic = classic
-        self._file = h5netcdf.File(scratch, "w", libver=("v108", "latest"))
+        self._target = UnfailingFile(scratch)
         try:
-            with copying(classic.path):
+            with self._target.checked():
+                self._file = h5netcdf.File(self._target, "w", libver=("v108", "latest"))
+                self._fill(fields, dtypes)
+        except BaseException:
+            self._target.close()
+            raise
+
+    def write(self, tile: Tile, values: Sequence[Values]) -> None:
+        (place,), (value,) = tile, values
+        if value.data.size:
+            with self._target.checked():
+                self._variables[place.field][place.at or ...] = value.data
+
+    def sync(self) -> None:
+        raise io.UnsupportedOperation("a NetCDF file is not continued")
+
+    def close(self) -> None:
+        try:
+            with self._target.checked():
+                self._file.close()
+        finally:
+            self._target.close()
+
+    def _fill(self, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]) -> None:
+        try:
+            with copying(self._classic.path):
                 self._copy_all(fields, dtypes)
             self._variables = [self._file.variables[str(field.name)] for field in fields]
         except BaseException:
             with suppress(RuntimeError, OSError):
                 self._file.close()
             raise
-
-    def write(self, tile: Tile, values: Sequence[Values]) -> None:
-        (place,), (value,) = tile, values
-        if value.data.size:
-            self._variables[place.field][place.at or ...] = value.data
-
-    def sync(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        self._file.close()
 
     def _copy_all(self, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]) -> None:
         for name, length in self._classic.dimensions.items():
