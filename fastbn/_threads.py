@@ -8,12 +8,14 @@ others. Units are cut by data size alone, so which thread takes which changes no
 
 import functools
 import math
-import operator
 import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._printable import shown
+from ._scalars import check_count
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -33,16 +35,6 @@ def _forget_pools() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pools)
-
-
-def _count(value: Any, name: str) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants an int >= 1") from None
-    if count < 1:
-        raise ValueError(f"{name}: got {count}; wants an int >= 1")
-    return count
 
 
 @functools.cache
@@ -73,8 +65,8 @@ def _default() -> int:
     if not value:
         return _unasked()
     if not value.strip().isdecimal():
-        raise ValueError(f"FASTBN_NUM_THREADS: got {value!r}; wants an int >= 1")
-    return _count(int(value), "FASTBN_NUM_THREADS")
+        raise ValueError(f"FASTBN_NUM_THREADS: got {shown(value)}; wants an int >= 1")
+    return check_count("FASTBN_NUM_THREADS", int(value))
 
 
 def set_num_threads(n: int) -> None:
@@ -104,7 +96,7 @@ def set_num_threads(n: int) -> None:
     >>> fastbn.get_num_threads()
     2
     """
-    count = _count(n, "n")
+    count = check_count("n", n)
     if threading.current_thread() is threading.main_thread():
         _settings["threads"] = count
     else:

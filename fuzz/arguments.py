@@ -91,14 +91,14 @@ class Case:
 
     def read(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """An array that must not change."""
-        variants = 2 if math.prod(shape) > 4000 else memory.VARIANTS
-        found = memory.given(shape, tuple(dtype) if isinstance(dtype, list) else dtype, self.rng.randrange(variants))
+        dtype = tuple(dtype) if isinstance(dtype, list) else dtype
+        found = memory.given(shape, dtype, self.rng.randrange(memory.variants(shape)))
         self.inputs.append(found)
         return found.array
 
     def written(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """An array that may change if the call succeeds."""
-        found = memory.room(shape, dtype, self.rng.randrange(2 if math.prod(shape) > 4000 else memory.VARIANTS))
+        found = memory.room(shape, dtype, self.rng.randrange(memory.variants(shape)))
         if all(found is not other for other in self.outputs):
             self.outputs.append(found)
         return found.array
@@ -232,11 +232,16 @@ def some_stats(case: Case) -> Any:
     shape = case.vectors if case.rng.random() < 0.95 else case.rng.choice(((3,), (), (2, 3)))
     if case.rng.random() < 0.03:
         return some_quantiles(case)
-    return seen(case, known_stats(shape, case.rng.randrange(21)))
+    return seen(case, known_stats(shape, some_number(case, 21)))
 
 
 def some_quantiles(case: Case) -> Any:
-    return seen(case, known_quantiles(case.vectors, case.rng.randrange(12)))
+    return seen(case, known_quantiles(case.vectors, some_number(case, 12)))
+
+
+def some_number(case: Case, most: int) -> int:
+    """Which of the known values of such channels: there are few of many channels."""
+    return case.rng.randrange(2 if math.prod(case.vectors) > 1000 else most)
 
 
 def seen(case: Case, value: Any) -> Any:

@@ -34,10 +34,14 @@ from typing import Any, NamedTuple
 sys.path.append(str(Path(__file__).parent))
 
 from arguments import ARGUMENTS, GIVEN, WRONG, Case
+import memory
 from methods import LEFT_OUT, METHOD_ARGUMENTS, OBJECTS
+
+import numpy as np
 
 import fastbn
 from fastbn import _accumulators, _backends, _threads
+from fastbn._printable import shown
 
 RARE = {"show_config": 0.01, "stream_from_host": 0.05, "ChannelStats.save": 0.05, "ChannelQuantiles.save": 0.05}
 SIMPLE = 0.3  # weight of what does not look at data
@@ -49,7 +53,7 @@ EXPLAINED = {  # what errors begin with where there is no argument to name
     "ChannelStats.merge": ("merge", "min, max"), "ChannelStats.update": ("merge", "min, max"),
     "ChannelQuantiles.merge": ("merge",), "ChannelStats.concatenate": ("names", "min, max"),
     "ChannelStats.from_moments": ("count, mean, var", "min, max"),
-    "BatchNorm.recalibrate": ("recalibrate", "x", "merge", "channel_axis"),
+    "BatchNorm.recalibrate": ("recalibrate", "x", "min, max", "channel_axis"),
     "BatchNorm.forward": ("channel_axis",), "BatchNorm.backward": ("backward", "x", "channel_axis"),
 }  # fmt: skip
 
@@ -232,10 +236,11 @@ def _check_result(call: Call, result: Any) -> str:
 
 def _shown(function: Function, on: Any, args: list[Any], kwargs: dict[str, Any]) -> Callable[[], str]:
     def show(value: Any) -> str:
-        kind = f"{value.dtype}{value.shape}" if hasattr(value, "dtype") and hasattr(value, "shape") else repr(value)[:200]
-        return f"{type(value).__name__} {kind}" if hasattr(value, "dtype") else kind
+        if isinstance(value, np.ndarray):
+            return f"{type(value).__name__}({value.dtype}{value.shape})"
+        return shown(value)
 
-    return lambda: f"{function.name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})" + (f" of {on!r}"[:300] if on is not None else "")
+    return lambda: f"{function.name}({', '.join([*map(show, args), *(f'{k}={show(v)}' for k, v in kwargs.items())])})" + (f" of {shown(on)}" if on is not None else "")
 
 
 @contextlib.contextmanager
@@ -271,19 +276,25 @@ class Report(NamedTuple):
     calls: int
     outcomes: Counter[tuple[str, str]]  # function and outcome
     complaints: dict[str, str]  # what and where, first of its kind
-    growth: int  # bytes of memory
+    held: list[int]  # bytes of memory, at the start, after every fifth and at the end
+
+    @property
+    def grown(self) -> int:
+        """Bytes that were taken after two fifths, when everything has been made once."""
+        return self.held[-1] - self.held[2] if len(self.held) > 2 else 0
 
 
 def run(seed: int, numbers: range, at: Any = None) -> Report:
     """Make calls and look at them; `at.value` is the number of the present one."""
-    calls, outcomes, complaints, base = Calls(seed), Counter(), {}, 0
+    calls, outcomes, complaints, held = Calls(seed), Counter[tuple[str, str]](), dict[str, str](), list[int]()
+    memory.prepare()
     with strict():
         for count, number in enumerate(numbers):
             if at is not None:
                 at.value = number
-            if count == len(numbers) // 5:
+            if count % (len(numbers) // 5 + 1) == 0:
                 gc.collect()
-                base = resident()
+                held.append(resident())
             call = calls.make(number)
             name = call.function.name
             try:
@@ -293,7 +304,7 @@ def run(seed: int, numbers: range, at: Any = None) -> Report:
                 kind = f"{call.function.name}: {re.sub('[0-9]+', '#', str(complaint))[:60]}"
                 complaints.setdefault(kind, f"{complaint}\n  {call.shown()}\n  again: --seed {seed} --only {number}")
     gc.collect()
-    return Report(len(numbers), outcomes, complaints, resident() - base)
+    return Report(len(numbers), outcomes, complaints, [*held, resident()])
 
 
 def _child(backend: str, seed: int, numbers: range, at: Any, answers: Any) -> None:
@@ -314,7 +325,7 @@ def supervised(backend: str, seed: int, numbers: range) -> Report:
         child.join()
         return report
     died = {"died": f"died with exit code {child.exitcode}\n  again: --seed {seed} --only {at.value}"}
-    return Report(at.value - numbers.start, Counter(), died, 0)
+    return Report(at.value - numbers.start, Counter(), died, [])
 
 
 def main() -> int:
@@ -331,16 +342,15 @@ def main() -> int:
     took = time.perf_counter() - start
     for text in report.complaints.values():
         print(text)
-    print(f"{args.backend}: {report.calls} calls in {took:.0f} s, memory grew by {report.growth} bytes")
+    print(f"{args.backend}: {report.calls} calls in {took:.0f} s, memory held: {', '.join(f'{n >> 10} KiB' for n in report.held)}")
     outcomes = Counter[str]()
     for (_, outcome), count in report.outcomes.items():
         outcomes[outcome] += count
     print(", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common()))
-    record = {"random calls": report.calls, "outcomes": dict(outcomes), "growth": report.growth}
+    record = {"random calls": report.calls, "outcomes": dict(outcomes), "memory": report.held}
     if args.json:
         args.json.write_text(json.dumps(record), encoding="utf-8")
-    grown = report.growth > GROWTH
-    return 1 if report.complaints or grown else 0
+    return 1 if report.complaints or report.grown > GROWTH else 0
 
 
 if __name__ == "__main__":

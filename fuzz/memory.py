@@ -22,7 +22,7 @@ SHAPES: tuple[tuple[int, ...], ...] = (
 )  # fmt: skip
 LARGE: tuple[tuple[int, ...], ...] = ((700, 7), (2, 3, 2000), (3, 5000), (9000, 1), (2, 600, 5), (12000,))
 FILLS = ("normal", "special", "bits", "constant", "small")
-VARIANTS = 6  # arrays of a shape and dtype that there are
+VARIANTS = 6  # arrays of a shape and dtype that there are, unless they are large
 _MARK = 0xA5  # what stands around elements
 _SPECIAL = (math.nan, math.inf, -math.inf, -0.0, 5e-324, 1e-40, 3e38, 1.7e308, -6e4, 1.0, 0.1, 2.0**53)
 
@@ -73,6 +73,20 @@ def given(shape: tuple[int, ...], dtype: Any, variant: int) -> Watched:
 def room(shape: tuple[int, ...], dtype: Any, variant: int) -> Watched:
     """An array to be written to, or to be read and written to."""
     return _made(shape, _dtype(dtype, variant), f"room {shape} {dtype} {variant}", for_output=True)
+
+
+def prepare() -> None:
+    """Make the large ones, so that memory does not grow while calls are made."""
+    for shape in LARGE:
+        for dtype in SUPPORTED:
+            for variant in range(variants(shape)):
+                given(shape, dtype, variant)
+                room(shape, dtype, variant)
+
+
+def variants(shape: tuple[int, ...]) -> int:
+    """How many arrays of a shape and dtype there are."""
+    return 2 if math.prod(shape) > 4000 else VARIANTS
 
 
 def _dtype(dtype: Any, variant: int) -> Any:

@@ -10,18 +10,13 @@ from typing import Any
 
 import memory
 import numpy as np
-from arguments import ARGUMENTS, JUNK, Case, data, known_quantiles, known_stats, one_of, seen, some_quantiles, some_stats
+from arguments import ARGUMENTS, JUNK, Case, data, known_quantiles, known_stats, one_of, seen, some_number, some_quantiles, some_stats
 
 import fastbn
 
 LEFT_OUT = ("moments", "pending", "plot")  # the first two are for the package itself; the last needs matplotlib
 _SHARED = Path("/dev/shm")  # noqa: S108 - where saving costs no disk; only a folder of our own is made in it
 FOLDER = tempfile.TemporaryDirectory(prefix="fastbn-calls-", dir=_SHARED if _SHARED.is_dir() else None)
-
-
-def stats_alike(case: Case) -> Any:
-    """Statistics of the same channels."""
-    return some_stats(case)
 
 
 def several(one: Callable[[Case], Any]) -> Callable[[Case], Any]:
@@ -104,7 +99,7 @@ def layer(case: Case) -> fastbn.BatchNorm:
 
 
 OBJECTS: dict[str, Callable[[Case], Any]] = {
-    "ChannelStats": lambda case: seen(case, known_stats(case.vectors, case.rng.randrange(21))),
-    "ChannelQuantiles": lambda case: seen(case, known_quantiles(case.vectors, case.rng.randrange(12))),
+    "ChannelStats": lambda case: seen(case, known_stats(case.vectors, some_number(case, 21))),
+    "ChannelQuantiles": lambda case: seen(case, known_quantiles(case.vectors, some_number(case, 12))),
     "BatchNorm": layer,
 }
