@@ -96,9 +96,10 @@ def _number(dtype: np.dtype, name: str) -> tuple[_Number, bool]:
 def as_dtype(dtype: Any, wants: str) -> np.dtype:
     """The dtype that an argument of this name means."""
     try:
-        return np.dtype(dtype)
+        found: np.dtype[Any] = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError, OverflowError):  # NumPy parses strings as Python does
         raise TypeError(f"dtype: got {shown(dtype)}; wants {wants}") from None
+    return found
 
 
 def number_dtype(dtype: Any, name: str) -> np.dtype:

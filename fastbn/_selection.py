@@ -55,8 +55,9 @@ class Selection(NamedTuple):
 
     def _map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Selection":
         """The same with what has the shape of the data changed."""
-        of_data: dict[str, Any] = {name: getattr(self, name) for name in ("where", "mask", "weights")}
-        return self._replace(**{name: function(part) for name, part in of_data.items() if part is not None})
+        of_data = {"where": self.where, "mask": self.mask, "weights": self.weights}
+        changed: dict[str, Any] = {name: function(part) for name, part in of_data.items() if part is not None}
+        return self._replace(**changed)
 
     def absent(self, array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
         """What does not count of a block of the data, its kept axes first (bool); not to be written to."""

@@ -255,7 +255,7 @@ def _checked(name: Any) -> str:
             available, reason = _availability(row)
             if not available:
                 raise BackendUnavailable(f"backend {name!r} cannot be used: {reason}")
-            return name
+            return row.name
     there = ", ".join(f"{info.name!r} ({info.reason})" for info in backends())
     raise BackendUnavailable(f"backend: got {shown(name)}; there is {there}")
 
