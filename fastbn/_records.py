@@ -21,6 +21,7 @@ _COUNTS = ("nan", "plus_infinity", "minus_infinity")
 _UNITS = {"sum_unit": f"2**-{SUM_POINT}", "sum_of_squares_unit": f"2**-{SQUARE_POINT}"}
 _ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
 _DIGITS = LONG.square_count * WORD_BITS // 4 + 3  # of the largest sum of squares there can be
+_MOST_INDEX = 2**63
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -243,6 +244,8 @@ def as_index(index: Any, names: tuple[str, ...] | None) -> Any:
         return names.index(index)
     if isinstance(index, list | tuple) and index and all(isinstance(i, str) for i in index):
         return [as_index(i, names) for i in index]
+    if isinstance(index, int | np.integer) and not -_MOST_INDEX <= index < _MOST_INDEX:
+        raise _no_index(index)
     if isinstance(index, list):
         try:
             return np.array(index, dtype=None if index else np.intp)

@@ -11,9 +11,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import memory
+import watched
 import numpy as np
-from memory import Watched
+from watched import Watched
 
 import fastbn
 
@@ -49,7 +49,7 @@ JUNK: tuple[Any, ...] = (
     -math.inf, 1e-320, 1e308, 1j, "", "abc", "1", "float32", "torch", "exact", "\0", "a\nb", "é\ud800", b"x", bytearray(8),
     memoryview(b"12345678"), [], (), {}, set(), frozenset({1}), [None], [[1, 2], [3]], [1, "a"], ["a", "a"], [1, [2]], [2**64, -1],
     (1, 1), (0, -1), (1.0,), (0, 1), (-1, 1), (0.5, math.nan), (3, 2, 1), {"a": 1}, range(3), range(1000), iter(()),
-    object(), Ellipsis, slice(None), slice(None, None, -2), NotImplemented, int, np.float32, len, Fraction(1, 3), Decimal("NaN"),
+    object(), Ellipsis, slice(None), slice(None, None, -2), int, np.float32, len, Fraction(1, 3), Decimal("NaN"),
     Decimal("1e999"), Awkward(), Endless(), np.bool_(True), np.int8(1), np.uint64(2**64 - 1), np.float16(math.nan), np.float32(0.5),
     np.longdouble(1), np.complex64(1), np.datetime64("NaT"), np.str_("exact"), np.array([]), np.array(3), np.array(3.0), np.array([1.0, 2.0]),
     np.array([True, False, True]), np.array("a"), np.array([None]), np.ma.masked, np.ma.array([1.0, 2.0], mask=[1, 0]), np.dtype("f4"),
@@ -64,7 +64,7 @@ class Case:
         self.rng = rng
         self.inputs: list[Watched] = []
         self.outputs: list[Watched] = []  # the call may write to them, unless it fails
-        self.shape = rng.choice(memory.LARGE if rng.random() < LARGE else memory.SHAPES)
+        self.shape = rng.choice(watched.LARGE if rng.random() < LARGE else watched.SHAPES)
         self.axis = self._an_axis()
         self.vectors = self._vectors()
         self.x: Any = None
@@ -92,13 +92,13 @@ class Case:
     def read(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """An array that must not change."""
         dtype = tuple(dtype) if isinstance(dtype, list) else dtype
-        found = memory.given(shape, dtype, self.rng.randrange(memory.variants(shape)))
+        found = watched.given(shape, dtype, self.rng.randrange(watched.variants(shape)))
         self.inputs.append(found)
         return found.array
 
     def written(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """An array that may change if the call succeeds."""
-        found = memory.room(shape, dtype, self.rng.randrange(memory.variants(shape)))
+        found = watched.room(shape, dtype, self.rng.randrange(watched.variants(shape)))
         if all(found is not other for other in self.outputs):
             self.outputs.append(found)
         return found.array
@@ -110,17 +110,17 @@ class Case:
     def dtype(self) -> Any:
         """One that arrays can have."""
         rng = self.rng
-        return rng.choice(memory.UNSUPPORTED) if rng.random() < 0.05 else rng.choice(memory.SUPPORTED)
+        return rng.choice(watched.UNSUPPORTED) if rng.random() < 0.05 else rng.choice(watched.SUPPORTED)
 
 
 def data(case: Case) -> Any:
     """Arrays of all kinds; later ones fit to the first."""
     rng, shape = case.rng, case.shape
     if rng.random() < 0.02:
-        shape = rng.choice(memory.SHAPES)
+        shape = rng.choice(watched.SHAPES)
     chance = rng.random()
     if chance < 0.1:
-        found: Any = case.written(shape, rng.choice(memory.SUPPORTED))
+        found: Any = case.written(shape, rng.choice(watched.SUPPORTED))
     else:
         found = case.read(shape, case.dtype())
     chance = rng.random()
@@ -199,10 +199,15 @@ def output(case: Case) -> Any:
         dtype = by_x if by_x and chance < 0.7 else case.rng.choice(("f4", "f8", "f4", "f8", "f2", "u1", "i4", "?"))
         found = case.written(case.shape, dtype)
     if found is x:
-        case.outputs += [watched for watched in case.inputs if watched.array is x]
-        case.inputs = [watched for watched in case.inputs if watched.array is not x]
+        plain = x.data if isinstance(x, np.ma.MaskedArray) else x
+        case.outputs += [held for held in case.inputs if _same_place(held.array, plain)]
+        case.inputs = [held for held in case.inputs if not _same_place(held.array, plain)]
     case.out = found
     return found
+
+
+def _same_place(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.__array_interface__["data"] == b.__array_interface__["data"] and a.shape == b.shape and a.dtype == b.dtype
 
 
 @functools.cache

@@ -34,8 +34,8 @@ from typing import Any, NamedTuple
 sys.path.append(str(Path(__file__).parent))
 
 from arguments import ARGUMENTS, GIVEN, WRONG, Case
-import memory
-from methods import LEFT_OUT, METHOD_ARGUMENTS, OBJECTS
+import watched
+from subjects import LEFT_OUT, METHOD_ARGUMENTS, OBJECTS
 
 import numpy as np
 
@@ -169,10 +169,10 @@ def perform(call: Call) -> str:
         error = caught
     except BaseException as caught:
         raise Complaint(f"raised {type(caught).__name__}: {caught}") from caught
-    for watched in call.case.inputs:
-        if watched.changed():
-            watched.restore()
-            raise Complaint(f"changed an input, {watched.array.dtype} {watched.array.shape}")
+    for held in call.case.inputs:
+        if held.changed():
+            held.restore()
+            raise Complaint(f"changed an input, {held.array.dtype} {held.array.shape}")
     for value, known in call.case.objects:
         if hash(value) != known:
             raise Complaint(f"changed {value}")
@@ -202,13 +202,13 @@ def _state(on: Any) -> Any:
 
 def _check_outputs(call: Call, error: BaseException | None) -> None:
     complaint = None
-    for watched in call.case.outputs:
-        if watched.changed():
+    for held in call.case.outputs:
+        if held.changed():
             if error is not None:
                 complaint = f"changed an output, and raised {error}"
-            elif watched.changed_around():
+            elif held.changed_around():
                 complaint = "changed what is around an output"
-            watched.restore()
+            held.restore()
     if complaint:
         raise Complaint(complaint)
 
@@ -287,7 +287,7 @@ class Report(NamedTuple):
 def run(seed: int, numbers: range, at: Any = None) -> Report:
     """Make calls and look at them; `at.value` is the number of the present one."""
     calls, outcomes, complaints, held = Calls(seed), Counter[tuple[str, str]](), dict[str, str](), list[int]()
-    memory.prepare()
+    watched.prepare()
     with strict():
         for count, number in enumerate(numbers):
             if at is not None:

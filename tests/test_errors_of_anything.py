@@ -93,8 +93,9 @@ def test_states_beyond_the_range_of_the_layer_become_infinite_without_a_warning(
 def test_channels_that_are_selected_twice_or_by_no_index():
     stats = fastbn.channel_stats(X).with_names(["a", "b", "c"])
     told(ValueError, "index: got ('a', 'a')", stats.select, [0, 0])
-    with pytest.raises(IndexError, match="index: got"):
-        stats.select(RAGGED)
+    for index in (RAGGED, 10**30, np.uint64(2**64 - 1)):
+        with pytest.raises(IndexError, match="index: got"):
+            stats.select(index)
 
 
 def test_records_with_arrays_in_them():
@@ -121,3 +122,8 @@ def test_a_number_may_have_a_weight(dtype):
     """Data without axes, of which NumPy's arithmetic makes numbers."""
     stats = fastbn.channel_stats(np.array(1, dtype), None, weights=np.float32(3), where=np.array(True))
     assert (stats.mean, stats.weight, stats.count, stats.var()) == (1, 3, 1, 0)
+
+
+def test_signalling_nan_in_a_vector_is_no_reason_for_a_warning():
+    gamma = np.array([0x7FA00000, 0x3F800000, 0x3F800000], np.uint32).view(np.float32)
+    assert np.isnan(fastbn.batch_norm(X, gamma)[:, 0]).all()

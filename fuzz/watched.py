@@ -51,14 +51,14 @@ class Watched(NamedTuple):
         return around
 
 
-def _original(watched: Watched) -> np.ndarray:
+def _original(held: Watched) -> np.ndarray:
     """The array as it was."""
-    copy = np.frombuffer(bytearray(watched.before), np.uint8)
-    offset = watched.array.__array_interface__["data"][0] - watched.memory.__array_interface__["data"][0]
-    return np.ndarray(watched.array.shape, watched.array.dtype, copy, offset, watched.array.strides)
+    copy = np.frombuffer(bytearray(held.before), np.uint8)
+    offset = held.array.__array_interface__["data"][0] - held.memory.__array_interface__["data"][0]
+    return np.ndarray(held.array.shape, held.array.dtype, copy, offset, held.array.strides)
 
 
-def watched(array: np.ndarray) -> Watched:
+def whole(array: np.ndarray) -> Watched:
     """Watch an array that owns its memory."""
     return Watched(array, array, array.tobytes())
 
@@ -100,7 +100,7 @@ def _made(shape: tuple[int, ...], dtype: np.dtype, seed: str, *, for_output: boo
     if dtype.hasobject:
         array = np.empty(shape, dtype)
         array[...] = rng.choice([1, None, "a", 2.5, datetime.date(2020, 1, 1)])
-        return watched(array)
+        return whole(array)
     memory, array = _arranged(shape, dtype, rng, for_output)
     fill(array, rng)
     array.flags.writeable = for_output or rng.random() < 0.5

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import memory
+import watched
 import numpy as np
 from arguments import ARGUMENTS, JUNK, Case, data, known_quantiles, known_stats, one_of, seen, some_number, some_quantiles, some_stats
 
@@ -92,7 +92,7 @@ def layer(case: Case) -> fastbn.BatchNorm:
         track_running_stats=rng.random() < 0.8, convention=rng.choice(("torch", "keras")), dtype=rng.choice(("f2", "f4", "f8")),
     )  # fmt: skip
     if rng.random() < 0.7 and len(case.vectors) == 1 and case.vectors[0] and case.shape:
-        batch = memory.given(case.shape, "f4", 0).array
+        batch = watched.given(case.shape, "f4", 0).array
         if batch.size > size:
             made(batch)
     return made
