@@ -1,4 +1,4 @@
-"""The programs that fuzz, for tests that do a little of what they do; they are beside the tests where there is a checkout."""
+"""The programs that fuzz, for tests that do a little of what they do: in a folder beside that of the tests."""
 
 from __future__ import annotations
 
