@@ -11,8 +11,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import watched
 import numpy as np
+import watched
 from watched import Watched
 
 import fastbn
@@ -45,15 +45,17 @@ class Endless(list[Any]):
 
 
 JUNK: tuple[Any, ...] = (
-    None, True, False, -1, 0, 1, 2, 3, 7, 2**53, 2**63, 2**64, -(2**63), 10**30, -(10**400), 10**5000, 1.5, -0.5, math.nan, math.inf,
-    -math.inf, 1e-320, 1e308, 1j, "", "abc", "1", "float32", "torch", "exact", "\0", "a\nb", "é\ud800", b"x", bytearray(8),
-    memoryview(b"12345678"), [], (), {}, set(), frozenset({1}), [None], [[1, 2], [3]], [1, "a"], ["a", "a"], [1, [2]], [2**64, -1],
-    (1, 1), (0, -1), (1.0,), (0, 1), (-1, 1), (0.5, math.nan), (3, 2, 1), {"a": 1}, range(3), range(1000), iter(()),
-    object(), Ellipsis, slice(None), slice(None, None, -2), int, np.float32, len, Fraction(1, 3), Decimal("NaN"),
-    Decimal("1e999"), Awkward(), Endless(), np.bool_(True), np.int8(1), np.uint64(2**64 - 1), np.float16(math.nan), np.float32(0.5),
-    np.longdouble(1), np.complex64(1), np.datetime64("NaT"), np.str_("exact"), np.array([]), np.array(3), np.array(3.0), np.array([1.0, 2.0]),
-    np.array([True, False, True]), np.array("a"), np.array([None]), np.ma.masked, np.ma.array([1.0, 2.0], mask=[1, 0]), np.dtype("f4"),
-    np.dtype("O"), np.zeros((2, 0)), np.zeros(3, "M8[s]"), np.zeros((1,) * 40), np.array([np.nan, np.inf]), np.zeros(0, [("a", "i4")]),
+    None, True, False, -1, 0, 1, 2, 3, 7, 2**53, 2**63, 2**64, -(2**63), 10**30, -(10**400), 10**5000, 1.5, -0.5,
+    math.nan, math.inf, -math.inf, 1e-320, 1e308, 1j, "", "abc", "1", "float32", "torch", "exact", "\0", "a\nb",
+    "é\ud800", b"x", bytearray(8), memoryview(b"12345678"), [], (), {}, set(), frozenset({1}), [None], [[1, 2], [3]],
+    [1, "a"], ["a", "a"], [1, [2]], [2**64, -1], (1, 1), (0, -1), (1.0,), (0, 1), (-1, 1), (0.5, math.nan), (3, 2, 1),
+    {"a": 1}, range(3), range(1000), iter(()), object(), Ellipsis, slice(None), slice(None, None, -2), int,
+    np.float32, len, Fraction(1, 3), Decimal("NaN"), Decimal("1e999"), Awkward(), Endless(), np.bool_(True),
+    np.int8(1), np.uint64(2**64 - 1), np.float16(math.nan), np.float32(0.5), np.longdouble(1), np.complex64(1),
+    np.datetime64("NaT"), np.str_("exact"), np.array([]), np.array(3), np.array(3.0), np.array([1.0, 2.0]),
+    np.array([True, False, True]), np.array("a"), np.array([None]), np.ma.masked, np.ma.array([1.0, 2.0], mask=[1,
+    0]), np.dtype("f4"), np.dtype("O"), np.zeros((2, 0)), np.zeros(3, "M8[s]"), np.zeros((1,) * 40), np.array([np.nan,
+    np.inf]), np.zeros(0, [("a", "i4")]),
 )  # fmt: skip
 
 
@@ -265,15 +267,16 @@ def one_of(*values: Any) -> Callable[[Case], Any]:
 
 
 ARGUMENTS: dict[str, Callable[[Case], Any]] = {
-    "x": data, "y": data, "dy": gradient, "channel_axis": axis, "axis": one_of(-1, -1, -1, 0, 1, (0, 1), (-1, -2), ()),
-    "gamma": vector, "beta": vector, "running_mean": running, "running_var": running, "where": mask, "weights": weights,
-    "nodata": nodata, "out": output, "stats": some_stats, "eps": one_of(0.0, 1e-5, 1, 1e300, 5e-324), "ddof": one_of(0, 1, 2, 100),
-    "nan_policy": one_of("propagate", "omit", "raise"), "method": one_of("compensated", "exact"),
-    "on_constant": one_of("zero", "nan", "raise"), "return_stats": one_of(True, False), "clip": one_of(True, False),
-    "training": one_of(True, False, False), "momentum": one_of(0.0, 0.1, 1.0, 0.99), "convention": one_of("torch", "keras", "onnx"),
-    "feature_range": one_of((0, 1), (-1.0, 1.0), (0, 1e300), (-1e308, 1e308), [2, 3]), "quantile_range": one_of((25, 75), (0, 100), [1, 2]),
-    "dtype": one_of("f2", "f4", "f8", np.float32, np.float64, "u1", "i8"), "q": one_of(0.5, 0, 1.0, (0.25, 0.75), [0.1], np.array([0, 0.5])),
-    "num_groups": one_of(1, 1, 2, 3), "num_channels": one_of(1, 2, 3, 4), "affine": one_of(True, False),
-    "track_running_stats": one_of(True, False), "n": one_of(1, 2, 3), "name": one_of("cython", "numba"), "kind": one_of("float32", "float64", "auto"),
-    "mode": one_of("dicts", "stdout"), "part_bytes": one_of(1, 10**6), "device": one_of(0, 1),
+    "x": data, "y": data, "dy": gradient, "channel_axis": axis, "axis": one_of(-1, -1, -1, 0, 1, (0, 1), (-1, -2),
+    ()), "gamma": vector, "beta": vector, "running_mean": running, "running_var": running, "where": mask, "weights":
+    weights, "nodata": nodata, "out": output, "stats": some_stats, "eps": one_of(0.0, 1e-5, 1, 1e300, 5e-324), "ddof":
+    one_of(0, 1, 2, 100), "nan_policy": one_of("propagate", "omit", "raise"), "method": one_of("compensated",
+    "exact"), "on_constant": one_of("zero", "nan", "raise"), "return_stats": one_of(True, False), "clip": one_of(True,
+    False), "training": one_of(True, False, False), "momentum": one_of(0.0, 0.1, 1.0, 0.99), "convention":
+    one_of("torch", "keras", "onnx"), "feature_range": one_of((0, 1), (-1.0, 1.0), (0, 1e300), (-1e308, 1e308), [2,
+    3]), "quantile_range": one_of((25, 75), (0, 100), [1, 2]), "dtype": one_of("f2", "f4", "f8", np.float32,
+    np.float64, "u1", "i8"), "q": one_of(0.5, 0, 1.0, (0.25, 0.75), [0.1], np.array([0, 0.5])), "num_groups":
+    one_of(1, 1, 2, 3), "num_channels": one_of(1, 2, 3, 4), "affine": one_of(True, False), "track_running_stats":
+    one_of(True, False), "n": one_of(1, 2, 3), "name": one_of("cython", "numba"), "kind": one_of("float32", "float64",
+    "auto"), "mode": one_of("dicts", "stdout"), "part_bytes": one_of(1, 10**6), "device": one_of(0, 1),
 }  # fmt: skip

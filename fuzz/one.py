@@ -10,7 +10,17 @@ import atheris
 sys.path.append(str(Path(__file__).parent))
 
 # What parses bytes in Python. `tokenize` and `ast` are of NumPy's reader of headers.
-PARSERS = ["fastbn", "json", "numpy.lib._format_impl", "numpy.lib.format", "scipy.io._netcdf", "zarr", "h5netcdf", "tokenize", "ast"]
+PARSERS = [
+    "fastbn",
+    "json",
+    "numpy.lib._format_impl",
+    "numpy.lib.format",
+    "scipy.io._netcdf",
+    "zarr",
+    "h5netcdf",
+    "tokenize",
+    "ast",
+]
 
 with atheris.instrument_imports(include=PARSERS):
     from targets import TARGETS

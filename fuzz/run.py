@@ -1,8 +1,8 @@
 """Fuzz the readers for a bounded time, from the corpus: `python fuzz/run.py --seconds 20 --json fuzz.json`.
 
-Prints and writes how many inputs each target was given. What crashes, hangs (30 s) or takes more than 2 GiB of memory ends its
-target, is kept in `--findings`, and makes the exit code 1. `--keep` adds to the corpus what reaches code that nothing
-there reaches, as few and as short inputs as do.
+Prints and writes how many inputs each target was given. What crashes, hangs (30 s) or takes more than 2 GiB of memory
+ends its target, is kept in `--findings`, and makes the exit code 1. `--keep` adds to the corpus what reaches code that
+nothing there reaches, as few and as short inputs as do.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def fuzz(target: Target, seconds: int, found: Path, findings: Path) -> dict[str,
     """Fuzz one target; new inputs go to a folder."""
     seeds = CORPUS / target.name
     command = [
-        sys.executable, str(ONE), target.name, f"-max_total_time={seconds}", f"-timeout={HANG}", f"-rss_limit_mb={MEMORY}",
-        f"-max_len={LONGEST}", "-print_final_stats=1", f"-artifact_prefix={findings}/{target.name}-", str(found), str(seeds),
+        sys.executable, str(ONE), target.name, f"-max_total_time={seconds}", f"-timeout={HANG}",
+        f"-rss_limit_mb={MEMORY}", f"-max_len={LONGEST}", "-print_final_stats=1",
+        f"-artifact_prefix={findings}/{target.name}-", str(found), str(seeds),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     count = re.search(r"stat::number_of_executed_units: (\d+)", done.stderr)
@@ -44,13 +45,23 @@ def fuzz(target: Target, seconds: int, found: Path, findings: Path) -> dict[str,
 
 def keep(target: Target, found: Path) -> None:
     """Add to the corpus what reaches more than it does."""
-    command = [sys.executable, str(ONE), target.name, "-merge=1", f"-max_len={LONGEST}", str(CORPUS / target.name), str(found)]
+    command = [
+        sys.executable,
+        str(ONE),
+        target.name,
+        "-merge=1",
+        f"-max_len={LONGEST}",
+        str(CORPUS / target.name),
+        str(found),
+    ]
     subprocess.run(command, capture_output=True, check=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: those read in Python)")
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: those read in Python)"
+    )
     parser.add_argument("--seconds", type=int, default=20, help="for each target (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for inputs that failed")
@@ -62,12 +73,15 @@ def main() -> int:
     args.findings.mkdir(parents=True, exist_ok=True)
     reports = {}
     for target in chosen:
-        with tempfile.TemporaryDirectory() as found:
-            report = fuzz(target, args.seconds, Path(found), args.findings.resolve())
+        with tempfile.TemporaryDirectory() as new:
+            report = fuzz(target, args.seconds, Path(new), args.findings.resolve())
             if args.keep:
-                keep(target, Path(found))
+                keep(target, Path(new))
         reports[target.name] = report
-        print(f"{target.name}: {report['executions']} executions in {report['seconds']} s, {len(report['findings'])} findings", flush=True)
+        found = len(report["findings"])
+        print(
+            f"{target.name}: {report['executions']} executions in {report['seconds']} s, {found} findings", flush=True
+        )
         print(report.get("log", ""), end="")
     if args.json:
         args.json.write_text(json.dumps(reports, indent=1), encoding="utf-8")

@@ -26,11 +26,12 @@ def statistics() -> Iterator[bytes]:
     where = np.arange(12).reshape(4, 3) % 5 > 0
     special = np.array([[np.nan, np.inf, -0.0], [1, 2, 3]])
     for stats in (
-        fastbn.channel_stats(X), fastbn.channel_stats(X).with_names(names), fastbn.channel_stats(X, None, method="exact"),
-        fastbn.channel_stats(X.astype("u1"), 0), fastbn.channel_stats(X, weights=X), fastbn.channel_stats(X, where=where),
-        fastbn.channel_stats(special), fastbn.channel_stats(special, method="exact"), fastbn.ChannelStats.empty((2, 2)),
-        fastbn.channel_stats(X, where=where, method="exact"), fastbn.channel_stats(X > 1, 1),
-        fastbn.channel_stats(np.array([[2**63]], np.uint64)), fastbn.ChannelStats.empty((0, 2)),
+        fastbn.channel_stats(X), fastbn.channel_stats(X).with_names(names), fastbn.channel_stats(X, None,
+        method="exact"), fastbn.channel_stats(X.astype("u1"), 0), fastbn.channel_stats(X, weights=X),
+        fastbn.channel_stats(X, where=where), fastbn.channel_stats(special), fastbn.channel_stats(special,
+        method="exact"), fastbn.ChannelStats.empty((2, 2)), fastbn.channel_stats(X, where=where, method="exact"),
+        fastbn.channel_stats(X > 1, 1), fastbn.channel_stats(np.array([[2**63]], np.uint64)),
+        fastbn.ChannelStats.empty((0, 2)),
     ):  # fmt: skip
         yield json.dumps(stats.to_dict()).encode()
     yield b'{"format": "fastbn.ChannelStats", "version": 9}'
@@ -49,7 +50,14 @@ def quantiles() -> Iterator[bytes]:
 
 def journal() -> Iterator[bytes]:
     job = {"job": {"command": "normalize", "identities": [[1, 2]]}}
-    steps = [job, {"stats": {"format": "x"}}, {"file": 0, "scratch": ".fastbn-0123456789abcdef.tmp"}, {"tiles": 3}, {"installing": True}, {"done": 0}]
+    steps = [
+        job,
+        {"stats": {"format": "x"}},
+        {"file": 0, "scratch": ".fastbn-0123456789abcdef.tmp"},
+        {"tiles": 3},
+        {"installing": True},
+        {"done": 0},
+    ]
     yield b"".join(json.dumps(step).encode() + b"\n" for step in steps)
     yield json.dumps(job).encode() + b"\n" + json.dumps({"job": {"in_place": True}, "done": 1}).encode() + b"\n"
     yield json.dumps(job).encode() + b'\n{"tiles": '
@@ -58,8 +66,9 @@ def journal() -> Iterator[bytes]:
 
 def npy() -> Iterator[bytes]:
     for x in (
-        X, X.astype(">f4"), np.asfortranarray(X), X[..., None].astype("u1"), X > 1, np.float16(X), X[:0], np.array(1.0), X.astype("i8"),
-        X.astype("c8"), np.array(["a"]), np.zeros(2, [("a", "f4")]), np.array([[None]]), np.zeros((1,) * 9),
+        X, X.astype(">f4"), np.asfortranarray(X), X[..., None].astype("u1"), X > 1, np.float16(X), X[:0],
+        np.array(1.0), X.astype("i8"), X.astype("c8"), np.array(["a"]), np.zeros(2, [("a", "f4")]),
+        np.array([[None]]), np.zeros((1,) * 9),
     ):  # fmt: skip
         file = io.BytesIO()
         np.save(file, x)
@@ -67,7 +76,11 @@ def npy() -> Iterator[bytes]:
     file = io.BytesIO()
     np.lib.format.write_array(file, X, version=(3, 0))
     yield file.getvalue()
-    yield b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (4L, 2), }".ljust(127) + b"\n" + bytes(32)
+    yield (
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (4L, 2), }".ljust(127)
+        + b"\n"
+        + bytes(32)
+    )
 
 
 def csv() -> Iterator[bytes]:
@@ -151,17 +164,21 @@ def zarr() -> Iterator[bytes]:
     for version, marker, name in ((3, b"\0", "zarr.json"), (2, b"\1", ".zarray")):
         for options in ({}, {"compressors": None}, {"fill_value": 1.0}, {"chunks": (2, 2)}):
             with tempfile.TemporaryDirectory() as folder:
-                options = {"chunks": X.shape} | options
-                array = library.create_array(folder, shape=X.shape, dtype="f4", zarr_format=version, overwrite=True, **options)
+                every = {"shape": X.shape, "chunks": X.shape, "dtype": "f4", "zarr_format": version} | options
+                array = library.create_array(folder, overwrite=True, **every)
                 array[...] = X
                 chunk = Path(folder) / ("c/0/0" if version == 3 else "0.0")
                 yield marker + (Path(folder) / name).read_bytes() + CUT + chunk.read_bytes()
     yield b"\2" + b'{"zarr_format": 2}' + CUT + b"{}"
     yield b"\0" + b'{"zarr_format": 3, "node_type": "group", "attributes": {}}' + CUT
-    sharded = {"name": "sharding_indexed", "configuration": {"chunk_shape": [1, 3], "codecs": [{"name": "bytes"}], "index_codecs": [{"name": "bytes"}]}}
+    sharded = {
+        "name": "sharding_indexed",
+        "configuration": {"chunk_shape": [1, 3], "codecs": [{"name": "bytes"}], "index_codecs": [{"name": "bytes"}]},
+    }
     array = {
-        "zarr_format": 3, "node_type": "array", "shape": [4, 3], "data_type": "float32", "fill_value": "NaN", "codecs": [sharded],
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [4, 3]}}, "chunk_key_encoding": {"name": "default"},
+        "zarr_format": 3, "node_type": "array", "shape": [4, 3], "data_type": "float32", "fill_value": "NaN",
+        "codecs": [sharded], "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [4, 3]}},
+        "chunk_key_encoding": {"name": "default"},
     }  # fmt: skip
     yield b"\0" + json.dumps(array).encode() + CUT + bytes(99)
 

@@ -8,9 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import watched
 import numpy as np
-from arguments import ARGUMENTS, JUNK, Case, data, known_quantiles, known_stats, one_of, seen, some_number, some_quantiles, some_stats
+import watched
+from arguments import (
+    ARGUMENTS,
+    JUNK,
+    Case,
+    data,
+    known_quantiles,
+    known_stats,
+    one_of,
+    seen,
+    some_number,
+    some_quantiles,
+    some_stats,
+)
 
 import fastbn
 
@@ -25,7 +37,9 @@ def several(one: Callable[[Case], Any]) -> Callable[[Case], Any]:
 
 
 def index(case: Case) -> Any:
-    return case.rng.choice((0, -1, slice(None), slice(0, 1), [0], [0, 0], (), "c0", ["c1", "c0"], np.array([0]), 5, (0, 0), [True]))
+    return case.rng.choice(
+        (0, -1, slice(None), slice(0, 1), [0], [0, 0], (), "c0", ["c1", "c0"], np.array([0]), 5, (0, 0), [True])
+    )
 
 
 def names(case: Case) -> Any:
@@ -34,7 +48,11 @@ def names(case: Case) -> Any:
 
 
 def numbers(case: Case) -> Any:
-    return case.read(case.vectors, case.rng.choice(("f8", "f4", "u1", "i8", "?"))) if case.rng.random() < 0.6 else case.rng.choice((0, 3, 5.0))
+    return (
+        case.read(case.vectors, case.rng.choice(("f8", "f4", "u1", "i8", "?")))
+        if case.rng.random() < 0.6
+        else case.rng.choice((0, 3, 5.0))
+    )
 
 
 def path(case: Case) -> Any:
@@ -73,11 +91,11 @@ def state(case: Case) -> Any:
 
 
 METHOD_ARGUMENTS: dict[str, Callable[[Case], Any]] = ARGUMENTS | {
-    "ChannelStats.others": some_stats, "ChannelStats.parts": several(some_stats), "ChannelStats.d": record_of(some_stats),
-    "ChannelQuantiles.others": some_quantiles, "ChannelQuantiles.d": record_of(some_quantiles), "BatchNorm.d": state,
-    "BatchNorm.batches": several(data), "BatchNorm.mode": one_of(True, False), "BatchNorm.channel_axis": one_of(1, 1, 0, -1),
-    "index": index, "names": names, "path": path, "shape": one_of((), 3, (2, 3), 0, [2]),
-    "count": numbers, "mean": numbers, "var": numbers, "min": numbers, "max": numbers,
+    "ChannelStats.others": some_stats, "ChannelStats.parts": several(some_stats), "ChannelStats.d":
+    record_of(some_stats), "ChannelQuantiles.others": some_quantiles, "ChannelQuantiles.d": record_of(some_quantiles),
+    "BatchNorm.d": state, "BatchNorm.batches": several(data), "BatchNorm.mode": one_of(True, False),
+    "BatchNorm.channel_axis": one_of(1, 1, 0, -1), "index": index, "names": names, "path": path, "shape": one_of((),
+    3, (2, 3), 0, [2]), "count": numbers, "mean": numbers, "var": numbers, "min": numbers, "max": numbers,
 }  # fmt: skip
 
 
@@ -89,7 +107,8 @@ def layer(case: Case) -> fastbn.BatchNorm:
     axis = axis if isinstance(axis, int) else 1
     made = fastbn.BatchNorm(
         size, channel_axis=axis, momentum=rng.choice((None, 0.1, 1.0)), affine=rng.random() < 0.8,
-        track_running_stats=rng.random() < 0.8, convention=rng.choice(("torch", "keras")), dtype=rng.choice(("f2", "f4", "f8")),
+        track_running_stats=rng.random() < 0.8, convention=rng.choice(("torch", "keras")), dtype=rng.choice(("f2",
+        "f4", "f8")),
     )  # fmt: skip
     if rng.random() < 0.7 and len(case.vectors) == 1 and case.vectors[0] and case.shape:
         batch = watched.given(case.shape, "f4", 0).array

@@ -1,12 +1,12 @@
 """Arrays in memory that is watched: of every dtype, shape and order, and what is around them.
 
-An array lies in a piece of memory of its own, with bytes before, after and between its elements that nobody may write to.
-The bytes of the whole piece are known, so that a glance tells whether anything has changed.
+An array lies in a piece of memory of its own, with bytes before, after and between its elements that nobody may write
+to. The bytes of the whole piece are known, so that a glance tells whether anything has changed.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import functools
 import math
 import random
@@ -99,7 +99,7 @@ def _made(shape: tuple[int, ...], dtype: np.dtype, seed: str, *, for_output: boo
     rng = random.Random(seed)
     if dtype.hasobject:
         array = np.empty(shape, dtype)
-        array[...] = rng.choice([1, None, "a", 2.5, datetime.date(2020, 1, 1)])
+        array[...] = rng.choice([1, None, "a", 2.5, dt.date(2020, 1, 1)])
         return whole(array)
     memory, array = _arranged(shape, dtype, rng, for_output)
     fill(array, rng)
@@ -110,7 +110,7 @@ def _made(shape: tuple[int, ...], dtype: np.dtype, seed: str, *, for_output: boo
 def _arranged(
     shape: tuple[int, ...], dtype: np.dtype, rng: random.Random, for_output: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An array with random strides in a piece of memory: contiguous, in other orders, with gaps, backwards, at odd places."""
+    """A piece of memory, and in it an array: contiguous, in another order, with gaps, backwards, at an odd place."""
     style = rng.choice(["plain", "plain", "orders", "gaps", "backwards", "all"])
     order = list(range(len(shape)))
     if style in ("orders", "all"):
