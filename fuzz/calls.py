@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 sys.path.append(str(Path(__file__).parent))
 
 import watched
+from ready import Call, Calls, Function
 
 import fastbn
 from fastbn import _accumulators, _backends, _threads
