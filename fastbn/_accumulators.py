@@ -2,6 +2,8 @@
 
 import os
 
+from ._scalars import check_choice
+
 KINDS = ("auto", "float64", "float32")
 _SLOW = 4  # times as fast at float32: A100 and H100 are 2 times, most others 32 or 64 times
 
@@ -9,8 +11,7 @@ _settings: dict[str, str] = {}
 
 
 def _checked(kind: str, name: str) -> str:
-    if kind not in KINDS:
-        raise ValueError(f"{name}: got {kind!r}; wants one of {', '.join(map(repr, KINDS))}")
+    check_choice(name, kind, KINDS)
     return kind
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._devices import OnDevice, empty_like, on_device, upload
 from ._kernels.operands import head_wide, low_bits
+from ._printable import shown
 
 if TYPE_CHECKING:
     from ._selection import Selection
@@ -92,9 +93,18 @@ def _number(dtype: np.dtype, name: str) -> tuple[_Number, bool]:
     return known
 
 
+def as_dtype(dtype: Any, wants: str) -> np.dtype:
+    """The dtype that an argument of this name means."""
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError, OverflowError):  # NumPy parses strings as Python does
+        raise TypeError(f"dtype: got {shown(dtype)}; wants {wants}") from None
+    return found
+
+
 def number_dtype(dtype: Any, name: str) -> np.dtype:
     """A supported dtype in its native form."""
-    wanted: np.dtype[Any] = np.dtype(dtype)
+    wanted = dtype if isinstance(dtype, np.dtype) else as_dtype(dtype, "float16/32/64, bool or an integer")
     _number(wanted, name)
     return wanted.newbyteorder("=")
 
@@ -140,10 +150,7 @@ def output_dtype(x: Operand, dtype: Any, outputs: Mapping[np.dtype, np.dtype] = 
     if dtype is None:
         return x.output
     wants = "float16, float32 or float64" + ", or an integer" * (len(outputs) > len(OUTPUTS))
-    try:
-        wanted: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"dtype: got {dtype!r}; wants {wants}") from None
+    wanted = as_dtype(dtype, wants)
     if wanted not in outputs:
         raise TypeError(f"dtype: got {wanted}; wants {wants}")
     return wanted
@@ -293,11 +300,12 @@ def channel_vector(
         return _same_for_all(size, default) if size <= _FEW else np.full(size, default)
     there = on_device(value, name)
     array = _read(value, name) if there is None else there
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name}: got dtype {array.dtype}; wants real numbers of at most 64 bits")
     if array.shape != shape:
         raise ValueError(f"{name}: got shape {array.shape}; wants {shape}, one number per channel")
     if isinstance(array, OnDevice):
         same_device(name, value, data)
         return array.view(np.uint8) if array.dtype.kind == "b" else array
-    return np.array(array, dtype=np.float64).reshape(-1)  # a copy: it may be a view of what is written to
+    with np.errstate(invalid="ignore"):  # NaN of float32 may be signalling ones, of which hardware takes notice
+        return np.array(array, dtype=np.float64).reshape(-1)  # a copy: it may be a view of what is written to

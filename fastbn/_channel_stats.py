@@ -4,7 +4,6 @@ Long for its documentation: it holds the whole public class; the work is done in
 `_display`.
 """
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -20,7 +19,7 @@ from ._environment import in_default_environment
 from ._exact import ExactState
 from ._layout import ChannelAxis
 from ._merging import Tally
-from ._scalars import check_ddof
+from ._scalars import check_ddof, check_shape, each_of
 from ._value import Value
 
 Floats = npt.NDArray[np.float64]
@@ -297,7 +296,7 @@ class ChannelStats(Value):
         Raises
         ------
         ValueError
-            If a length is negative.
+            If a length is negative, or there are 2^48 channels or more.
         TypeError
             If a length is no integer, or a dtype is not supported.
 
@@ -308,7 +307,7 @@ class ChannelStats(Value):
         >>> stats.update([[1.0, 2.0]]).mean
         array([1., 2.])
         """
-        sizes = tuple(shape) if isinstance(shape, tuple | list) else (operator.index(shape),)
+        sizes = check_shape("shape", shape)
         least, greatest = _merging.no_extremes(sizes, number_dtype(dtype, "dtype"))
         return cls(np.zeros((5, *sizes)), least, greatest)
 
@@ -447,7 +446,7 @@ class ChannelStats(Value):
         >>> fastbn.ChannelStats.concatenate([red, green]).mean
         array([2., 4.])
         """
-        given = list(parts)
+        given = list(each_of("parts", parts, "several ChannelStats"))
         for part in given:
             if not isinstance(part, ChannelStats):
                 raise TypeError(f"parts: got {type(part).__name__}; wants ChannelStats")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._backends import BackendUnavailable, backends, chosen
+from ._scalars import check_choice
 from ._threads import get_num_threads
 from ._version import __version__
 
@@ -87,8 +88,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     >>> fastbn.show_config(mode="dicts")["backends"][0]["name"]
     'numba'
     """
-    if mode not in ("stdout", "dicts"):
-        raise ValueError(f"mode: got {mode!r}; wants 'stdout' or 'dicts'")
+    check_choice("mode", mode, ("stdout", "dicts"))
     config = describe()
     if mode == "dicts":
         return config

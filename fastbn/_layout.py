@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._cuts import Cut, Sizes, cut
+from ._printable import shown
 from ._scalars import check_int
 
 ChannelAxis = int | tuple[int, ...] | None
@@ -46,11 +47,12 @@ def _split_axes(shape: tuple[int, ...], channel_axis: ChannelAxis) -> Axes:
     for axis in wanted:
         if not -rank <= axis < rank:
             raise ValueError(
-                f"channel_axis: got {channel_axis} for an array of shape {shape}; wants axes in [{-rank}, {rank})"
+                f"channel_axis: got {shown(channel_axis)} for an array of shape {shape}; "
+                f"wants axes in [{-rank}, {rank})"
             )
     kept = tuple(sorted(axis % rank for axis in wanted))
     if len(set(kept)) < len(kept):
-        raise ValueError(f"channel_axis: got {channel_axis}, which names an axis of shape {shape} twice")
+        raise ValueError(f"channel_axis: got {shown(channel_axis)}, which names an axis of shape {shape} twice")
     reduced = tuple(axis for axis in range(rank) if axis not in kept)
     kept_shape = tuple(shape[axis] for axis in kept)
     return Axes(kept, reduced, kept_shape, math.prod(kept_shape), math.prod(shape[axis] for axis in reduced))
@@ -64,7 +66,7 @@ def split_normalized(shape: tuple[int, ...], axis: Any) -> Axes:
     """Check ``axis`` against a shape: the axes to normalize over are the kept ones."""
     if axis is None:
         raise TypeError("axis: got None; wants an int or a tuple of ints")
-    if axis == ():
+    if isinstance(axis, tuple) and not axis:
         raise ValueError("axis: got (); wants at least one axis to normalize over")
     try:
         return split_axes(shape, axis)

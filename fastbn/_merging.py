@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._algebra import merge, merge_weighted, multiply
-from ._arrays import number_dtype
+from ._arrays import number_dtype, same_device
+from ._printable import shown
 from ._scalars import check_ddof
 
 Floats = npt.NDArray[np.float64]
@@ -60,13 +61,13 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
     given = [_real(name, value) for name, value in (("count", count), ("mean", mean), ("var", var))]
     try:
         n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(*given))
-    except ValueError:
+    except (ValueError, RuntimeError):  # of arrays with more than 32 axes
         shapes = ", ".join(str(a.shape) for a in given)
         raise ValueError(f"count, mean, var: got shapes {shapes}; wants shapes that broadcast") from None
     if not ((n >= 0) & (n <= 2.0**53) & (n == np.floor(n))).all():
-        raise ValueError(f"count: got {count!r}; wants whole numbers from 0 to 2^53")
+        raise ValueError(f"count: got {shown(count)}; wants whole numbers from 0 to 2^53")
     if (v < 0).any():
-        raise ValueError(f"var: got {var!r}; wants numbers >= 0")
+        raise ValueError(f"var: got {shown(var)}; wants numbers >= 0")
     free = np.maximum(n - check_ddof(ddof), 0.0)
     with np.errstate(all="ignore"):
         m2, tail = multiply(np.where(free > 0, v, 0.0), 0.0, free)
@@ -81,13 +82,13 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
         except ValueError:
             raise ValueError(f"{name}: got shape {array.shape}; wants {n.shape}, that of count, mean and var") from None
     if ((ends[0] > ends[1]) & (n > 0)).any():
-        raise ValueError(f"min: got {least!r}; wants numbers that are at most max, {greatest!r}")
+        raise ValueError(f"min: got {shown(least)}; wants numbers that are at most max, {shown(greatest)}")
     dtype = _common_dtype(ends, [n > 0, n > 0])
     return state, ends[0].astype(dtype), ends[1].astype(dtype)
 
 
 def _real(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+    array = same_device(name, value, None)
     number_dtype(array.dtype, name)
     return array
 

@@ -9,6 +9,7 @@ from ._arrays import Operand, as_operand, beside, on_host, plain_array, same_dev
 from ._backends import current
 from ._devices import OnDevice
 from ._layout import Axes, ChannelAxis, split_axes
+from ._printable import shown
 from ._scalars import check_nan_policy
 from ._selection import Nodata, Selection
 
@@ -122,7 +123,7 @@ def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:
 
 def _as_number(value: Any) -> Any:
     if not isinstance(value, int | float | np.integer | np.floating | np.bool_):
-        raise TypeError(f"nodata: got {value!r} of type {type(value).__name__}; wants numbers")
+        raise TypeError(f"nodata: got {shown(value)} of type {type(value).__name__}; wants numbers")
     return value
 
 
@@ -141,5 +142,5 @@ def _in_dtype(value: Any, stored: np.dtype, dtype: np.dtype) -> Any:
         fits = low <= value <= high and value == math.floor(value)
         held = int(value) if fits else 0
     if not fits:
-        raise ValueError(f"nodata: got {value!r}; wants a number that {dtype} data can hold")
+        raise ValueError(f"nodata: got {shown(value)}; wants a number that {dtype} data can hold")
     return held

@@ -7,7 +7,8 @@ import numpy as np
 
 from ._arrays import number_dtype
 from ._histogram import LEVELS, Histogram, has_histogram, least_of
-from ._records import checked_names, list_of, number, plain, size_of
+from ._printable import shown
+from ._records import checked_names, is_text, list_of, number, plain, size_of
 from ._scalars import check_quantiles
 
 FORMAT = "fastbn.ChannelQuantiles"
@@ -50,19 +51,19 @@ def to_dict(contents: Contents) -> dict[str, Any]:
     return record
 
 
-def from_dict(d: Mapping[str, Any]) -> Contents:
+def from_dict(d: Any) -> Contents:
     """Check and read what `to_dict` wrote; that values are those of the histogram is for the caller to see."""
-    if not (hasattr(d, "get") and d.get("format") == FORMAT):
+    if not (isinstance(d, Mapping) and is_text(d.get("format"), FORMAT)):
         raise ValueError(f"not quantiles of fastbn (no format {FORMAT!r})")
     version = d.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"version: got {version!r}; wants {_VERSION}")
+        raise ValueError(f"version: got {shown(version)}; wants {_VERSION}")
     if version > _VERSION:
         raise ValueError(f"version: got {version}; this fastbn reads up to {_VERSION}: upgrade fastbn")
     try:
         shape = tuple(size_of(n) for n in list_of(d["shape"]))
         if not isinstance(d["dtype"], str):
-            raise TypeError(f"dtype: got {d['dtype']!r}; wants a string")
+            raise TypeError(f"dtype: got {shown(d['dtype'])}; wants a string")
         dtype = number_dtype(d["dtype"], "dtype")
         q = check_quantiles(d["q"])
         rows = 1 if isinstance(q, float) else len(q)

@@ -11,6 +11,8 @@ from ._arrays import number_dtype
 from ._exact import ExactState, Integers
 from ._kernels.sizes import LONG, SQUARE_POINT, SUM_POINT, WORD_BITS
 from ._merging import Tally
+from ._printable import shown
+from ._scalars import each_of
 
 _FORMAT = "fastbn.ChannelStats"
 _VERSION, _EXACT_VERSION, _TALLY_VERSION = 1, 2, 3
@@ -19,6 +21,7 @@ _COUNTS = ("nan", "plus_infinity", "minus_infinity")
 _UNITS = {"sum_unit": f"2**-{SUM_POINT}", "sum_of_squares_unit": f"2**-{SQUARE_POINT}"}
 _ROWS = ("count", "mean", "mean_tail", "m2", "m2_tail")
 _DIGITS = LONG.square_count * WORD_BITS // 4 + 3  # of the largest sum of squares there can be
+_MOST_INDEX = 2**63
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -70,46 +73,51 @@ def number(value: Any) -> Any:
     if isinstance(value, str):
         return _SPECIAL[value]
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"got {value!r}; wants a number")
+        raise TypeError(f"got {shown(value)}; wants a number")
     return value
 
 
 def _extreme(value: Any, dtype: np.dtype) -> Any:
     extreme = value if dtype.kind == "b" and isinstance(value, bool) else number(value)
     if dtype.kind != "f" and not isinstance(extreme, int):
-        raise TypeError(f"got {value!r}; wants a {dtype}")
+        raise TypeError(f"got {shown(value)}; wants a {dtype}")
     return extreme
+
+
+def is_text(value: Any, text: str) -> bool:
+    """Whether it is this text; what is no text, an array for example, may say nothing to a comparison."""
+    return isinstance(value, str) and value == text
 
 
 def list_of(value: Any) -> list[Any]:
     """A list, or a TypeError."""
     if not isinstance(value, list):
-        raise TypeError(f"got {value!r}; wants a list")
+        raise TypeError(f"got {shown(value)}; wants a list")
     return value
 
 
 def size_of(value: Any) -> int:
     """A whole number >= 0, or a TypeError."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"got {value!r}; wants whole numbers >= 0")
+        raise TypeError(f"got {shown(value)}; wants whole numbers >= 0")
     return value
 
 
 def from_dict(
-    d: Mapping[str, Any],
+    d: Any,
 ) -> tuple[np.ndarray | ExactState, np.ndarray, np.ndarray, tuple[str, ...] | None, Tally | None]:
     """Check and read what `to_dict` wrote."""
-    if not (hasattr(d, "get") and d.get("format") == _FORMAT):
+    if not (isinstance(d, Mapping) and is_text(d.get("format"), _FORMAT)):
         raise ValueError(f"not statistics of fastbn (no format {_FORMAT!r})")
     version = d.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ValueError(f"version: got {version!r}; wants an int from 1 to {_TALLY_VERSION}")
+        raise ValueError(f"version: got {shown(version)}; wants an int from 1 to {_TALLY_VERSION}")
     if version > _TALLY_VERSION:
         raise ValueError(f"version: got {version}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
     try:
         shape = tuple(size_of(n) for n in list_of(d["shape"]))
         if not isinstance(d["dtype"], str):
-            raise TypeError(f"dtype: got {d['dtype']!r}; wants a string")
+            raise TypeError(f"dtype: got {shown(d['dtype'])}; wants a string")
         dtype = number_dtype(d["dtype"], "dtype")
         state = np.array([[number(v) for v in d[name]] for name in _ROWS], np.float64).reshape(5, *shape)
         ends = [np.array([_extreme(v, dtype) for v in d[name]], dtype).reshape(shape) for name in ("min", "max")]
@@ -185,14 +193,19 @@ def checked_names(names: Iterable[str] | None, shape: tuple[int, ...]) -> tuple[
     """Channel names as a tuple, one per channel."""
     if names is None:
         return None
-    checked = tuple(names)
+    checked = tuple(each_of("names", names, "strings"))
     if not all(isinstance(name, str) for name in checked):
-        raise TypeError(f"names: got {checked!r}; wants strings")
+        raise TypeError(f"names: got {shown(checked)}; wants strings")
     if len(shape) != 1 or len(checked) != shape[0]:
         raise ValueError(f"names: got {len(checked)} names for channels of shape {shape}; wants one per channel")
-    if len(set(checked)) < len(checked):
-        raise ValueError(f"names: got {checked!r}; wants different names")
+    check_different("names", checked)
     return checked
+
+
+def check_different(argument: str, names: tuple[str, ...]) -> None:
+    """Refuse two channels of one name."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"{argument}: got {shown(names)}; wants different names")
 
 
 def common_names(all_names: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
@@ -214,22 +227,35 @@ def chosen_names(names: tuple[str, ...] | None, index: Any, shape: tuple[int, ..
     """The names of channels chosen by an index, which gives vectors of such a shape."""
     if names is None or len(shape) != 1:
         return None
-    return checked_names(np.array(names, dtype=object)[index], shape)
+    chosen = tuple(np.array(names, dtype=object)[index])
+    check_different("index", chosen)
+    return chosen
 
 
 def as_index(index: Any, names: tuple[str, ...] | None) -> Any:
     """Turn names of channels into positions; leave any other index as it is."""
     if index is None or isinstance(index, bool | np.bool_):
-        raise IndexError(f"index: got {index!r}; wants an index, a slice, an array, a name or names")
+        raise _no_index(index)
     if isinstance(index, np.ndarray) and index.dtype.kind == "U":
         index = index.tolist()
     if isinstance(index, str):
         if names is None or index not in names:
-            raise KeyError(f"index: got channel name {index!r}; there is {names}")
+            raise KeyError(f"index: got channel name {shown(index)}; there is {names}")
         return names.index(index)
     if isinstance(index, list | tuple) and index and all(isinstance(i, str) for i in index):
         return [as_index(i, names) for i in index]
+    if isinstance(index, int | np.integer) and not -_MOST_INDEX <= index < _MOST_INDEX:
+        raise _no_index(index)
+    if isinstance(index, list):
+        try:
+            return np.array(index, dtype=None if index else np.intp)
+        except (ValueError, TypeError, OverflowError):  # of lists in it that differ in length
+            raise _no_index(index) from None
     return index
+
+
+def _no_index(index: Any) -> IndexError:
+    return IndexError(f"index: got {shown(index)}; wants an index, a slice, an array, a name or names")
 
 
 def canonical(array: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from ._arrays import check_separate, overlap, same_device
 from ._devices import OnDevice
 from ._layout import Axes
+from ._printable import shown
 from ._scalars import check_choice, check_eps, check_number
 
 
@@ -47,7 +48,7 @@ def check_convention(name: Any, momentum: Any, eps: Any) -> Convention:
     if momentum is not Default.CONVENTION:
         share = check_number("momentum", momentum)
         if not 0.0 <= share <= 1.0:
-            raise ValueError(f"momentum: got {momentum!r}; wants a number in [0, 1]")
+            raise ValueError(f"momentum: got {shown(momentum)}; wants a number in [0, 1]")
     return Convention(share, usual.eps if eps is Default.CONVENTION else check_eps(eps), usual.of_old, usual.ddof)
 
 

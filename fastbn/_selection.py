@@ -1,7 +1,8 @@
 """Which values of an array count: NaN, masks, nodata and weights. Nothing of the size of the data is ever made."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,14 +43,21 @@ class Selection(NamedTuple):
         """Whether more is asked than what the values say themselves."""
         return any(part is not None for part in self[1:5])
 
+    def with_an_axis(self) -> "Selection":
+        """The same of data without axes, seen as a row of one value."""
+        return self._map(lambda part: part.reshape(1))
+
     def select(self, where: tuple[slice, ...], axes: Axes) -> "Selection":
         """The same of a piece of the data, cut along kept axes."""
         kept = tuple(where[axis] for axis in axes.kept)
-        of_data = {
-            name: part[where] for name in ("where", "mask", "weights") if (part := getattr(self, name)) is not None
-        }
         nodata = self.nodata and Nodata(*(array[kept] for array in self.nodata))
-        return self._replace(nodata=nodata, **of_data)
+        return self._map(lambda part: part[where])._replace(nodata=nodata)
+
+    def _map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Selection":
+        """The same with what has the shape of the data changed."""
+        of_data = {"where": self.where, "mask": self.mask, "weights": self.weights}
+        changed: dict[str, Any] = {name: function(part) for name, part in of_data.items() if part is not None}
+        return self._replace(**changed)
 
     def absent(self, array: np.ndarray, axes: Axes, block: Block) -> np.ndarray:
         """What does not count of a block of the data, its kept axes first (bool); not to be written to."""

@@ -8,29 +8,20 @@ others. Units are cut by data size alone, so which thread takes which changes no
 
 import functools
 import math
-import operator
 import os
 import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+
+from ._printable import shown
+from ._scalars import check_count
 
 _CLAIMS_PER_THREAD = 8
 _BYTES_PER_THREAD = 1 << 21  # with half of it, a map of float32 took up to 1.9 times the time on two threads
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
 _local = threading.local()  # .threads: what it said on another thread; .working: inside a task
-
-
-def _count(value: Any, name: str) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants an int >= 1") from None
-    if count < 1:
-        raise ValueError(f"{name}: got {count}; wants an int >= 1")
-    return count
 
 
 @functools.cache
@@ -61,8 +52,8 @@ def _default() -> int:
     if not value:
         return _unasked()
     if not value.strip().isdecimal():
-        raise ValueError(f"FASTBN_NUM_THREADS: got {value!r}; wants an int >= 1")
-    return _count(int(value), "FASTBN_NUM_THREADS")
+        raise ValueError(f"FASTBN_NUM_THREADS: got {shown(value)}; wants an int >= 1")
+    return check_count("FASTBN_NUM_THREADS", int(value))
 
 
 def set_num_threads(n: int) -> None:
@@ -92,7 +83,7 @@ def set_num_threads(n: int) -> None:
     >>> fastbn.get_num_threads()
     2
     """
-    count = _count(n, "n")
+    count = check_count("n", n)
     if threading.current_thread() is threading.main_thread():
         _settings["threads"] = count
     else:

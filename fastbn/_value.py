@@ -58,6 +58,8 @@ class Value:
         ------
         OSError
             If the file cannot be written, or is a directory, a device or a pipe.
+        ValueError
+            If there is a null character in `path`.
         TypeError
             If `path` is no path.
 

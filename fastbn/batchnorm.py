@@ -15,7 +15,7 @@ from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import as_masked, open_data
 from ._running import Default, check_apart, check_convention, open_running, weights
-from ._scalars import check_eps, check_method
+from ._scalars import check_eps, check_flag, check_method
 from ._selection import Kept
 
 __all__ = ["BatchNormGradients", "batch_norm", "batch_norm_backward"]
@@ -124,6 +124,7 @@ def batch_norm(
     (array([0.2]), array([1.1]))
     """
     check_method(method)
+    training, return_stats = check_flag("training", training), check_flag("return_stats", return_stats)
     operand, axes = open_data(x, channel_axis, nan_policy, where)
     rules = check_convention(convention, momentum, eps)
     scale = channel_vector(gamma, "gamma", axes.shape, 1.0, operand.stored)
@@ -236,6 +237,7 @@ def batch_norm_backward(
     >>> dbeta, dgamma.round(3)
     (array([1.]), array([-0.926]))
     """
+    training = check_flag("training", training)
     operand, axes = open_data(x, channel_axis, where=where)
     check_stats(stats, axes)
     eps = check_eps(eps)

@@ -9,13 +9,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import number_dtype, refuse_device
+from ._arrays import number_dtype, plain_array, refuse_device
 from ._channel_stats import ChannelStats
 from ._environment import in_default_environment
 from ._kinds import of_any_kind
 from ._layout import split_axes
+from ._printable import shown
 from ._running import Default, check_convention, put_together
-from ._scalars import check_count, check_int
+from ._scalars import check_count, check_flag, check_int, check_shape, each_of
 from .batchnorm import batch_norm, batch_norm_backward
 from .statistics import channel_stats
 
@@ -103,22 +104,24 @@ class BatchNorm:
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.num_channels = check_count("num_channels", num_channels)
+        shape = check_shape("num_channels", self.num_channels)
         self.channel_axis = check_int("channel_axis", channel_axis, "an int")
         rules = check_convention(convention, Default.CONVENTION if momentum is None else momentum, eps)
         self.convention = convention
         self.momentum = None if momentum is None else rules.momentum
         self.eps = rules.eps
-        self.affine, self.track_running_stats = bool(affine), bool(track_running_stats)
+        self.affine = check_flag("affine", affine)
+        self.track_running_stats = check_flag("track_running_stats", track_running_stats)
         self.dtype = number_dtype(dtype, "dtype")
         if self.dtype.kind != "f":
             raise TypeError(f"dtype: got {self.dtype}; wants float16, float32 or float64")
         self.training = True
-        self.gamma = np.ones(num_channels, self.dtype) if affine else None
-        self.beta = np.zeros(num_channels, self.dtype) if affine else None
+        self.gamma = np.ones(shape, self.dtype) if self.affine else None
+        self.beta = np.zeros(shape, self.dtype) if self.affine else None
         self.grad_gamma: np.ndarray | None = None
         self.grad_beta: np.ndarray | None = None
-        self.running_mean = np.zeros(num_channels, self.dtype) if track_running_stats else None
-        self.running_var = np.ones(num_channels, self.dtype) if track_running_stats else None
+        self.running_mean = np.zeros(shape, self.dtype) if self.track_running_stats else None
+        self.running_var = np.ones(shape, self.dtype) if self.track_running_stats else None
         self.num_batches_tracked = 0
         self._seen: tuple[npt.ArrayLike, ChannelStats, bool] | None = None
 
@@ -144,6 +147,11 @@ class BatchNorm:
         BatchNorm
             The layer itself.
 
+        Raises
+        ------
+        TypeError
+            If `mode` is neither true nor false.
+
         See Also
         --------
         eval : The opposite.
@@ -155,7 +163,7 @@ class BatchNorm:
         >>> layer.train().training
         True
         """
-        self.training = bool(mode)
+        self.training = check_flag("mode", mode)
         return self
 
     def eval(self) -> Self:
@@ -215,7 +223,7 @@ class BatchNorm:
                [ 1.]])
         """
         refuse_device(x, "x", "where the parameters are")
-        x = x if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
+        x = x if isinstance(x, np.ma.MaskedArray) else plain_array(x, "x")
         by_batch = self.training or not self.track_running_stats
         mean, var = self.running_mean, self.running_var
         if self.training:
@@ -340,7 +348,7 @@ class BatchNorm:
         ValueError
             If the layer has no running statistics, there are no values, or a batch has other channels.
         TypeError
-            If a dtype is not supported.
+            If `batches` is not iterable, or a dtype is not supported.
 
         Examples
         --------
@@ -354,8 +362,10 @@ class BatchNorm:
             raise ValueError("recalibrate: this layer has no running statistics; wants track_running_stats=True")
         total = ChannelStats.empty(self.num_channels)
         count = 0
-        for batch in batches:
+        for batch in each_of("batches", batches, "several arrays"):
             part = channel_stats(batch, self.channel_axis, method="exact")
+            if part.shape != total.shape:
+                raise ValueError(f"batches: got one with channels of shape {part.shape}; wants {total.shape}")
             count += bool((part.count > 0).any())
             total = total + part
         if not (total.count > 0).all():
@@ -400,7 +410,9 @@ class BatchNorm:
         Raises
         ------
         ValueError
-            If a name is missing or unknown, or a shape does not fit. Nothing is changed then.
+            If a name is missing or unknown, or a shape or the number of batches does not fit. Nothing is changed then.
+        TypeError
+            If `d` is no mapping, or holds what is no array.
 
         See Also
         --------
@@ -415,16 +427,21 @@ class BatchNorm:
         >>> layer.running_mean
         array([0.2], dtype=float32)
         """
+        if not isinstance(d, Mapping):
+            raise TypeError(f"d: got {type(d).__name__}; wants a mapping of arrays")
         arrays = self._arrays()
         wanted = {*arrays, *(["num_batches_tracked"] if self.track_running_stats else [])}
         if set(d) - {"num_batches_tracked"} != wanted - {"num_batches_tracked"} or set(d) - wanted:
-            raise ValueError(f"d: got {sorted(d)}; wants {sorted(wanted)}")
+            raise ValueError(f"d: got {shown(sorted(map(str, d)))}; wants {sorted(wanted)}")
         shapes = {name: array.shape for name, array in arrays.items()} | {"num_batches_tracked": ()}
-        given = {name: np.asarray(d.get(name, 0)) for name in shapes}  # older files of PyTorch have no number
+        given = {name: plain_array(d.get(name, 0), "d") for name in shapes}  # older files of PyTorch have no number
         for name, array in given.items():
-            if array.shape != shapes[name] or array.dtype.kind not in "biuf":
+            if array.shape != shapes[name] or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
                 raise ValueError(f"d: got {name} of {array.dtype} and shape {array.shape}; wants {shapes[name]}")
-        self._take_over(int(given.pop("num_batches_tracked")), **given)
+        batches = given.pop("num_batches_tracked").item()
+        if not (0 <= batches < 2**63 and batches == int(batches)):
+            raise ValueError(f"d: got num_batches_tracked {batches}; wants a whole number >= 0")
+        self._take_over(int(batches), **given)
 
     def _take_over(self, num_batches_tracked: int, **values: npt.ArrayLike) -> None:
         """Set arrays, as far as there are such, and the number of batches: all or, if that is interrupted, none."""

@@ -18,7 +18,7 @@ from ._checks import check_extremes, check_stats
 from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import as_masked, open_data, refuse_weights
-from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_method
+from ._scalars import check_choice, check_ddof, check_eps, check_feature_range, check_flag, check_method
 from ._selection import kept_nodata
 
 __all__ = ["denormalize", "minmax_scale", "minmax_unscale", "normalize", "zscore"]
@@ -121,6 +121,7 @@ def zscore(
     """
     check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_FACTOR)
+    return_stats = check_flag("return_stats", return_stats)
     operand, axes = open_data(x, channel_axis, nan_policy, where, nodata, weights)
     ddof, eps = check_ddof(ddof), check_eps(eps)
     refuse_weights(weights, method)
@@ -392,6 +393,7 @@ def minmax_scale(
     """
     check_method(method)
     check_choice("on_constant", on_constant, CONSTANT_WIDTH)
+    clip, return_stats = check_flag("clip", clip), check_flag("return_stats", return_stats)
     operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
     onto = check_feature_range(feature_range)
     if stats is not None:

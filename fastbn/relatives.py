@@ -4,7 +4,6 @@ Long for its documentation.
 """
 
 import functools
-import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,7 +16,8 @@ from ._backends import current
 from ._gradients import BatchNormGradients, nothing, open_gradient
 from ._kinds import of_any_kind
 from ._layout import Axes, split_axes
-from ._scalars import check_count, check_eps
+from ._printable import shown
+from ._scalars import check_count, check_eps, check_int
 
 __all__ = ["group_norm", "group_norm_backward", "instance_norm", "instance_norm_backward"]
 
@@ -311,7 +311,7 @@ def _open(x: Any, num_groups: int | None, gamma: Any, beta: Any, eps: Any, chann
     axis, channels = _channel_axis(operand, channel_axis)
     groups = channels if num_groups is None else num_groups
     if groups and channels % groups:
-        raise ValueError(f"num_groups: got {num_groups} for {channels} channels; wants a divisor of that")
+        raise ValueError(f"num_groups: got {shown(num_groups)} for {channels} channels; wants a divisor of that")
     scale = channel_vector(gamma, "gamma", (channels,), 1.0, operand.stored)
     shift = channel_vector(beta, "beta", (channels,), 0.0, operand.stored)
     eps = check_eps(eps)
@@ -366,10 +366,5 @@ def _backward(case: _Case, dy: Any, x: Any, out: Any) -> BatchNormGradients:
 
 def _channel_axis(x: Operand, channel_axis: Any) -> tuple[int, int]:
     """The axis from the front, and its length."""
-    try:
-        axis = operator.index(channel_axis)
-    except TypeError:
-        raise TypeError(
-            f"channel_axis: got {channel_axis!r} of type {type(channel_axis).__name__}; wants an int"
-        ) from None
+    axis = check_int("channel_axis", channel_axis, "an int")
     return split_axes(x.stored.shape, axis).kept[0], x.stored.shape[axis]

@@ -15,7 +15,7 @@ from ._kernels.sums import COUNTED, M2, M2_TAIL, MEAN
 from ._kinds import of_any_kind
 from ._layout import ChannelAxis
 from ._opening import as_masked, open_data
-from ._scalars import check_choice, check_quantile_range
+from ._scalars import check_choice, check_flag, check_quantile_range
 from .quantiles import channel_quantiles
 
 __all__ = ["robust_scale"]
@@ -105,6 +105,7 @@ def robust_scale(
     array([ -1. ,  -0.5,   0. ,   0.5, 498.5])
     """
     check_choice("on_constant", on_constant, CONSTANT_FACTOR)
+    return_stats = check_flag("return_stats", return_stats)
     lo, hi = check_quantile_range(quantile_range)
     operand, axes = open_data(x, channel_axis, nan_policy, where, nodata)
     if stats is not None:

@@ -1,6 +1,5 @@
 """Arrays on the host that are larger than the memory of a device."""
 
-import operator
 from collections.abc import Generator
 from typing import Any
 
@@ -11,7 +10,8 @@ from ._arrays import check_output, number_dtype, plain_array
 from ._backends import transfers
 from ._devices import on_device
 from ._pipeline import Part, Pipeline
-from ._scalars import check_count
+from ._printable import shown
+from ._scalars import check_count, check_int
 
 __all__ = ["Part", "stream_from_host"]
 
@@ -108,7 +108,7 @@ def stream_from_host(
     target = None if out is None else check_output(x, array, out)
     if target is not None:
         number_dtype(target.dtype, "out")
-    there = transfers(None if device is None else _whole("device", device))
+    there = transfers(None if device is None else check_int("device", device, "an int"))
     if most is None:
         with there.active():
             most = int(min(_PART_BYTES, there.free() // _SHARE + 1))
@@ -129,14 +129,7 @@ def _of_host(x: Any) -> np.ndarray:
 
 
 def _checked_axis(axis: Any, shape: tuple[int, ...]) -> int:
-    rank, index = len(shape), _whole("axis", axis)
+    rank, index = len(shape), check_int("axis", axis, "an int")
     if not -rank <= index < rank:
-        raise ValueError(f"axis: got {axis} for an array of shape {shape}; wants one in [{-rank}, {rank})")
+        raise ValueError(f"axis: got {shown(axis)} for an array of shape {shape}; wants one in [{-rank}, {rank})")
     return index % rank
-
-
-def _whole(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name}: got {value!r} of type {type(value).__name__}; wants an int") from None

@@ -15,6 +15,7 @@ from .._arrays import Operand
 from .._devices import OnDevice
 from .._kernels.sizes import Words
 from .._layout import Axes
+from .._printable import shown
 from .._selection import Kept
 
 
@@ -227,9 +228,9 @@ def _availability(row: _Row) -> tuple[bool, str]:
     return True, "available"
 
 
-def _for_host(name: str) -> str:
+def _for_host(name: Any) -> str:
     """A name that may be chosen."""
-    if name == "cuda":
+    if isinstance(name, str) and name == "cuda":  # arrays do not compare to one truth value
         raise BackendUnavailable("backend 'cuda' takes arrays on a device, and all of them: there is nothing to choose")
     return _checked(name)
 
@@ -248,15 +249,15 @@ _process_choice: list[str] = []  # at most one name, from set_backend
 _context_choice: contextvars.ContextVar[str | None] = contextvars.ContextVar("fastbn_backend", default=None)
 
 
-def _checked(name: str) -> str:
-    for row in TABLE:
+def _checked(name: Any) -> str:
+    for row in TABLE if isinstance(name, str) else ():
         if row.name == name:
             available, reason = _availability(row)
             if not available:
                 raise BackendUnavailable(f"backend {name!r} cannot be used: {reason}")
-            return name
+            return row.name
     there = ", ".join(f"{info.name!r} ({info.reason})" for info in backends())
-    raise BackendUnavailable(f"backend: got {name!r}; there is {there}")
+    raise BackendUnavailable(f"backend: got {shown(name)}; there is {there}")
 
 
 def set_backend(name: str) -> None:

@@ -94,6 +94,9 @@ def weigh(extremes: Reduction, source: Source, sums: Reduction, squares: Reducti
     """Moments of every channel of a non-empty array with weights; some channels at a time, for their working memory."""
     array, selection = source.arrays[0], source.selection
     assert selection is not None
+    if not array.ndim:  # of which NumPy's arithmetic makes numbers
+        array, selection = array.reshape(1), selection.with_an_axis()
+        source, axes = source._replace(arrays=(array,), selection=selection), split_axes(array.shape, None)
     pieces = list(cut_kept(array.shape, axes, _CHANNELS * axes.values))
     if len(pieces) == 1:
         return Weighing(extremes, source, sums, squares, axes).moments()
@@ -254,7 +257,7 @@ class Weighing:
     def _each(self, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Numbers of the channels of a block, to be broadcast to its values."""
         kept = len(self._axes.kept)
-        return numbers.reshape(*values.shape[:kept], *[1] * (values.ndim - kept))
+        return numbers.reshape(values.shape[:kept] + (1,) * (values.ndim - kept))
 
     def _pivots(self) -> np.ndarray:
         """What to take channels about: 0, or the least size there is of some values that are near each other."""
