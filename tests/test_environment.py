@@ -173,7 +173,7 @@ def test_threads_of_the_pool_do_not_inherit_it(environment, backend):
     fastbn.set_num_threads(3)
     try:
         expected = numbers_of(fastbn.channel_stats(x)), fastbn.zscore(x).tobytes()
-        _threads._forget_pools()
+        _threads._pool.forget()
         with environment():
             found = numbers_of(fastbn.channel_stats(x)), fastbn.zscore(x).tobytes()
         again = numbers_of(fastbn.channel_stats(x)), fastbn.zscore(x).tobytes()
