@@ -92,7 +92,7 @@ def test_nothing_beside_arrays_is_touched(group, layout, tally):
                 count += 1
                 return guarding.guarded(array, side)
 
-            expected = list(group(x, axis, lambda array: array))
             found = list(group(x, axis, guard))
+            expected = list(group(x, axis, lambda array: array))
             assert [v.tobytes() for v in found] == [v.tobytes() for v in expected], (dtype, shape, side)
     tally("arrays between guard pages", count)
