@@ -1,7 +1,7 @@
 """What LeakSanitizer finds after every function has been called again and again: for `.ci/sanitizers`, not for pytest.
 
-It looks while Python still runs: at its end Python itself lets go of memory that it does not free. It does not look into
-the frames of functions, which Python maps by itself, so local variables hold nothing meanwhile.
+It looks while Python still runs: at its end Python itself lets go of memory that it does not free. It does not look
+into the frames of functions, which Python maps by itself, so local variables hold nothing meanwhile.
 """
 
 import ctypes
