@@ -79,11 +79,11 @@ def cases(layout, dtype):
 @pytest.mark.host
 @pytest.mark.usefixtures("backend")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
-def test_nothing_beside_arrays_is_touched(group, layout, tally):
+def test_nothing_beside_arrays_is_touched(group, dtype, tally):
     count = 0
-    for dtype in DTYPES:
+    for layout in LAYOUTS:
         for shape, side in cases(layout, dtype):
             x, axis = (arranged := LAYOUTS[layout](filled(shape, dtype))).x, arranged.axis
 
@@ -92,7 +92,7 @@ def test_nothing_beside_arrays_is_touched(group, layout, tally):
                 count += 1
                 return guarding.guarded(array, side)
 
-            expected = list(group(x, axis, lambda array: array))
             found = list(group(x, axis, guard))
-            assert [v.tobytes() for v in found] == [v.tobytes() for v in expected], (dtype, shape, side)
+            expected = list(group(x, axis, lambda array: array))
+            assert [v.tobytes() for v in found] == [v.tobytes() for v in expected], (layout, shape, side)
     tally("arrays between guard pages", count)

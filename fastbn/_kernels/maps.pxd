@@ -31,7 +31,7 @@ cdef void map_row(
     outer=Py_ssize_t, channels=Py_ssize_t, inner=Py_ssize_t, rows=Py_ssize_t, repeat=Py_ssize_t,
     stride=Py_ssize_t, out_stride=Py_ssize_t, chunks=Py_ssize_t, held=Py_ssize_t, unit=Py_ssize_t,
     channel=Py_ssize_t, width=Py_ssize_t, row=Py_ssize_t, last=Py_ssize_t, at=Py_ssize_t, to=Py_ssize_t, _=Py_ssize_t,
-    group=Py_ssize_t, scattered=bint,
+    group=Py_ssize_t, rest=Py_ssize_t, scattered=bint,
 )
 cdef void map_columns(
     number *x, number *y, const int64_t *geometry, result *out, const int64_t *out_geometry,

@@ -120,4 +120,6 @@ def map_columns(x, y, geometry, out, out_geometry, coefficients, begin, end, exp
             map_row(x, y, at, out, to, repeat * width * inner, expanded)
             at += repeat * stride
             to += repeat * out_stride
-        map_row(x, y, at, out, to, ((last - row) % repeat) * width * inner, expanded)
+        rest = (last - row) % repeat
+        if rest:  # there may be nothing beyond the last row, not even its end
+            map_row(x, y, at, out, to, rest * width * inner, expanded)

@@ -29,13 +29,13 @@ def tail_plain(v, w):
 
 
 def head_wide(v):
-    """A 64-bit integer without its low 11 bits: exact in float64."""
-    return 1.0 * ((v >> 11) << 11)
+    """A 64-bit integer without its low 11 bits: exact in float64 (C has no shift to the left of negative numbers)."""
+    return 1.0 * (v >> 11) * 2048.0
 
 
 def low_bits(v):
     """The rest."""
-    return 1.0 * (v - ((v >> 11) << 11))
+    return 1.0 * (v & 2047)
 
 
 def tail_wide(v, w):
