@@ -29,7 +29,7 @@ def noise(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
 
 
 X = noise((12, 6, 50))
-LARGE = noise((40, 3, 1 << 14))  # 8 MB: for several threads
+LARGE = noise((22, 3, 1 << 14))  # 4.3 MB: for two threads
 MASKED = np.ma.masked_less(X, 0.0)
 FEW = fastbn.ChannelStats.from_moments(10, np.arange(6.0), np.ones(6), min=-np.ones(6), max=np.ones(6))
 
@@ -75,14 +75,14 @@ def chosen() -> list[Any]:
     found = []
     for name in HOSTS:
         with fastbn.use_backend(name):
-            found += [fastbn.zscore(X), name == fastbn.show_config("dicts")["backend"]]
+            found += [fastbn.zscore(X), fastbn.channel_stats(LARGE), name == fastbn.show_config("dicts")["backend"]]
     return found
 
 
 def counted() -> list[Any]:
     """What a thread says of threads counts for itself."""
     found: list[Any] = []
-    for number in (1, 2, 3):
+    for number in (1, 3):
         fastbn.set_num_threads(number)
         found += [fastbn.get_num_threads(), fastbn.channel_stats(LARGE)]
     fastbn.set_num_threads(2)
@@ -102,12 +102,12 @@ CALLS: dict[str, Callable[[], Any]] = {
     ],
     "denormalize": lambda: into(fastbn.denormalize, X, FEW),
     "get_accumulators": fastbn.get_accumulators,
-    "get_num_threads": counted,
+    "get_num_threads": fastbn.get_num_threads,
     "group_norm": lambda: into(fastbn.group_norm, X, 3),
     "group_norm_backward": lambda: fastbn.group_norm_backward(X, X, 3),
     "instance_norm": lambda: into(fastbn.instance_norm, X),
     "instance_norm_backward": lambda: fastbn.instance_norm_backward(X, X),
-    "layer_norm": lambda: [into(fastbn.layer_norm, X), fastbn.layer_norm(LARGE)],
+    "layer_norm": lambda: into(fastbn.layer_norm, X),
     "layer_norm_backward": lambda: fastbn.layer_norm_backward(X, X),
     "minmax_scale": lambda: [into(fastbn.minmax_scale, X), fastbn.minmax_scale(LARGE)],
     "minmax_unscale": lambda: into(fastbn.minmax_unscale, X, FEW),
@@ -116,7 +116,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "set_num_threads": counted,
     "show_config": lambda: fastbn.show_config("dicts")["backend"],
     "use_backend": chosen,
-    "zscore": lambda: [into(fastbn.zscore, X), fastbn.zscore(LARGE), fastbn.zscore(LARGE.astype(np.float16))],
+    "zscore": lambda: [into(fastbn.zscore, X), fastbn.zscore(LARGE)],
     "BatchNorm": with_layer,
 }
 #: Those that set something for the whole process, and what is for devices.
@@ -150,8 +150,9 @@ def test_the_table_has_every_function():
 
 
 def test_64_threads_call_every_function_and_find_what_one_finds(backend, tally):
-    """Half of them on the other backend, each in an order of its own."""
+    """Each in an order of its own."""
     threads = fastbn.get_num_threads()
+    fastbn.set_num_threads(2)
     try:
         alone = {name: bits(call()) for name, call in CALLS.items()}
     finally:
@@ -160,10 +161,9 @@ def test_64_threads_call_every_function_and_find_what_one_finds(backend, tally):
     def work(i: int) -> list[str]:
         names = [*CALLS]
         random.Random(i).shuffle(names)
-        with fastbn.use_backend(HOSTS[i % len(HOSTS)] if i % 4 == 0 else backend):
+        with fastbn.use_backend(backend):
             fastbn.set_num_threads(2)
-            same = {"show_config"} if i % 4 == 0 else set()
-            return [name for name in names if bits(CALLS[name]()) != alone[name] and name not in same]
+            return [name for name in names if bits(CALLS[name]()) != alone[name]]
 
     assert at_once(work) == [[]] * THREADS
     tally("calls from 64 threads", THREADS * len(CALLS))
@@ -183,7 +183,7 @@ def read(value: fastbn.ChannelStats | fastbn.ChannelQuantiles) -> bytes:
         lambda: fastbn.channel_stats(X, method="exact"),
         lambda: fastbn.channel_stats(MASKED, method="exact"),
         lambda: fastbn.channel_stats(X, method="exact") + fastbn.channel_stats(X),
-        lambda: fastbn.channel_quantiles(X, [0.25, 0.5, 0.75]),
+        lambda: fastbn.channel_quantiles(X.astype(np.int16), [0.25, 0.5, 0.75]),
     ],
     ids=["exact", "masked", "merged", "quantiles"],
 )

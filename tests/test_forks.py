@@ -105,8 +105,7 @@ def threads_of(task, *args):
 def processes_of(task, *args):
     import fastbn, multiprocessing
     from concurrent.futures import ProcessPoolExecutor
-    context = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None)
-    with ProcessPoolExecutor(2, context, fastbn.set_num_threads, (2,)) as pool:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), fastbn.set_num_threads, (2,)) as pool:
         return list(pool.map(task, *args, range(2)))
 
 def in_threads(_=0):
@@ -126,6 +125,10 @@ def in_dask(_=0):
     tasks = [dask.delayed(in_threads)(i) for i in range(2)]
     return sum(dask.compute(*tasks, scheduler="threads", num_workers=2), [bits()])
 
+def in_processes_of_dask(task):
+    import dask
+    return dask.compute(*(dask.delayed(task)(i) for i in range(2)), scheduler="processes", num_workers=2)
+
 def in_joblib(_=0):
     import joblib
     with joblib.parallel_config("threading", n_jobs=2):
@@ -142,11 +145,7 @@ def in_joblib(_=0):
         ("sum(threads_of(in_joblib), [])", "joblib", 0),
         ("sum(processes_of(in_dask), [])", "dask", 2),
         ("sum(joblib.Parallel(2)(joblib.delayed(in_threads)() for _ in range(2)), [])", "joblib", 2),
-        (
-            "sum(dask.compute(*[dask.delayed(in_joblib)(i) for i in range(2)], scheduler='processes', num_workers=2), [])",
-            "dask",
-            2,
-        ),
+        ("sum(in_processes_of_dask(in_joblib), [])", "dask", 2),
     ],
 )
 def test_pools_within_pools(tmp_path, backend, outer, needs, processes, tally):
@@ -155,7 +154,13 @@ def test_pools_within_pools(tmp_path, backend, outer, needs, processes, tally):
         pytest.importorskip(needs)
     (tmp_path / "nested.py").write_text(f"from work import bits\n{NESTED}", encoding="utf-8")
     imports = "import fastbn\nfrom nested import *\n" + (f"import {needs}\n" if needs else "")
-    code = f"{imports}fastbn.set_num_threads(2)\nhere = bits()\nfound = {outer}\nprint(len(found) > 4, {{*found}} == {{here}})"
+    code = f"""
+{imports}
+fastbn.set_num_threads(2)
+here = bits()
+found = {outer}
+print(len(found) > 4, {{*found}} == {{here}})
+"""
     assert run(tmp_path, backend, code) == ["True", "True"]
     tally("processes started or forked after use", processes)
 
@@ -173,7 +178,7 @@ class Last:
     def __del__(self, print=print, bits=bits, here=here):
         print(bits() == here)
 last = Last()
-sys.last_of_all = last
+last.itself = last
 """,
     "a weak finalizer": """
 import weakref
@@ -224,7 +229,7 @@ atexit.register(lambda: print(fastbn.zscore(x).std().round(6), fastbn.channel_st
 
 def test_where_no_thread_can_be_started_the_calling_one_does_it_all(tmp_path, backend, tally):
     code = """
-import threading, fastbn
+import threading, time, fastbn
 from fastbn import _threads
 fastbn.set_num_threads(1)
 here = bits()
@@ -239,9 +244,11 @@ def start(self):
 threading.Thread.start = start
 fastbn.set_num_threads(3)
 for may_start in (0, 1, 2):
-    print(all(bits() == here for _ in range(3)), len(started), _threads._pool._asked.qsize())
+    print(all(bits() == here for _ in range(3)), len(started))
+    while not _threads._pool._asked.empty():  # what nobody takes would stay
+        time.sleep(0.01)
 """
-    assert run(tmp_path, backend, code) == ["True", "0", "0", "True", "1", "0", "True", "2", "0"]
+    assert run(tmp_path, backend, code) == ["True", "0", "True", "1", "True", "2"]
     tally("faults injected: no thread", 3)
 
 
