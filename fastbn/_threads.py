@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -21,7 +22,7 @@ _CLAIMS_PER_THREAD = 8
 _BYTES_PER_THREAD = 1 << 21  # with half of it, a map of float32 took up to 1.9 times the time on two threads
 
 _settings: dict[str, int] = {}  # "threads": what set_num_threads said on the main thread
-_local = threading.local()  # .threads: what it said on another thread; .working: inside a task
+_local = threading.local()  # .threads: what it said on another thread; .shared: what this one works at
 
 
 @functools.cache
@@ -137,17 +138,21 @@ class _Pool:
         self._starting = threading.Lock()
         self._size = 0
 
-    def ask(self, helps: list[Callable[[], None]]) -> None:
-        """Let a thread call each of them, if there is one to be had."""
+    def ask(self, helpers: int, help_out: Callable[[], None]) -> None:
+        """Let so many threads call a function, or as many as there can be."""
+        if self._size < helpers:
+            self._grow(helpers)
+        for _ in range(min(helpers, self._size)):
+            self._asked.put(help_out)
+
+    def _grow(self, size: int) -> None:
         with self._starting:
-            while self._size < len(helps):
+            while self._size < size:
                 try:
                     threading.Thread(target=self._serve, name=f"fastbn_{self._size}", daemon=True).start()
                 except RuntimeError:  # the system has no more, or the interpreter is shutting down
-                    break
+                    return
                 self._size += 1
-        for help_out in helps[: self._size]:
-            self._asked.put(help_out)
 
     def _serve(self) -> None:
         while True:
@@ -162,54 +167,58 @@ if hasattr(os, "register_at_fork"):
 class _Shared:
     """What the threads of a call share: its units, until all are claimed or the call ends.
 
-    Made for interrupts (Ctrl-C), which may come between any two lines of the calling thread: none may leave a lock
-    held, or a thread at work on memory that is the caller's again.
+    An interrupt (Ctrl-C) may come between any two lines of the calling thread, and more of them while it waits. It must
+    leave no thread at work on memory that is the caller's again; so the calling thread holds no lock that it might
+    leave behind, and what it waits for it can ask for once more.
     """
 
-    def __init__(self, units: int, step: int, task: Callable[[int, int], None], helpers: int) -> None:
-        self._claims = iter(range(0, units, step))
+    def __init__(self, units: int, step: int, task: Callable[[int, int], None]) -> None:
         self._units, self._step = units, step
-        self._task: Callable[[int, int], None] | None = task
-        self._claiming = threading.Lock()  # without the GIL, two threads might get the same units
-        self._helping = [threading.Lock() for _ in range(helpers)]  # each held while a helper is at work
+        self.task: Callable[[int, int], None] | None = task  # None: the call has ended
+        self._claims = deque(range(0, units, step))
+        self._begun: deque[None] = deque()  # one for each helper
+        self._ended: deque[None] = deque()
+        self._news: SimpleQueue[None] = SimpleQueue()  # that another one has ended
         self.errors: list[BaseException] = []
-
-    def ask(self) -> None:
-        """Let threads of the pool help."""
-        _pool.ask([functools.partial(self._help, helping) for helping in self._helping])
 
     def work(self) -> None:
         """Do what nobody has claimed."""
-        try:
-            _local.working = True
-            while self._task is not None:
-                with self._claiming:
-                    begin = next(self._claims, self._units)
-                if begin >= self._units:
-                    return
-                self._task(begin, min(begin + self._step, self._units))
-        finally:
-            _local.working = False
-
-    def _help(self, helping: threading.Lock) -> None:
-        with helping:
+        _local.shared = self
+        while self._claims:
             try:
-                self.work()
-            except BaseException as error:  # noqa: BLE001 - the calling thread raises it
-                self.errors.append(error)
-                self._claims = iter(())
+                begin = self._claims.popleft()
+            except IndexError:  # another thread was faster
+                return
+            assert self.task is not None
+            self.task(begin, min(begin + self._step, self._units))
+
+    def help_out(self) -> None:
+        """Do the same on a thread of the pool; an error is left to the calling thread."""
+        self._begun.append(None)
+        try:
+            self.work()
+        except BaseException as error:  # noqa: BLE001
+            self.errors.append(error)
+            self._claims.clear()
+        self._ended.append(None)
+        self._news.put(None)
 
     def end(self) -> None:
         """Let nobody claim any more, and wait for those at work, however often that is interrupted."""
         try:
-            self._claims = iter(())
-            for helping in self._helping:
-                with helping:
-                    pass
-            self._task = None  # who comes later must not keep the arrays
+            self._claims.clear()
+            while len(self._ended) < len(self._begun):
+                self._news.get()
+            self.task = None  # who comes later must not keep the arrays
         except BaseException:
             self.end()
             raise
+
+
+def _inside() -> bool:
+    """Whether this thread is in a task."""
+    shared: _Shared | None = getattr(_local, "shared", None)
+    return shared is not None and shared.task is not None
 
 
 def run(units: int, size: int, task: Callable[[int, int], None], most: int | None = None) -> None:
@@ -219,7 +228,7 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
 
     What a task runs itself stays on its thread.
     """
-    if size < 2 * _BYTES_PER_THREAD or getattr(_local, "working", False):
+    if size < 2 * _BYTES_PER_THREAD or _inside():
         task(0, units)  # without a look into the environment, a tenth of a small call
         return
     threads = get_num_threads() if most is None else min(most, get_num_threads())
@@ -227,9 +236,9 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
     if workers <= 1:
         task(0, units)
         return
-    shared = _Shared(units, -(-units // (workers * _CLAIMS_PER_THREAD)), task, workers - 1)
+    shared = _Shared(units, -(-units // (workers * _CLAIMS_PER_THREAD)), task)
     try:
-        shared.ask()
+        _pool.ask(workers - 1, shared.help_out)
         shared.work()
         shared.end()
     except BaseException:

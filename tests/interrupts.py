@@ -1,0 +1,104 @@
+"""Calls that are interrupted as by Ctrl-C: at every event of the interpreter in turn, or by a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
+
+from fastbn import _threads
+
+
+def traced(call: Callable[[], Any], stop: int | None = None) -> int:
+    """Raise KeyboardInterrupt at one of the lines, calls and returns that this thread passes in Python code.
+
+    They are counted from 0. Returns how many were passed until then, or in all. A signal is handled at some of them,
+    and nowhere else; not at the line of a ``with``, which is passed once more before it lets go.
+    """
+    passed = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal passed
+        if frame.f_code.co_filename.startswith("<frozen"):  # imports
+            return None
+        if event != "exception" and not (event == "line" and _leads_with(frame)):
+            if passed == stop:
+                raise KeyboardInterrupt
+            passed += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        assert passed == stop
+    finally:
+        sys.settrace(before)
+    return passed
+
+
+def _leads_with(frame: FrameType) -> bool:
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with ")
+
+
+class Alarm:
+    """A signal that raises KeyboardInterrupt within a call."""
+
+    def __init__(self) -> None:
+        self._armed = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGALRM, self._ring)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)
+
+    def _ring(self, *_: object) -> None:
+        if self._armed:
+            self._armed = False
+            raise KeyboardInterrupt
+
+    def within(self, seconds: float, call: Callable[[], Any]) -> bool:
+        """Call, and interrupt it after some time; returns whether that came before the end."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self._armed = True
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            call()
+            self._armed = False
+            return False
+        return True
+
+
+class Watched(_threads._Shared):
+    """Work that tells how many threads besides the calling one are at it."""
+
+    seen: list[Watched] = []  # noqa: RUF012 - emptied by each test
+
+    def __init__(self, units: int, step: int, task: Callable[[int, int], None]) -> None:
+        counting = threading.Lock()
+        self.at_work, self.done = 0, 0
+
+        def counted(begin: int, end: int) -> None:
+            if threading.current_thread() is threading.main_thread():
+                task(begin, end)
+                return
+            with counting:
+                self.at_work += 1
+            try:
+                task(begin, end)
+            finally:
+                with counting:
+                    self.at_work -= 1
+                    self.done += 1
+
+        super().__init__(units, step, counted)
+        Watched.seen.append(self)
