@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import h5netcdf
 import numpy as np
+from h5py import h5p
 
 from .._fields import Field, Tile, Values
 from .._tiles import cut
-from ._hdf5_sink import copying
+from ._hdf5_sink import copying, create
 from ._packing import history, still_true
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ class NewNetcdf:
         self, scratch: Path, classic: Classic, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]
     ) -> None:
         self._classic = classic
-        self._file = h5netcdf.File(scratch, "w", libver=("v108", "latest"))
+        self._hdf5 = _new_hdf5(scratch)
+        self._file = h5netcdf.File(self._hdf5, "w")
         try:
             with copying(classic.path):
                 self._copy_all(fields, dtypes)
             self._variables = [self._file.variables[str(field.name)] for field in fields]
         except BaseException:
             with suppress(RuntimeError, OSError):
-                self._file.close()
+                self.close()
             raise
 
     def write(self, tile: Tile, values: Sequence[Values]) -> None:
@@ -48,7 +50,10 @@ class NewNetcdf:
         self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        finally:
+            self._hdf5.close()  # which h5netcdf leaves to whoever has made it
 
     def _copy_all(self, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]) -> None:
         for name, length in self._classic.dimensions.items():
@@ -84,6 +89,14 @@ class NewNetcdf:
             if self._classic.dimensions[dim] is None and self._file.dimensions[dim].size < length:
                 self._file.resize_dimension(dim, length)
         return self._file.create_variable(name, variable.dimensions, dtype, fillvalue=fill, chunks=chunks)
+
+
+def _new_hdf5(scratch: Path) -> Any:
+    """An empty file whose members have an order, as NetCDF asks for."""
+    plist = h5p.create(h5p.FILE_CREATE)
+    plist.set_link_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
+    plist.set_attr_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
+    return create(scratch, plist, h5p.create(h5p.FILE_ACCESS))
 
 
 def chunks_of(shape: Sequence[int]) -> tuple[int, ...]:
