@@ -52,7 +52,7 @@ def checks():
             yield pytest.param(*values, marks=getattr(case, "marks", ()), id=re.sub(r"\s+", "", name))
 
 
-@pytest.mark.parametrize(("estimator", "check"), checks())
+@pytest.mark.parametrize(("estimator", "check"), list(checks()))
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
 

@@ -159,7 +159,7 @@ def _new_file(scratch: Path, old: h5py.File) -> h5py.File:
 
 
 def create(scratch: Path, plist: Any, access: Any) -> h5py.File:
-    """An empty file that HDF5 1.8 can read, and that does not say when it was made: the same job gives the same bytes."""
+    """An empty file that HDF5 1.8 can read, and that does not say when it was made."""
     plist.set_obj_track_times(False)
     access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_LATEST)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
