@@ -22,7 +22,10 @@ pytestmark = pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
 def test_bands_are_normalized_as_arrays_are(layout, dtype):
     x = numbers(dtype)
-    save("x.tif", x, **LAYOUTS[layout])
+    options = dict(LAYOUTS[layout])
+    if dtype == "float64" and "predictor" in options:
+        options["predictor"] = 3  # not every libtiff has 2 for 64 bits
+    save("x.tif", x, **options)
     done("normalize", "x.tif", "y.tif")
     y, source = Look("y.tif"), Look("x.tif")
     np.testing.assert_array_equal(y.values, normalized(x))

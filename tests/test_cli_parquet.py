@@ -42,7 +42,8 @@ NUMBERS = ("i", "short", "half", "single", "double", "yes")
 def column(data, name):
     """A column as an array, and where it has a value."""
     kept = ~data[name].is_null().to_numpy()
-    return data[name].combine_chunks().fill_null(0 if name != "yes" else False).to_numpy(zero_copy_only=False), kept
+    filled = [value if known else 0 for value, known in zip(data[name].to_pylist(), kept, strict=True)]
+    return np.array(filled, data[name].type.to_pandas_dtype()), kept
 
 
 def test_every_column_of_numbers_is_a_channel(folder, capsys):

@@ -162,16 +162,21 @@ def copying(path: Path) -> Iterator[None]:
 
 
 def _new_file(target: UnfailingFile, old: h5py.File) -> h5py.File:
-    """An empty file in which attributes may be large, that HDF5 1.8 can read, as tracked and indexed as the old one."""
+    """An empty file in which attributes may be large, as tracked and indexed as the old one."""
     was = old["/"].id.get_create_plist()
     plist = h5p.create(h5p.FILE_CREATE)
     plist.set_userblock(old.userblock_size)
     plist.set_link_creation_order(was.get_link_creation_order())
     plist.set_attr_creation_order(was.get_attr_creation_order())
-    plist.set_obj_track_times(False)
     access = h5p.create(h5p.FILE_ACCESS)
-    access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_LATEST)
     access.set_cache(0, 0, 0, 0.0)  # of chunks, each of which is written once
+    return create(target, plist, access)
+
+
+def create(target: UnfailingFile, plist: Any, access: Any) -> h5py.File:
+    """An empty file that HDF5 1.8 can read, and that does not say when it was made."""
+    plist.set_obj_track_times(False)
+    access.set_libver_bounds(h5f.LIBVER_V18, h5f.LIBVER_LATEST)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
     access.set_fileobj_driver(h5fd.fileobj_driver, target)
     return h5py.File(h5f.create(b"new", h5f.ACC_TRUNC, plist, access))

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import h5netcdf
 import numpy as np
+from h5py import h5p
 
 from .._fields import Field, Tile, Values
 from .._tiles import cut
 from ._hdf5_file import UnfailingFile
-from ._hdf5_sink import copying
+from ._hdf5_sink import copying, create
 from ._packing import history, still_true
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class NewNetcdf:
         self._target = UnfailingFile(scratch)
         try:
             with self._target.checked():
-                self._file = h5netcdf.File(self._target, "w", libver=("v108", "latest"))
+                self._hdf5 = _new_hdf5(self._target)
+                self._file = h5netcdf.File(self._hdf5, "w")
                 self._fill(fields, dtypes)
         except BaseException:
             self._target.close()
@@ -53,6 +55,7 @@ class NewNetcdf:
         try:
             with self._target.checked():
                 self._file.close()
+                self._hdf5.close()  # which h5netcdf leaves to whoever has made it
         finally:
             self._target.close()
 
@@ -63,7 +66,7 @@ class NewNetcdf:
             self._variables = [self._file.variables[str(field.name)] for field in fields]
         except BaseException:
             with suppress(RuntimeError, OSError):
-                self._file.close()
+                self.close()
             raise
 
     def _copy_all(self, fields: Sequence[Field], dtypes: Sequence[np.dtype[Any]]) -> None:
@@ -100,6 +103,14 @@ class NewNetcdf:
             if self._classic.dimensions[dim] is None and self._file.dimensions[dim].size < length:
                 self._file.resize_dimension(dim, length)
         return self._file.create_variable(name, variable.dimensions, dtype, fillvalue=fill, chunks=chunks)
+
+
+def _new_hdf5(target: UnfailingFile) -> Any:
+    """An empty file whose members have an order, as NetCDF asks for."""
+    plist = h5p.create(h5p.FILE_CREATE)
+    plist.set_link_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
+    plist.set_attr_creation_order(h5p.CRT_ORDER_TRACKED | h5p.CRT_ORDER_INDEXED)
+    return create(target, plist, h5p.create(h5p.FILE_ACCESS))
 
 
 def chunks_of(shape: Sequence[int]) -> tuple[int, ...]:
