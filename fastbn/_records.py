@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
 
 def number(value: Any) -> Any:
     """What `plain` made of a number."""
-    if isinstance(value, str):
+    if isinstance(value, str) and value in _SPECIAL:
         return _SPECIAL[value]
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"got {shown(value)}; wants a number")
@@ -81,6 +81,8 @@ def _extreme(value: Any, dtype: np.dtype) -> Any:
     extreme = value if dtype.kind == "b" and isinstance(value, bool) else number(value)
     if dtype.kind != "f" and not isinstance(extreme, int):
         raise TypeError(f"got {shown(value)}; wants a {dtype}")
+    if dtype.kind == "f" and math.isfinite(extreme) and abs(extreme) > float(np.finfo(dtype).max):
+        raise ValueError(f"got {shown(value)}; wants a {dtype}")
     return extreme
 
 
@@ -113,7 +115,7 @@ def from_dict(
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"version: got {shown(version)}; wants an int from 1 to {_TALLY_VERSION}")
     if version > _TALLY_VERSION:
-        raise ValueError(f"version: got {version}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
+        raise ValueError(f"version: got {shown(version)}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
     try:
         shape = tuple(size_of(n) for n in list_of(d["shape"]))
         if not isinstance(d["dtype"], str):
