@@ -129,6 +129,11 @@ def from_dict(
             raise ValueError("count: wants whole numbers from 0 to 2^53")
         if (m2 < 0).any():
             raise ValueError("m2: wants numbers >= 0")
+        for head, tail in (("mean", "mean_tail"), ("m2", "m2_tail")):
+            word, rest = state[_ROWS.index(head)], state[_ROWS.index(tail)]
+            finite = np.isfinite(word)
+            if (word[finite] + rest[finite] != word[finite]).any():
+                raise ValueError(f"{tail}: wants what float64 cannot hold of {head}")
         tally = _tally_from_dict(d, state) if version == _TALLY_VERSION else None
         exact = (
             _exact_from_dict(d["exact"], state, ends) if version == _EXACT_VERSION or (tally and "exact" in d) else None

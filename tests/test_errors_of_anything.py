@@ -147,5 +147,8 @@ def test_records_with_numbers_that_are_none_of_their_dtype():
         ("min", [1e300, 1, 1], "damaged statistics: ValueError: got 1e+300; wants a float32"),
         ("min", ["N" * 5000, 1, 1], "damaged statistics: TypeError: got 'NNN"),
         ("version", 10**5000, "version: got something of type int"),
+        ("m2", [1.0, 1.0, -1.0], "damaged statistics: ValueError: m2: wants"),
+        ("m2_tail", [0.0, -1.5, 0.0], "damaged statistics: ValueError: m2_tail: wants"),
+        ("mean_tail", [0.0, 0.0, "NaN"], "damaged statistics: ValueError: mean_tail: wants"),
     ):
         told(ValueError, words, fastbn.ChannelStats.from_dict, record | {name: value})
