@@ -281,7 +281,8 @@ def two_words(value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of any supported dtype as float64 plus float64, exact."""
     if value.dtype.kind in "iu" and value.dtype.itemsize == 8:
         return head_wide(value), low_bits(value)
-    return value.astype(np.float64), np.zeros(value.shape)
+    with np.errstate(invalid="ignore"):  # an extreme may be a signalling NaN of the data
+        return value.astype(np.float64), np.zeros(value.shape)
 
 
 @functools.lru_cache(_REMEMBERED)

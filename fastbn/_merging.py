@@ -60,7 +60,8 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
     """A state from count, mean and variance."""
     given = [_real(name, value) for name, value in (("count", count), ("mean", mean), ("var", var))]
     try:
-        n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(*given))
+        with np.errstate(invalid="ignore"):  # NaN of float32 may be signalling ones
+            n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(*given))
     except (ValueError, RuntimeError):  # of arrays with more than 32 axes
         shapes = ", ".join(str(a.shape) for a in given)
         raise ValueError(f"count, mean, var: got shapes {shapes}; wants shapes that broadcast") from None
@@ -117,21 +118,26 @@ def union_of_extremes(parts: list[Ends]) -> tuple[np.ndarray, np.ndarray]:
     filled = [part for part in parts if (part[0] > 0).any()] or parts
     dtype = _common_dtype([part[end] for end in (1, 2) for part in filled], [part[0] > 0 for part in filled] * 2)
     nothing = no_extremes(filled[0][1].shape, dtype)
-    least, greatest = (
-        np.stack([np.where(part[0] > 0, part[end].astype(dtype), nothing[end - 1]) for part in filled])
-        for end in (1, 2)
-    )
-    return np.minimum.reduce(least), np.maximum.reduce(greatest)
+    with np.errstate(invalid="ignore"):  # one of them may be a signalling NaN of the data
+        least, greatest = (
+            np.stack([np.where(part[0] > 0, part[end].astype(dtype), nothing[end - 1]) for part in filled])
+            for end in (1, 2)
+        )
+        return np.minimum.reduce(least), np.maximum.reduce(greatest)
 
 
 def concatenated_extremes(parts: list[Ends]) -> tuple[np.ndarray, np.ndarray]:
     """Minimum and maximum of the channels of all parts side by side, given what each of them counted."""
     dtype = _common_dtype([part[end] for end in (1, 2) for part in parts], [part[0] > 0 for part in parts] * 2)
     nothing = [end[()] for end in no_extremes((), dtype)]
-    filled = [
-        [np.where(part[0] > 0, np.where(part[0] > 0, part[end], 0).astype(dtype), nothing[end - 1]) for part in parts]
-        for end in (1, 2)
-    ]
+    with np.errstate(invalid="ignore"):  # as above
+        filled = [
+            [
+                np.where(part[0] > 0, np.where(part[0] > 0, part[end], 0).astype(dtype), nothing[end - 1])
+                for part in parts
+            ]
+            for end in (1, 2)
+        ]
     least, greatest = (np.concatenate(ends) for ends in filled)
     return least, greatest
 

@@ -115,7 +115,7 @@ def _as_nodata(nodata: Any, operand: Operand, axes: Axes) -> Nodata:
         raise ValueError(f"nodata: got shape {array.shape}; wants a number, or one per channel: {axes.shape}")
     given = [_as_number(v) for v in array.reshape(-1).tolist()]
     some = np.array([v == v or dtype.kind == "f" for v in given], np.bool_).reshape(array.shape)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # signalling NaN too
         values = [_in_dtype(v, operand.stored.dtype, dtype) for v in given]
     value = np.array(values, operand.stored.dtype.newbyteorder("=")).reshape(array.shape)
     return Nodata(*(np.broadcast_to(part, axes.shape) for part in (value, some)))

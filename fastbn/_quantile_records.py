@@ -59,7 +59,7 @@ def from_dict(d: Any) -> Contents:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"version: got {shown(version)}; wants {_VERSION}")
     if version > _VERSION:
-        raise ValueError(f"version: got {version}; this fastbn reads up to {_VERSION}: upgrade fastbn")
+        raise ValueError(f"version: got {shown(version)}; this fastbn reads up to {_VERSION}: upgrade fastbn")
     try:
         shape = tuple(size_of(n) for n in list_of(d["shape"]))
         if not isinstance(d["dtype"], str):

@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
 
 def number(value: Any) -> Any:
     """What `plain` made of a number."""
-    if isinstance(value, str):
+    if isinstance(value, str) and value in _SPECIAL:
         return _SPECIAL[value]
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"got {shown(value)}; wants a number")
@@ -81,6 +81,8 @@ def _extreme(value: Any, dtype: np.dtype) -> Any:
     extreme = value if dtype.kind == "b" and isinstance(value, bool) else number(value)
     if dtype.kind != "f" and not isinstance(extreme, int):
         raise TypeError(f"got {shown(value)}; wants a {dtype}")
+    if dtype.kind == "f" and math.isfinite(extreme) and abs(extreme) > float(np.finfo(dtype).max):
+        raise ValueError(f"got {shown(value)}; wants a {dtype}")
     return extreme
 
 
@@ -113,7 +115,7 @@ def from_dict(
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ValueError(f"version: got {shown(version)}; wants an int from 1 to {_TALLY_VERSION}")
     if version > _TALLY_VERSION:
-        raise ValueError(f"version: got {version}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
+        raise ValueError(f"version: got {shown(version)}; this fastbn reads up to {_TALLY_VERSION}: upgrade fastbn")
     try:
         shape = tuple(size_of(n) for n in list_of(d["shape"]))
         if not isinstance(d["dtype"], str):
@@ -127,6 +129,11 @@ def from_dict(
             raise ValueError("count: wants whole numbers from 0 to 2^53")
         if (m2 < 0).any():
             raise ValueError("m2: wants numbers >= 0")
+        for head, tail in (("mean", "mean_tail"), ("m2", "m2_tail")):
+            word, rest = state[_ROWS.index(head)], state[_ROWS.index(tail)]
+            finite = np.isfinite(word)
+            if (word[finite] + rest[finite] != word[finite]).any():
+                raise ValueError(f"{tail}: wants what float64 cannot hold of {head}")
         tally = _tally_from_dict(d, state) if version == _TALLY_VERSION else None
         exact = (
             _exact_from_dict(d["exact"], state, ends) if version == _EXACT_VERSION or (tally and "exact" in d) else None

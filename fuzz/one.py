@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import atheris
@@ -28,12 +29,21 @@ with atheris.instrument_imports(include=PARSERS):
     import fastbn
 
 
+def launcher(folder: str) -> str:
+    """What libFuzzer starts to go on after a crash while it merges: it knows no interpreters."""
+    script = Path(folder, "one")
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{__file__}" "{sys.argv[1]}" "$@"\n', encoding="utf-8")
+    script.chmod(0o700)
+    return str(script)
+
+
 def main() -> None:
     target = TARGETS[sys.argv[1]]
     fastbn.set_num_threads(1)
     fastbn.set_backend("cython")
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], target.read)
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as folder:
+        atheris.Setup([launcher(folder), *sys.argv[2:]], target.read)
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":

@@ -124,6 +124,31 @@ def test_a_number_may_have_a_weight(dtype):
     assert (stats.mean, stats.weight, stats.count, stats.var()) == (1, 3, 1, 0)
 
 
-def test_signalling_nan_in_a_vector_is_no_reason_for_a_warning():
-    gamma = np.array([0x7FA00000, 0x3F800000, 0x3F800000], np.uint32).view(np.float32)
-    assert np.isnan(fastbn.batch_norm(X, gamma)[:, 0]).all()
+def signalling(shape):
+    """NaN of float32 of which the hardware takes notice when they are converted."""
+    return np.full(shape, 0x7FA00000, np.uint32).view(np.float32)
+
+
+def test_signalling_nan_are_no_reason_for_a_warning():
+    data = signalling((6, 3))
+    assert np.isnan(fastbn.batch_norm(X, signalling(3))).all()
+    for stats in (fastbn.channel_stats(data), fastbn.ChannelStats.from_moments(6, signalling(3), 0)):
+        assert np.isnan(stats.merge(fastbn.channel_stats(X), fastbn.channel_stats(data)).mean).all()
+        assert np.isnan(fastbn.ChannelStats.concatenate([stats, fastbn.channel_stats(X)]).mean[:3]).all()
+    for scaled in (fastbn.zscore(data), fastbn.minmax_scale(data), fastbn.robust_scale(data)):
+        assert np.isnan(scaled).all()
+    assert np.isnan(fastbn.minmax_unscale(X, fastbn.channel_stats(data))).all()
+    assert fastbn.channel_stats(data, nodata=signalling(3)).count.tolist() == [0, 0, 0]
+
+
+def test_records_with_numbers_that_are_none_of_their_dtype():
+    record = fastbn.channel_stats(X.astype("f4")).to_dict()
+    for name, value, words in (
+        ("min", [1e300, 1, 1], "damaged statistics: ValueError: got 1e+300; wants a float32"),
+        ("min", ["N" * 5000, 1, 1], "damaged statistics: TypeError: got 'NNN"),
+        ("version", 10**5000, "version: got something of type int"),
+        ("m2", [1.0, 1.0, -1.0], "damaged statistics: ValueError: m2: wants"),
+        ("m2_tail", [0.0, -1.5, 0.0], "damaged statistics: ValueError: m2_tail: wants"),
+        ("mean_tail", [0.0, 0.0, "NaN"], "damaged statistics: ValueError: mean_tail: wants"),
+    ):
+        told(ValueError, words, fastbn.ChannelStats.from_dict, record | {name: value})
