@@ -49,8 +49,9 @@ def batch_norm(
     gamma, beta : array_like, optional
         Learnable scale and shift, of the shape of the kept axes; 1 and 0 if not given.
     running_mean, running_var : ndarray of float, optional
-        Running statistics, both or neither. In training they are updated in place, after every check, as the
-        convention says. In evaluation they are required and only read.
+        Running statistics, both or neither. In training they are updated in place as the convention says, both in one
+        step at the end: a call that fails leaves them as they were, and an interrupt (Ctrl-C) finds both old or both
+        new. In evaluation they are required and only read.
     training : bool, default True
         Normalize with the mean and the biased variance of the batch; else with the running statistics.
     momentum : float, optional
@@ -104,6 +105,10 @@ def batch_norm(
 
     Notes
     -----
+    Calls from several threads may share everything that is only read. Those that train with the same running
+    statistics at the same time do not wait for each other, as in PyTorch: updates may be lost, and one call's mean be
+    left beside another's variance. Use a lock around them.
+
     The four steps of [1]_, for the n values of a channel that count: ``mean = sum(x) / n``,
     ``var = sum((x - mean)^2) / n``, ``xhat = (x - mean) / sqrt(var + eps)`` and ``y = gamma xhat + beta``.
 

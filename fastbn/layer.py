@@ -77,6 +77,15 @@ class BatchNorm:
     batch_norm : The function that it calls, with formula and source.
     batch_norm_backward : The gradients.
 
+    Notes
+    -----
+    What a method changes it changes in one step at the end: an interrupt (Ctrl-C) leaves the layer as it was, or as it
+    is to be.
+
+    Threads may share a layer in evaluation, but not its `backward`, which belongs to the last `forward` of all. Those
+    that train one layer at the same time do not wait for each other, as in PyTorch: updates may be lost. Give each a
+    layer of its own, or use a lock.
+
     Examples
     --------
     >>> import numpy as np, fastbn

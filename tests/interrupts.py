@@ -18,7 +18,8 @@ def traced(call: Callable[[], Any], stop: int | None = None) -> int:
     """Raise KeyboardInterrupt at one of the lines, calls and returns that this thread passes in Python code.
 
     They are counted from 0. Returns how many were passed until then, or in all. A signal is handled at some of them,
-    and nowhere else; not at the line of a ``with``, which is passed once more before it lets go.
+    and nowhere else. None is handled at a ``try``, or where a ``with`` is passed once more before it lets go: its block
+    does not cover these.
     """
     passed = 0
 
@@ -26,7 +27,7 @@ def traced(call: Callable[[], Any], stop: int | None = None) -> int:
         nonlocal passed
         if frame.f_code.co_filename.startswith("<frozen"):  # imports
             return None
-        if event != "exception" and not (event == "line" and _leads_with(frame)):
+        if event != "exception" and not (event == "line" and _leads_a_block(frame)):
             if passed == stop:
                 raise KeyboardInterrupt
             passed += 1
@@ -43,8 +44,8 @@ def traced(call: Callable[[], Any], stop: int | None = None) -> int:
     return passed
 
 
-def _leads_with(frame: FrameType) -> bool:
-    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with ")
+def _leads_a_block(frame: FrameType) -> bool:
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith(("with ", "try:"))
 
 
 class Alarm:
