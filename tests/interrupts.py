@@ -7,6 +7,7 @@ import linecache
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
@@ -80,7 +81,7 @@ class Alarm:
 
 
 class Watched(_threads._Shared):
-    """Work that tells how many threads besides the calling one are at it."""
+    """Work that tells how many threads besides the calling one are at it; it waits for them, and they take time."""
 
     seen: list[Watched] = []  # noqa: RUF012 - emptied by each test
 
@@ -90,10 +91,15 @@ class Watched(_threads._Shared):
 
         def counted(begin: int, end: int) -> None:
             if threading.current_thread() is threading.main_thread():
+                patience = 20
+                while patience and not self.at_work:
+                    time.sleep(0.001)
+                    patience -= 1
                 task(begin, end)
                 return
             with counting:
                 self.at_work += 1
+            time.sleep(0.004)
             try:
                 task(begin, end)
             finally:

@@ -30,8 +30,11 @@ def child(work):
     return os.waitpid(pid, 0)[1] == 0
 
 def same(threads, here):
+    "On so many threads, of which all but one are of the pool."
     fastbn.set_num_threads(threads)
-    return bits() == here
+    found = bits() == here
+    pool = [thread for thread in threading.enumerate() if thread.name.startswith("fastbn")]
+    return found and len(pool) == threads - 1
 
 here = bits()
 fastbn.set_num_threads(2)
