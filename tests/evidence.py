@@ -26,7 +26,7 @@ class Evidence:
     def pytest_runtest_logreport(self, report) -> None:
         """Count a test once: where it was called, or else did not get so far."""
         if report.when == "call" or report.outcome != "passed":
-            self.outcomes[report.outcome] += 1
+            self.outcomes["expected to fail" if hasattr(report, "wasxfail") else report.outcome] += 1
         if report.when == "teardown":
             for name, value in report.user_properties:
                 if name.startswith(TALLY):

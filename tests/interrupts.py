@@ -15,18 +15,19 @@ from typing import Any, Self
 from fastbn import _threads
 
 
-def traced(call: Callable[[], Any], stop: int | None = None) -> int:
+def traced(call: Callable[[], Any], stop: int | None = None, within: str = "") -> int:
     """Raise KeyboardInterrupt at one of the lines, calls and returns that this thread passes in Python code.
 
-    They are counted from 0. Returns how many were passed until then, or in all. A signal is handled at some of them,
-    and nowhere else. None is handled at a ``try``, or where a ``with`` is passed once more before it lets go: its block
-    does not cover these.
+    Those count whose file is `within` a folder, from 0. Returns how many were passed until then, or in all. A signal is
+    handled at some of them, and nowhere else. None is handled at a ``try``, or where a ``with`` is passed once more
+    before it lets go: its block does not cover these.
     """
     passed = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal passed
-        if frame.f_code.co_filename.startswith("<frozen"):  # imports
+        file = frame.f_code.co_filename
+        if file.startswith("<frozen") or not file.startswith(within):  # imports, or somebody else's
             return None
         if event != "exception" and not (event == "line" and _leads_a_block(frame)):
             if passed == stop:

@@ -23,9 +23,9 @@ def tables():
     return module
 
 
-def reported(outcome, when="call", **tallies):
+def reported(outcome, when="call", more=(), **tallies):
     properties = [("other", 5), *((TALLY + name, value) for name, value in tallies.items())]
-    return SimpleNamespace(outcome=outcome, when=when, user_properties=properties)
+    return SimpleNamespace(outcome=outcome, when=when, user_properties=properties, **dict(more))
 
 
 def test_every_test_is_counted_once_and_what_it_tallied_added_up(tmp_path):
@@ -33,12 +33,13 @@ def test_every_test_is_counted_once_and_what_it_tallied_added_up(tmp_path):
     for report in (
         reported("passed", "setup"), reported("passed", calls=3), reported("passed", "teardown", calls=3),
         reported("skipped", "setup"), reported("passed", "teardown"),
+        reported("skipped", more={"wasxfail": "so"}), reported("passed", "teardown"),
         reported("passed", "setup"), reported("failed", calls=4), reported("passed", "teardown", calls=4, kills=1),
     ):  # fmt: skip
         evidence.pytest_runtest_logreport(report)
     evidence.pytest_sessionfinish()
     record = json.loads((tmp_path / "run.json").read_text())
-    assert record["outcomes"] == {"failed": 1, "passed": 1, "skipped": 1}
+    assert record["outcomes"] == {"expected to fail": 1, "failed": 1, "passed": 1, "skipped": 1}
     assert record["tallies"] == {"calls": 7, "kills": 1}
     assert "numpy" in record["packages"]
 

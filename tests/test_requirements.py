@@ -24,7 +24,7 @@ BESIDE_SOURCES = pytest.mark.skipif(not SCRIPT.exists(), reason="the script is i
 def test_every_requirement_names_the_oldest_release(group):
     own = PROJECT["project"]["name"]
     others = [requirement for requirement in GROUPS[group] if not requirement.startswith(f"{own}[")]
-    assert [line for line in others if not re.search(r">=\d+(\.\d+)*(,<\d+(\.\d+)*)?$", line)] == []
+    assert [line for line in others if not re.search(r">=\d+(\.\d+)*(,<\d+(\.\d+)*)?(; .*)?$", line)] == []
 
 
 @BESIDE_SOURCES
