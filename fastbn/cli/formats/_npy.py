@@ -8,6 +8,7 @@ end of its file kills the process.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import os
@@ -87,8 +88,10 @@ class NpySink:
         self._file = FileIO(scratch, "rb+")
         self._flushed = 0
         try:
-            npy.write_array_header_1_0(self._file, header)
-            self._offset = self._file.tell()
+            start = io.BytesIO()
+            npy.write_array_header_1_0(start, header)  # which would not notice that a part of it was not taken
+            self._put(start.getbuffer())
+            self._offset = start.tell()
             size = self._offset + math.prod(field.shape) * dtype.itemsize
             if done:
                 if os.fstat(self._file.fileno()).st_size != size:
@@ -106,13 +109,15 @@ class NpySink:
         flat = np.ascontiguousarray(value.data.transpose(self._field.order)).reshape(-1).view(np.uint8)
         for start, part in _runs(self._field, place.at, flat.data):
             self._file.seek(self._offset + start)
-            left = part
-            while left:
-                left = left[self._file.write(left) :]
+            self._put(part)
         end = self._file.tell()
         if end - self._flushed >= BEHIND and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._file.fileno(), self._flushed, end - self._flushed, os.POSIX_FADV_DONTNEED)
             self._flushed = end
+
+    def _put(self, left: memoryview) -> None:
+        while left:
+            left = left[self._file.write(left) :]
 
     def sync(self) -> None:
         os.fsync(self._file.fileno())
