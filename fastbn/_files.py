@@ -1,6 +1,7 @@
 """Files that appear whole under their name or not at all, and statistics in them."""
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -8,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def destination(out: Path) -> Path:
@@ -21,9 +22,68 @@ def destination(out: Path) -> Path:
     return target
 
 
-def scratch_beside(target: Path) -> Path:
-    """A name for what will replace a file, in the same directory, which nobody else has."""
-    return target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
+class Scratch(NamedTuple):
+    """What will replace a file or a directory, and the lock by which others see that a process works on it."""
+
+    path: Path
+    lock: int | None = None  # None: nobody else looks for it, or there are no locks
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        if self.lock is not None:
+            os.close(self.lock)
+
+
+def scratch_beside(target: Path, make: Callable[[Path], object]) -> Scratch:
+    """Make what will replace a file or directory, in the same directory.
+
+    Its name follows from that of the target: what a process that was killed left there, and has no lock on any more, is
+    found by the next one that writes the same, and removed. If somebody is at it, or nobody can tell, the name is
+    another one.
+    """
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    path = target.with_name(f".fastbn-{digest}.tmp")
+    try:
+        left = locked(path)
+        if left.lock is not None:
+            remove(path)
+            left.release()
+        make(path)
+        return locked(path)
+    except (BlockingIOError, FileExistsError):
+        path = target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
+        make(path)
+        return Scratch(path)
+
+
+def locked(path: Path) -> Scratch:
+    """Lock what is there, if anything is; a BlockingIOError if another process has."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, which has no such locks
+        return Scratch(path)
+    lock = None
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), path.stat()):
+            return Scratch(path, lock)
+    except BlockingIOError:
+        Scratch(path, lock).release()
+        raise
+    except OSError:  # it is not there, or in a file system without locks
+        pass
+    Scratch(path, lock).release()
+    return Scratch(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory as far as that can be done."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def install(scratch: Path, target: Path) -> None:
@@ -39,17 +99,23 @@ def install(scratch: Path, target: Path) -> None:
 def replacing(out: Path, check: Callable[[], None] = lambda: None) -> Iterator[Path]:
     """Yield the name of an empty file: it replaces that of `out` if the block and `check` succeed, else it goes."""
     target = destination(out)
-    scratch = scratch_beside(target)
+    with errors_of(out, target.parent):
+        scratch = scratch_beside(target, new_file)
     try:
-        with errors_of(out, scratch):
-            scratch.touch(exist_ok=False)
-            yield scratch
+        with errors_of(out, scratch.path):
+            yield scratch.path
             check()
-            install(scratch, target)
+            install(scratch.path, target)
     except BaseException:  # Ctrl-C and SIGTERM too
-        with suppress(OSError):  # it may not be there, or be out of reach: the first error counts
-            scratch.unlink()
+        remove(scratch.path)  # as far as it can be: the first error counts
         raise
+    finally:
+        scratch.release()
+
+
+def new_file(path: Path) -> None:
+    """Make an empty file; a FileExistsError if there is something."""
+    path.touch(exist_ok=False)
 
 
 @contextmanager

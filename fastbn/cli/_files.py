@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .._files import destination, errors_of, install, replacing, scratch_beside, sync_directory, sync_file
+from .._files import (
+    Scratch,
+    destination,
+    errors_of,
+    install,
+    locked,
+    new_file,
+    remove,
+    replacing,
+    scratch_beside,
+    sync_directory,
+    sync_file,
+)
 from ._errors import JobError
 
 
@@ -61,12 +75,17 @@ class Building:
         self.out = out
         self.target = _target(out, directory)
         self.directory = directory
-        self.scratch = scratch_beside(self.target) if scratch is None else self.target.with_name(scratch)
-        with errors_of(out, self.scratch):
-            if scratch is None and directory:
-                self.scratch.mkdir()
-            elif scratch is None:
-                self.scratch.touch(exist_ok=False)
+        with errors_of(out, self.target.parent):
+            self._held = self._made() if scratch is None else locked(self.target.with_name(scratch))
+        self.scratch = self._held.path
+
+    @property
+    def inode(self) -> int:
+        """What is the same before it appears under its name and after."""
+        return inode_of(self.scratch)
+
+    def _made(self) -> Scratch:
+        return scratch_beside(self.target, Path.mkdir if self.directory else new_file)
 
     def sync(self) -> None:
         """Have all of it last through a power cut."""
@@ -85,17 +104,20 @@ class Building:
                 install(self.scratch, self.target)
 
     def remove(self) -> None:
-        """Leave nothing of it."""
+        """Leave nothing of it, or of what it has replaced."""
         remove(self.scratch)
 
+    def close(self) -> None:
+        """Let others at it."""
+        self._held.release()
 
-def remove(path: Path) -> None:
-    """Remove a file or a directory as far as that can be done."""
-    with suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
+
+def inode_of(path: Path) -> int:
+    """The number of a file or a directory; 0 if there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def sync_tree(directory: Path, synced: set[str]) -> None:
@@ -122,9 +144,11 @@ def _target(out: Path, directory: bool) -> Path:
 
 
 def _install_directory(scratch: Path, target: Path) -> None:
-    if target.exists():
+    if not target.exists():
+        scratch.rename(target)
+    elif not _exchanged(scratch, target):
         # Two renames: between them there is nothing under the name, but never half of something.
-        old = scratch_beside(target)
+        old = target.with_name(f".fastbn-{secrets.token_hex(8)}.old")
         target.rename(old)
         try:
             scratch.rename(target)
@@ -132,9 +156,18 @@ def _install_directory(scratch: Path, target: Path) -> None:
             old.rename(target)
             raise
         remove(old)
-    else:
-        scratch.rename(target)
     sync_directory(target.parent)
+    remove(scratch)  # what was there before
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, where the system can."""
+    try:
+        exchange = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # only Linux has it
+        return False
+    here, flags = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return not exchange(here, os.fsencode(one), here, os.fsencode(other), flags)
 
 
 def _check_link(link: Path) -> None:

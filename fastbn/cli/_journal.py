@@ -15,11 +15,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
-from fastbn._files import errors_of, sync_directory
+from fastbn._files import errors_of, remove, sync_directory
 
 from ._errors import JobError
 from ._fields import Sink, Tile, Values
-from ._files import remove
 
 EVERY = 2.0  # seconds between entries, at least
 SHARE = 10  # times the last entry took, at least: a store of very many files takes long to sync
@@ -36,16 +35,16 @@ class Progress:
         self.done: set[int] = set()  # files that are complete, by number
         self.current: tuple[int, str] | None = None  # the file that was being written, and its temporary name
         self.tiles = 0  # of it that are safe
-        self.installing = False  # whether it was about to appear under its name
+        self.installing = 0  # its inode, if it was about to appear under its name
 
     @property
     def replaced(self) -> bool:
         """Whether inputs may be gone: without the journal nobody could tell which, nor undo it."""
-        return bool(self.job.get("in_place")) and (bool(self.done) or self.installing)
+        return bool(self.job.get("in_place")) and bool(self.done or self.installing)
 
     def usable(self, number: int) -> bool:
         """Whether what was written of a file that is not complete is worth going on with."""
-        return self.current is not None and self.current[0] == number and (self.tiles > 0 or self.installing)
+        return self.current is not None and self.current[0] == number and bool(self.tiles or self.installing)
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take one more step."""
@@ -56,12 +55,12 @@ class Progress:
         if "scratch" in entry:
             if not SCRATCH.fullmatch(Path(entry["scratch"]).name):
                 raise ValueError(f"scratch: {entry['scratch']!r}")
-            self.current, self.tiles, self.installing = (int(entry["file"]), entry["scratch"]), 0, False
+            self.current, self.tiles, self.installing = (int(entry["file"]), entry["scratch"]), 0, 0
         self.tiles = int(entry.get("tiles", self.tiles))
-        self.installing = bool(entry.get("installing", self.installing))
+        self.installing = int(entry.get("installing", self.installing))
         if "done" in entry:
             self.done.add(int(entry["done"]))
-            self.current, self.tiles, self.installing = None, 0, False
+            self.current, self.tiles, self.installing = None, 0, 0
 
 
 class Journal:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbn._files import errors_of
+from fastbn._files import errors_of, remove
 
 from ._channels import Channels, Statistics, absence, key_of, nodata_of
 from ._choice import Missing
 from ._fields import Field, Place, Sink, Source, Values
-from ._files import Building, check_free, remove
+from ._files import Building, check_free, inode_of
 from ._flow import Writer, plan, read_ahead
 from ._inputs import Input
 from ._journal import Checkpoints, Journal
@@ -72,8 +72,10 @@ class Writing(NamedTuple):
                 check_free(target.out, self.overwrite)
                 building.sync()
                 if self.careful or self.journal.begun:
-                    self.journal.note(**self._about(target, building), installing=True)
-            if building.scratch.exists():  # else it had been renamed when an earlier process ended
+                    self.journal.note(**self._about(target, building), installing=building.inode)
+            if self.journal.said.installing and inode_of(target.out) == self.journal.said.installing:
+                building.remove()  # it had appeared when an earlier process ended, and what was there before is left
+            else:
                 building.install()
             for path in companions(target.input.format, target.out):  # of the file that was there before
                 path.unlink()
@@ -83,6 +85,8 @@ class Writing(NamedTuple):
             if not (self.journal.lasting and self.journal.said.usable(target.number)):
                 building.remove()
             raise
+        finally:
+            building.close()
 
     def _earlier(self, target: Target) -> tuple[str | None, int, bool]:
         """What an earlier process left of a file: its temporary name, its tiles, and whether these are all."""
@@ -90,7 +94,7 @@ class Writing(NamedTuple):
         if said.current is None or said.current[0] != target.number:
             return None, 0, False
         scratch = self.journal.path.parent / said.current[1]
-        if said.installing and (scratch.exists() or target.out.exists()):
+        if said.installing and said.installing in {inode_of(scratch), inode_of(target.out)}:
             return scratch.name, 0, True
         if said.tiles and scratch.exists():
             return scratch.name, said.tiles, False
