@@ -144,8 +144,6 @@ def batch_norm(
             apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
         else:
             moments = fit_apply(operand, axes, scale, shift, rules.eps, 0, 0.0, target)
-        if operand.stored.size and mean is not None and var is not None:
-            current(operand.stored).update_running(moments, *weights(rules), rules.ddof, mean, var)
     else:
         assert mean is not None
         assert var is not None
@@ -154,13 +152,14 @@ def batch_norm(
             fit(operand, axes, None, method, nan_policy)
         apply(operand, axes, moments, scale, shift, rules.eps, 0, "zero", target)
     y = as_masked(x, y, out)
-    if not return_stats:
-        return y
-    if stats is None and not training:
-        operand = operand._replace(original=np.dtype(np.float64), selection=None)
-    if stats is None:
+    if return_stats and stats is None:
+        if not training:
+            operand = operand._replace(original=np.dtype(np.float64), selection=None)
         stats = wrap(moments, axes, operand)
-    return y, stats
+    # Last, when nothing can fail any more: what is updated twice cannot be told from what was once.
+    if training and operand.stored.size and mean is not None and var is not None:
+        current(operand.stored).update_running(moments, *weights(rules), rules.ddof, mean, var)
+    return (y, stats) if return_stats else y
 
 
 @of_any_kind
