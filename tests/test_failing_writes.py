@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastbn
+from allocations import counted
 from conftest import tree
 from fastbn.cli import _journal
 from faults import numbered, watched, writes
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("small_tiles", "folder")
 ROWS = 24
 FULL = errno.ENOSPC, "disk full"
 BROKEN = errno.EIO, "I/O error"
-STRIDE = 1 if "FASTBN_KILLS" in os.environ else 5  # of the steps of a resumed job, of which there are hundreds
+STRIDE = 1 if "FASTBN_KILLS" in os.environ else 5  # of the steps where there are hundreds
 # What GDAL and Arrow write by themselves fails on a real disk, in `test_full_disk.py`.
 WATCHED = [name for name in FORMATS if name not in {"x.tif", "x.parquet"}]
 
@@ -137,3 +138,27 @@ def test_after_any_step_that_failed_a_job_is_resumed(capfd, run, tally, job):
         failed += 1
     assert failed
     tally("faults injected: disk full", failed)
+
+
+@pytest.mark.parametrize("job", ["x.npy", "merge"])
+def test_any_allocation_may_fail(capfd, run, tally, job):
+    make, argv = JOBS[job]
+    begin(make)
+    run(*argv.split())
+    wanted = tree(Path())
+    tried = range(1, 10**5, STRIDE)
+    with counted() as allocations:
+        for number in tried:
+            before = begin(make)
+            allocations.fail(number)
+            line = outcome(capfd, *argv.split())
+            failed = allocations.failed
+            allocations.fail(0)
+            if line is None:
+                assert tree(Path()) == wanted
+                break
+            assert failed
+            assert "Unable to allocate" in line
+            assert tree(Path()) in (before, wanted)  # what was written is printed last
+    assert number > 1
+    tally("faults injected: out of memory", tried.index(number))

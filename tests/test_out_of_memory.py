@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,5 +144,19 @@ OF_THREADS: dict[str, Callable[[np.ndarray, Given], object]] = {
 def test_any_allocation_may_fail_on_any_thread(name, tally):
     x = normal(LARGE[::-1]).transpose(2, 1, 0)[::-1]
     failed = every_failure(OF_THREADS[name], x)
+    assert failed
+    tally("faults injected: out of memory", failed)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="how much is taken is told by /proc")
+def test_a_process_that_may_have_no_more_memory(backend, tally):
+    from starved import ENVIRONMENT
+
+    script = Path(__file__).with_name("starved.py")
+    done = subprocess.run(
+        [sys.executable, script, backend], env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    failed = int(done.stdout)
     assert failed
     tally("faults injected: out of memory", failed)
