@@ -158,7 +158,8 @@ def read_record(path: Any) -> Any:
     """Read JSON, or say in one line that it is none."""
     file = _as_path(path)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        with errors_of(file, file):
+            return json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # json and Unicode errors are ValueErrors
         raise ValueError(f"path: {str(file)!r} is not a JSON file of statistics ({error})") from None
 

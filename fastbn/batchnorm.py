@@ -161,6 +161,7 @@ def batch_norm(
     if return_stats and stats is None:
         known = operand if training else operand._replace(original=np.dtype(np.float64), selection=None)
         stats = wrap(moments, axes, known)
+    # Last, when nothing can fail any more: what is updated twice cannot be told from what was once.
     if training and operand.stored.size and mean is not None and var is not None:
         current(operand.stored).update_running(moments, *weights(rules), rules.ddof, mean, var)
     return (y, stats) if return_stats else y

@@ -1,6 +1,7 @@
 """A cluster of processes of which one is killed in mid-run; run as a script, with a folder to leave marks in.
 
-Prints a line of JSON: what was computed by the cluster, before any of it and on its own.
+Prints a line of JSON: what was computed by the cluster, before any of it and on its own: statistics, quantiles, and
+normalized chunks, in memory and in a Zarr store.
 """
 
 import json
@@ -9,11 +10,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dask
 import dask.array as da
 import numpy as np
+import zarr
 from distributed import Client, LocalCluster
 
 import fastbn
@@ -25,7 +29,7 @@ DEADLINE = 60.0
 
 def chunk(block_id: tuple[int, ...], marks: str) -> np.ndarray:
     """A chunk that takes its time and leaves a mark."""
-    time.sleep(0.05)
+    time.sleep(0.02)
     Path(marks, f"{block_id[0]}-{os.getpid()}").touch()
     return np.random.default_rng(block_id).normal(1e6, 1.0, (ROWS, CHANNELS))
 
@@ -36,10 +40,23 @@ def array(marks: Path) -> da.Array:
     return da.map_blocks(chunk, marks=str(marks), chunks=chunks, dtype=float, meta=np.empty((0, 0)))
 
 
-def results(marks: Path, method: str) -> tuple[fastbn.dask.LazyChannelStats, da.Array]:
+def results(marks: Path, method: str) -> tuple[Any, ...]:
     x = array(marks)
     y, stats = fastbn.zscore(x, method=method, return_stats=True)
-    return stats, y.map_blocks(lambda block: block[:3], chunks=((3,) * CHUNKS, (CHANNELS,)), dtype=float)
+    some = y.map_blocks(lambda block: block[:3], chunks=((3,) * CHUNKS, (CHANNELS,)), dtype=float)
+    stored = some.to_zarr(str(store_of(marks)), compute=False)
+    return stats, some, fastbn.channel_quantiles(x, (0.1, 0.5)), stored
+
+
+def store_of(marks: Path) -> Path:
+    return marks.with_suffix(".zarr")
+
+
+def contents(computed: Sequence[Any], marks: Path) -> list[Any]:
+    """Every bit of what was computed, for JSON."""
+    stats, some, quantiles, _ = computed
+    stored = zarr.open_array(store_of(marks), mode="r")[...]
+    return [stats.to_dict(), some.tobytes().hex(), quantiles.to_dict(), stored.tobytes().hex()]
 
 
 def kill_one(client: Client, marks: Path) -> int:
@@ -75,8 +92,10 @@ def main(folder: Path) -> None:
             killed = client.gather(futures)
             assert pid not in client.run(os.getpid, on_error="ignore").values()
             alone = dask.compute(*results(folder / f"{method}-3", method), scheduler="synchronous")
-            for name, (stats, y) in {"alone": alone, "undisturbed": undisturbed, "killed": killed}.items():
-                found[name].append([stats.to_dict(), y.tobytes().hex()])
+            for number, (name, computed) in enumerate(
+                {"undisturbed": undisturbed, "killed": killed, "alone": alone}.items(), 1
+            ):
+                found[name].append(contents(computed, folder / f"{method}-{number}"))
     print(json.dumps(found))
 
 

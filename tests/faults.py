@@ -16,20 +16,30 @@ Step = Callable[[str], None]  # called with its name before a step
 
 WRITING = ((os, "open"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "mkdir"), (shutil, "copyfile"))
 REMOVING = ((os, "unlink"), (os, "rmdir"))
+OPEN = os.open
 LEAST = 64  # bytes that are always written at once
 
 
-def numbered(act: Callable[[str], None], number: int, *, after: bool = False) -> Step:
-    """Act at one step, and maybe at all that follow."""
+def numbered(act: Step, number: int, *, kind: Callable[[str], bool] = bool, after: bool = False) -> Step:
+    """Act at one step of a kind, and maybe at all of them that follow."""
     seen = 0
 
     def step(name: str) -> None:
         nonlocal seen
-        seen += 1
-        if seen == number or (after and seen > number):
-            act(name)
+        if kind(name):
+            seen += 1
+            if seen == number or (after and seen > number):
+                act(name)
 
     return step
+
+
+def reads(name: str) -> bool:
+    return name == "read"
+
+
+def writes(name: str) -> bool:
+    return name not in {"read", "look"}
 
 
 def file_class(step: Step) -> type[io.FileIO]:
@@ -80,7 +90,8 @@ def watched(step: Step, calls=WRITING) -> Iterator[None]:
 
     def telling(call, name):
         def told(*args, **options):
-            step(name)
+            looking = call is OPEN and not args[1] & (os.O_WRONLY | os.O_RDWR)
+            step("look" if looking else name)
             return call(*args, **options)
 
         return told

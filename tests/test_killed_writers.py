@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("FASTBN_KILLS", "12"))  # of each kind of job, at random moments ...
+KILLS = int(os.environ.get("FASTBN_KILLS", "10"))  # of each kind of job, at random moments ...
 WHOLE = KILLS >= 200  # ... and at each of its steps, or else at one of so many:
 STRIDES = {
     "npy": 3,
-    "zarr": 16,
-    "directory": 8,
+    "zarr": 24,
+    "directory": 10,
     "in place": 6,
-    "store in place": 16,
-    "directory in place": 16,
-    "store over another": 24,
+    "store in place": 24,
+    "directory in place": 20,
+    "store over another": 32,
     "table": 4,
     "short": 2,
-    "short, anew": 4,
-    "short store": 10,
-    "stats": 3,
-    "merge": 2,
+    "short, anew": 5,
+    "short store": 13,
+    "stats": 4,
+    "merge": 3,
 }
 MANY = ("npy", "zarr", "directory")  # of the others, a third of the random moments
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastbn import ChannelQuantiles, ChannelStats
-from fastbn._files import read_record, write_record
+from fastbn._files import errors_of, read_record, write_record
 from fastbn._quantile_records import FORMAT
 from fastbn._records import plain
 from fastbn._version import __version__
@@ -54,7 +54,8 @@ def read_back(record: Any) -> Any:
 
 def digest(path: Path) -> str:
     """What changes when the file does."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with errors_of(path, path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def aligned(stats: Any, path: Path, item: Input) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from fastbn._files import errors_of
 
 from .._choice import Choice
 from .._errors import JobError, describe, first_of
@@ -76,7 +79,8 @@ def open_source(path: Path, choice: Choice) -> Source:
     form = format_of(path)
     with needed(form, path):
         module = importlib.import_module(f".{form.module}", __name__)
-    source: Source = module.open_source(path, choice)
+    with errors_of(path, path):  # a disk that cannot be read says no name
+        source: Source = module.open_source(path, choice)
     return source
 
 
@@ -89,7 +93,7 @@ def format_of(path: Path) -> Format:
         return store
     if path.exists() and not path.is_file():
         raise JobError(f"{path}: not a regular file")
-    with path.open("rb") as file:
+    with errors_of(path, path), path.open("rb") as file:
         head = file.read(HEAD)
     by_name = named(path)
     told = [form for form in FORMATS if any(head.startswith(magic) for magic in form.magic)]
@@ -146,11 +150,13 @@ def needed(form: Format, path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path, form: str) -> Iterator[None]:
-    """Say in one line that a library cannot read a file, whatever it raises."""
+    """Say in one line that a library cannot read a file, whatever it raises: because of the file, or of its disk."""
     try:
         yield
     except Exception as error:
         first = first_of(error)
         if isinstance(first, JobError):
             raise first from None
+        if isinstance(first, OSError) and first.errno:
+            raise OSError(first.errno, os.strerror(first.errno), str(path)) from error
         raise JobError(f"{path}: not a {form} file, or a damaged one: {describe(first)}") from error
