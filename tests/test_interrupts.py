@@ -101,21 +101,21 @@ def estimator_state(scaler):
 
 def scaling() -> Case:
     """An estimator of scikit-learn that learns more."""
-    made = pytest.importorskip("fastbn.sklearn").StandardScaler
+    pytest.importorskip("sklearn")
+    made = fastbn.sklearn.StandardScaler
     return Case(lambda: made().fit(SMALL[:, :, 0]), lambda scaler: scaler.partial_fit(SMALL[:, :, 1]), estimator_state)
 
 
 def labelled() -> Case:
     """Running statistics of two variables of a dataset."""
     xr = pytest.importorskip("xarray")
-    of_xarray = pytest.importorskip("fastbn.xarray")
     data = xr.Dataset({name: (("n", "c"), SMALL[:, :, i].copy()) for i, name in enumerate("ab")})
 
     def make():
         return tuple({name: values.copy() for name in "ab"} for values in pair("float32")())
 
     def call(made):
-        of_xarray.batch_norm(data, running_mean=made[0], running_var=made[1], channel_dim="c")
+        fastbn.xarray.batch_norm(data, running_mean=made[0], running_var=made[1], channel_dim="c")
 
     return Case(
         make, call, lambda made: [vector.tobytes() for of_variables in made for vector in of_variables.values()]

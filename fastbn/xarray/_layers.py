@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .._running import Default
+from .._running import Default, put_together
 from ..batchnorm import batch_norm as batch_norm_of_array
 from ..layernorm import layer_norm as layer_norm_of_array
 from ..relatives import group_norm as group_norm_of_array
@@ -131,8 +131,7 @@ def _updated_together(**running: Any) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for vector, values in zip(vectors, before, strict=True):
-            vector[...] = values
+        put_together([(vector, ..., values) for vector, values in zip(vectors, before, strict=True)])
         raise
 
 
