@@ -308,5 +308,6 @@ def channel_vector(
     if isinstance(array, OnDevice):
         same_device(name, value, data)
         return array.view(np.uint8) if array.dtype.kind == "b" else array
-    with np.errstate(invalid="ignore"):  # NaN of float32 may be signalling ones, of which hardware takes notice
-        return np.array(array, dtype=np.float64).reshape(-1)  # a copy: it may be a view of what is written to
+    # A copy: it may be a view of what is written to. The product makes NaN quiet, which else may signal to hardware.
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.multiply(array, 1.0, dtype=np.float64)).reshape(-1)

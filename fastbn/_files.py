@@ -171,4 +171,8 @@ def _as_path(path: Any) -> Path:
         raise TypeError(f"path: got {type(path).__name__}; wants str, bytes or a path-like object") from None
     if "\0" in name:
         raise ValueError(f"path: got {name!r}; wants a name without a null character")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half of a character
+        raise ValueError(f"path: got {name!r}; wants a name that files can have") from None
     return Path(name)

@@ -59,7 +59,7 @@ class Value:
         OSError
             If the file cannot be written, or is a directory, a device or a pipe.
         ValueError
-            If there is a null character in `path`.
+            If `path` is no name that a file can have.
         TypeError
             If `path` is no path.
 

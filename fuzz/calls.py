@@ -35,7 +35,7 @@ from ready import Call, Calls, Function
 import fastbn
 from fastbn import _accumulators, _backends, _threads
 
-GROWTH = 8 << 20  # bytes that a run may grow by after its first two fifths
+GROWTH = 8 << 20  # bytes that a run may grow by after its first three fifths
 HEAD = re.compile(r"(\w+(?:, \w+)*): ")
 
 
@@ -159,8 +159,8 @@ class Report(NamedTuple):
 
     @property
     def grown(self) -> int:
-        """Bytes that were taken after two fifths, when everything has been made once."""
-        return self.held[-1] - self.held[2] if len(self.held) > 2 else 0
+        """Bytes that were taken after three fifths, when everything has been made once."""
+        return self.held[-1] - self.held[3] if len(self.held) > 3 else 0
 
 
 def run(seed: int, numbers: range, at: Any = None) -> Report:

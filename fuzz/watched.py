@@ -76,8 +76,8 @@ def room(shape: tuple[int, ...], dtype: Any, variant: int) -> Watched:
 
 
 def prepare() -> None:
-    """Make the large ones, so that memory does not grow while calls are made."""
-    for shape in LARGE:
+    """Make all of them, so that memory does not grow while calls are made."""
+    for shape in (*SHAPES, *LARGE):
         for dtype in SUPPORTED:
             for variant in range(variants(shape)):
                 given(shape, dtype, variant)

@@ -1,5 +1,7 @@
 """Arguments that are nothing at all: still one line that names them, not an error from somewhere within."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,12 @@ def test_records_with_arrays_in_them():
     told(ValueError, "not quantiles of fastbn", fastbn.ChannelQuantiles.from_dict, found | {"format": NO_TRUTH})
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has names of halves of characters")
+def test_paths_that_no_file_can_have():
+    told(ValueError, "path: got", fastbn.channel_stats(X).save, "\ud800")
+    told(ValueError, "path: got", fastbn.ChannelStats.load, "\0")
+
+
 def test_names_of_backends_and_accumulators_that_are_arrays():
     told(fastbn.BackendUnavailable, "backend: got array", fastbn.set_backend, NO_TRUTH)
     told(ValueError, "kind: got array", fastbn.set_accumulators, NO_TRUTH)
@@ -132,6 +140,7 @@ def signalling(shape):
 def test_signalling_nan_are_no_reason_for_a_warning():
     data = signalling((6, 3))
     assert np.isnan(fastbn.batch_norm(X, signalling(3))).all()
+    assert np.isnan(fastbn.denormalize(X, fastbn.channel_stats(X), gamma=signalling(3))).all()
     for stats in (fastbn.channel_stats(data), fastbn.ChannelStats.from_moments(6, signalling(3), 0)):
         assert np.isnan(stats.merge(fastbn.channel_stats(X), fastbn.channel_stats(data)).mean).all()
         assert np.isnan(fastbn.ChannelStats.concatenate([stats, fastbn.channel_stats(X)]).mean[:3]).all()

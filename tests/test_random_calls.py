@@ -21,7 +21,7 @@ def test_random_calls_do_what_is_documented_and_nothing_else(tally):
     assert not report.complaints, "\n".join(report.complaints.values())
     done = sum(count for (_, outcome), count in report.outcomes.items() if outcome == "done")
     assert COUNT / 3 < done < COUNT  # half of them right, half wrong
-    if COUNT >= 100_000:
+    if COUNT >= 500_000:  # before, what is made once is still being made
         assert report.grown < calls.GROWTH
     tally("random calls", report.calls)
 
