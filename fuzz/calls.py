@@ -31,6 +31,7 @@ sys.path.append(str(Path(__file__).parent))
 
 import watched
 from ready import Call, Calls, Function
+from subjects import FOLDER
 
 import fastbn
 from fastbn import _accumulators, _backends, _threads
@@ -124,8 +125,8 @@ def _check_result(call: Call, result: Any) -> str:
 
 @contextlib.contextmanager
 def strict() -> Iterator[None]:
-    """Warnings as errors, and nothing printed."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    """Warnings as errors, nothing printed, and files with random names where they are removed."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(FOLDER.name):
         warnings.simplefilter("error")
         yield
 

@@ -16,13 +16,14 @@ COUNT = int(os.environ.get("FASTBN_RANDOM_CALLS", "10000"))
 SEED = int(os.environ.get("FASTBN_RANDOM_SEED", "0"))
 
 
-def test_random_calls_do_what_is_documented_and_nothing_else(tally):
+def test_random_calls_do_what_is_documented_and_nothing_else(folder, tally):
     report = calls.run(SEED, range(COUNT))
     assert not report.complaints, "\n".join(report.complaints.values())
     done = sum(count for (_, outcome), count in report.outcomes.items() if outcome == "done")
     assert COUNT / 3 < done < COUNT  # half of them right, half wrong
     if COUNT >= 500_000:  # before, what is made once is still being made
         assert report.grown < calls.GROWTH
+    assert not list(folder.iterdir()), "left files where it was started"
     tally("random calls", report.calls)
 
 
