@@ -8,12 +8,20 @@ import pytest
 import fastbn
 from fuzzed import program
 
-calls, ready = program("calls"), program("ready")
+calls, ready, watched = program("calls"), program("ready"), program("watched")
 
 pytestmark = [pytest.mark.usefixtures("backend"), pytest.mark.host]
 
 COUNT = int(os.environ.get("FASTBN_RANDOM_CALLS", "10000"))
+COMPILED_ON_USE = ("f4", "f8", "u1")  # dtypes of data where every other one takes seconds of compilation
 SEED = int(os.environ.get("FASTBN_RANDOM_SEED", "0"))
+
+
+@pytest.fixture(autouse=True)
+def few_dtypes(backend, monkeypatch):
+    """Let a backend that compiles on use do so for few dtypes, unless many calls are asked for."""
+    if backend != "cython" and COUNT <= 10_000:
+        monkeypatch.setattr(watched, "SUPPORTED", COMPILED_ON_USE)
 
 
 def test_random_calls_do_what_is_documented_and_nothing_else(folder, tally):
