@@ -37,7 +37,7 @@ def test_flags_of_layers():
     told(TypeError, "clip: got", fastbn.minmax_scale, X, clip=NO_TRUTH)
 
 
-@pytest.mark.parametrize("value", [np.ma.masked, np.complex64(1), NO_TRUTH, np.array([1.0]), np.datetime64("NaT")])
+@pytest.mark.parametrize("value", [np.ma.masked, np.complex64(1), NO_TRUTH, np.array([1.0]), np.datetime64("NaT", "s")])
 def test_numbers_that_numpy_would_make_one_of(value):
     told(TypeError, "eps: got", fastbn.zscore, X, eps=value)
     told(TypeError, "momentum: got", fastbn.batch_norm, X, momentum=value)

@@ -90,7 +90,7 @@ class NpySink:
         try:
             start = io.BytesIO()
             npy.write_array_header_1_0(start, header)  # which would not notice that a part of it was not taken
-            self._put(start.getbuffer())
+            self._put(memoryview(start.getvalue()))
             self._offset = start.tell()
             size = self._offset + math.prod(field.shape) * dtype.itemsize
             if done:
