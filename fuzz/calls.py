@@ -146,8 +146,9 @@ def same_settings() -> Iterator[None]:
 
 
 def resident() -> int:
-    """Bytes of memory that the process holds now."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of memory that the process holds now; 0 where the system does not say."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
 
 
 class Report(NamedTuple):
