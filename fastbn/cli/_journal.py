@@ -49,7 +49,7 @@ class Progress:
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take one more step."""
         if "job" in entry:
-            self.job = entry["job"]
+            self.job = dict(entry["job"])
         if "stats" in entry:
             self.stats = entry["stats"]
         if "scratch" in entry:
