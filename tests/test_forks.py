@@ -70,14 +70,14 @@ def busy():
 threads = [threading.Thread(target=busy) for _ in range(2)]
 for thread in threads:
     thread.start()
-found = [child(lambda: same(1 + i % 2, here)) for i in range(24)]
+found = [child(lambda: same(1 + i % 2, here)) for i in range(12)]
 over.set()
 for thread in threads:
     thread.join()
 print(all(found), wrong, same(2, here))
 """
     assert run(tmp_path, backend, CHILDREN + code) == ["True", "[]", "True"]
-    tally("processes started or forked after use", 24)
+    tally("processes started or forked after use", 12)
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
