@@ -147,7 +147,6 @@ def in_joblib(_=0):
         ("in_processes_of_threads()", None, 4),
         ("sum(threads_of(in_dask), [])", "dask", 0),
         ("sum(threads_of(in_joblib), [])", "joblib", 0),
-        ("sum(processes_of(in_dask), [])", "dask", 2),
         ("sum(joblib.Parallel(2)(joblib.delayed(in_threads)() for _ in range(2)), [])", "joblib", 2),
         ("sum(in_processes_of_dask(in_joblib), [])", "dask", 2),
     ],
