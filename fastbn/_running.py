@@ -62,8 +62,10 @@ def put_together(steps: Sequence[tuple[Any, Any, Any]]) -> None:
     """Set items, each of ``(target, key, value)``, in one step: an interrupt (Ctrl-C) comes before it or after it.
 
     The interpreter looks for signals between its own instructions, and here all targets are written in one of them.
+    Numbers may be too large or too small for the dtype of a target.
     """
-    list(itertools.starmap(operator.setitem, steps))
+    with np.errstate(all="ignore"):
+        list(itertools.starmap(operator.setitem, steps))
 
 
 def open_running(pair: dict[str, Any], axes: Axes, training: bool, data: np.ndarray) -> dict[str, np.ndarray | None]:

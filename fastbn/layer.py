@@ -23,9 +23,9 @@ from .statistics import channel_stats
 __all__ = ["BatchNorm"]
 
 
-def _copy_to_write(array: np.ndarray | None) -> np.ndarray | None:
-    """A copy, but of what is read-only: that is refused as it is."""
-    return array.copy() if array is not None and array.flags.writeable else array
+def _to_be_updated(array: np.ndarray | None) -> np.ndarray | None:
+    """A copy that kernels can write to; but what is read-only is refused as it is."""
+    return array.astype(np.float64) if array is not None and array.flags.writeable else array
 
 
 class BatchNorm:
@@ -236,7 +236,7 @@ class BatchNorm:
         by_batch = self.training or not self.track_running_stats
         mean, var = self.running_mean, self.running_var
         if self.training:
-            mean, var = _copy_to_write(mean), _copy_to_write(var)
+            mean, var = _to_be_updated(mean), _to_be_updated(var)
         channels = split_axes(x.shape, self.channel_axis).shape
         if channels != (self.num_channels,):
             raise ValueError(f"x: got {channels[0]} channels in shape {x.shape}; wants {self.num_channels}")
@@ -454,14 +454,8 @@ class BatchNorm:
 
     def _take_over(self, num_batches_tracked: int, **values: npt.ArrayLike) -> None:
         """Set arrays, as far as there are such, and the number of batches: all or, if that is interrupted, none."""
-        with np.errstate(over="ignore"):
-            new = {name: np.array(values[name], self.dtype) for name in self._arrays().keys() & values}
-        put_together(
-            [
-                (vars(self), "num_batches_tracked", num_batches_tracked),
-                *((array, ..., new[name]) for name, array in self._arrays().items() if name in new),
-            ]
-        )
+        steps = [(array, ..., np.array(values[name])) for name, array in self._arrays().items() if name in values]
+        put_together([(vars(self), "num_batches_tracked", num_batches_tracked), *steps])
 
     def _arrays(self) -> dict[str, np.ndarray]:
         named = {

@@ -135,7 +135,7 @@ def lazy() -> Case:
     return Case(pair("float32"), call, lambda made: [array.tobytes() for array in made])
 
 
-def old_or_new(case: Case, most: int = 400, within: str = "") -> int:
+def old_or_new(case: Case, most: int = 300, within: str = "") -> int:
     """Interrupt a call at its events, each time anew: nothing has changed, or everything.
 
     Of very many, these are the last ones, where things change, and about so many others; those of files in a folder.

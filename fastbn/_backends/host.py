@@ -149,14 +149,13 @@ class Host:
         self, moments: Moments, keep: float, take: float, ddof: int, mean: np.ndarray, var: np.ndarray
     ) -> None:
         """Move running statistics of any float dtype towards the batch, in place and both in one step."""
-        running = mean, var
-        inside = all(array.flags.carray and array.dtype == np.float64 for array in running)  # where kernels can write
-        new = running if inside else tuple(array.astype(np.float64, "C") for array in running)
-        flat = (numbers.reshape(-1) for numbers in new)
+        new = mean, var
+        if not (mean.dtype == var.dtype == np.float64 and mean.flags.carray and var.flags.carray):
+            new = mean.astype(np.float64, "C"), var.astype(np.float64, "C")
+        flat = new[0].reshape(-1), new[1].reshape(-1)
         self._kernels.coefficients.update_running(moments.state.reshape(-1), mean.size, keep, take, float(ddof), *flat)
-        if not inside:
-            with np.errstate(all="ignore"):  # numbers may be too large or too small for the dtype
-                put_together([(mean, ..., new[0]), (var, ..., new[1])])
+        if new[0] is not mean:
+            put_together([(mean, ..., new[0]), (var, ..., new[1])])
 
     def moments_of(self, mean: np.ndarray, var: np.ndarray) -> Moments:
         """Running statistics as the moments of one value per channel; their extremes are not known."""
