@@ -234,7 +234,14 @@ def main() -> int:
     for (_, outcome), count in report.outcomes.items():
         outcomes[outcome] += count
     print(", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common()))
-    record = {"random calls": report.calls, "outcomes": dict(outcomes), "memory": report.held, "growth": grown}
+    # For docs/site/evidence.py, which adds up tallies.
+    record = {
+        "outcomes": {},
+        "tallies": {"random calls": report.calls},
+        "ended": dict(outcomes),
+        "memory": report.held,
+        "growth": grown,
+    }
     if args.json:
         args.json.write_text(json.dumps(record), encoding="utf-8")
     return 1 if report.complaints or grown > GROWTH else 0
