@@ -4,11 +4,25 @@
 # ///
 """Each check in an environment of its own: `nox`, or `nox -s tests` for one."""
 
+import os
 from pathlib import Path
 
 import nox
 
 MACHINE = "reference"  # whose results are in the repository
+GUARDED = ("pytest", "-n", "auto", "-p", "guard_allocator", "tests")
+CALLS = ("python", "fuzz/calls.py", "--calls", "1000000", "--backend")
+#: What `hardening` runs, with which variables.
+HARDENING: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "sanitizers": (("bash", ".ci/sanitizers"), {"FASTBN_SANITIZE": "full"}),
+    "bounds checks": (("bash", ".ci/boundscheck"), {"FASTBN_SANITIZE": "full"}),
+    "guard pages at the end": (GUARDED, {"PYTHONPATH": "tests", "FASTBN_GUARD_SIDE": "end"}),
+    "guard pages at the start": (GUARDED, {"PYTHONPATH": "tests", "FASTBN_GUARD_SIDE": "start"}),
+    "kills": (("pytest", "tests/test_killed_writers.py", "tests/test_failing_writes.py"), {"FASTBN_KILLS": "200"}),
+    "calls cython": ((*CALLS, "cython"), {}),
+    "calls numba": ((*CALLS, "numba"), {}),
+    "fuzz": (("python", "fuzz/run.py", "--seconds", "600"), {}),
+}
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -48,6 +62,20 @@ def prereleases(session: nox.Session) -> None:
     """Run the tests with the newest pre-releases of everything."""
     session.install("--pre", ".[numba,test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False, python="3.11")
+def hardening(session: nox.Session) -> None:
+    """Do for hours what `.ci/run` does for minutes: every test with sanitizers, index checks and guard pages; fuzzing.
+
+    Counts go to FASTBN_EVIDENCE_FOLDER; arguments are names of parts, which otherwise all run.
+    """
+    session.install(".[numba,dev,fuzz]")
+    folder = Path(os.environ.get("FASTBN_EVIDENCE_FOLDER") or session.create_tmp()).resolve()
+    for name in session.posargs or HARDENING:
+        command, variables = HARDENING[name]
+        held = {"FASTBN_EVIDENCE": str(folder / f"{name}.json"), "PYTHONSAFEPATH": "1", **variables}
+        session.run(*command, env=held, external=command[0] == "bash")
 
 
 @nox.session

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def main() -> int:
         "targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)} (default: those read in Python)"
     )
     parser.add_argument("--seconds", type=int, default=20, help="for each target (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="where to write the numbers")
+    parser.add_argument(
+        "--json", type=Path, default=os.environ.get("FASTBN_EVIDENCE"), help="where to write the numbers"
+    )
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for inputs that failed")
     parser.add_argument("--keep", action="store_true", help="add what was found to the corpus")
     args = parser.parse_args()

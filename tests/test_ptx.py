@@ -68,9 +68,14 @@ WIDE_MAPS = MAPS | {"affine": Work(37, 3, 1), "affine_words": Work(37, 3, 1), "r
 FINITE = {"f2": Work(singles=1), "f4": Work(singles=1), "f8": Work(1)}
 
 
-def conversions(*dtypes: np.dtype) -> int:
-    """How many it takes to have numbers in float64, or back."""
-    return sum(dtype != F8 for dtype in dtypes)
+def conversions(*dtypes: np.dtype) -> Work:
+    """What it takes to have numbers in float64, or back."""
+    return Work(conversions=sum(dtype != F8 for dtype in dtypes))
+
+
+def loads(arithmetic: str, storage: np.dtype) -> Work:
+    """What it takes to have a stored number in float64; 64-bit integers are two, the upper one scaled."""
+    return conversions(storage).times(1, Work(products=1, conversions=1) if arithmetic == "wide" else Work())
 
 
 class Case(NamedTuple):
@@ -89,11 +94,11 @@ class Case(NamedTuple):
         return "-".join((self.maker, *said))
 
 
-def reduction(maker: str, arguments: tuple[Any, ...], step: str, read: tuple[np.dtype, ...], converts: int) -> Case:
+def reduction(maker: str, arguments: tuple[Any, ...], step: str, read: tuple[np.dtype, ...], loading: Work) -> Case:
     """Two walks, and the fold of what they leave."""
     finite = FINITE.get(read[0].str[1:], Work()) if step != "gradients" else Work()
     special = Work(1) if read[0].kind == "f" and step not in ("gradients", "exact") else Work()  # has a sum of its own
-    work = STEPS[step].times(1, finite).times(1, special).times(1, Work(conversions=converts))
+    work = STEPS[step].times(1, finite).times(1, special).times(1, loading)
     once = WIDENING if step.startswith("narrow") else Work()
     itemsize = max(dtype.itemsize for dtype in read)
     return Case(maker, arguments, ("rows", "columns", "close"), itemsize, work, once)
@@ -102,27 +107,27 @@ def reduction(maker: str, arguments: tuple[Any, ...], step: str, read: tuple[np.
 def map_case(transform: str, arithmetic: str, storage: np.dtype, other: np.dtype, output: np.dtype) -> Case:
     """Two walks."""
     read = (storage, other) if transform == "gradient" else (storage,)
-    wide = arithmetic == "wide"
-    converts = conversions(*read, output) + (wide and transform != "gradient")
-    work = (WIDE_MAPS if wide else MAPS)[transform].times(1, Work(conversions=converts))
+    loading = conversions(*read) if transform == "gradient" else loads(arithmetic, storage)
+    works = WIDE_MAPS if arithmetic == "wide" else MAPS
+    work = works[transform].times(1, loading).times(1, conversions(output))
     arguments = (transform, arithmetic, storage, other, output)
     return Case("mapping", arguments, ("rows", "columns"), max(dtype.itemsize for dtype in read), work)
 
 
 def cases_of(arithmetic: str, storage: np.dtype) -> Iterable[Case]:
     """All that reads data of a dtype."""
-    converts = conversions(storage) + (arithmetic == "wide")
+    loading = loads(arithmetic, storage)
     for counts in ("all", "marked", *(("numbers",) if storage.kind == "f" else ())):
         given, read = (arithmetic, storage, counts), (storage, np.dtype("u1")) if counts == "marked" else (storage,)
         integral = arithmetic in ("byte", "short")
-        yield reduction("moments", given, arithmetic, read, 0 if integral else converts)
+        yield reduction("moments", given, arithmetic, read, Work() if integral else loading)
         if arithmetic in ("half", "single"):
-            yield reduction("narrow_moments", given, f"narrow-{arithmetic}", read, 1)
-        yield reduction("exact_sums", given, "exact", read, 0)
-    yield reduction("weighted", (storage,), "weighted", (storage, F8), converts)
+            yield reduction("narrow_moments", given, f"narrow-{arithmetic}", read, Work(conversions=1))
+        yield reduction("exact_sums", given, "exact", read, Work())
+    yield reduction("weighted", (storage,), "weighted", (storage, F8), loading)
     for other in FLOATS:
         pair = storage, other
-        yield reduction("gradients_of", pair, "gradients", pair, converts + conversions(other))
+        yield reduction("gradients_of", pair, "gradients", pair, loading.times(1, conversions(other)))
         yield map_case("gradient", arithmetic, storage, other, other)
         for transform in ("affine", "affine_words", "rescale"):
             yield map_case(transform, arithmetic, storage, storage, other)

@@ -289,3 +289,9 @@ def test_what_is_tested_with_numpy_alone_is_there():
     names = (ROOT / "tests" / "numpy_only.txt").read_text(encoding="utf-8").split()
     assert len(names) > 5
     assert all((ROOT / name).is_file() for name in names)
+
+
+def test_every_part_of_the_hardening_has_a_job_of_its_own():
+    pytest.importorskip("nox")
+    session = runpy.run_path(str(ROOT / "noxfile.py"))
+    assert list(session["HARDENING"]) == WORKFLOWS["scheduled"]["jobs"]["hardening"]["strategy"]["matrix"]["part"]
