@@ -87,6 +87,7 @@ class Case(NamedTuple):
     itemsize: int = 0  # bytes of the widest of what walks read
     work: Work | None = None  # of a value
     once: Work = Work()  # of a group of values besides
+    scalings: int = 1  # products of a value that may be done in integers
 
     @property
     def name(self) -> str:
@@ -101,7 +102,8 @@ def reduction(maker: str, arguments: tuple[Any, ...], step: str, read: tuple[np.
     work = STEPS[step].times(1, finite).times(1, special).times(1, loading)
     once = WIDENING if step.startswith("narrow") else Work()
     itemsize = max(dtype.itemsize for dtype in read)
-    return Case(maker, arguments, ("rows", "columns", "close"), itemsize, work, once)
+    scalings = 2 if step == "wide" else 1  # by 2^11, and by 2
+    return Case(maker, arguments, ("rows", "columns", "close"), itemsize, work, once, scalings)
 
 
 def map_case(transform: str, arithmetic: str, storage: np.dtype, other: np.dtype, output: np.dtype) -> Case:
@@ -179,27 +181,25 @@ def compiled(kernel: Any) -> dict[Capability, str]:
     return {capability: library.get_asm_str(cc=capability) for capability in CAPABILITIES}
 
 
-def allowed(found: Work, expected: Work, values: int, capability: Capability) -> bool:
-    """Whether a loop does what it should for so many values.
+def allowed(found: Work, expected: Work, spared: Work, capability: Capability) -> bool:
+    """Whether a loop does what it should.
 
-    NVVM is another one from 10.0 on: it may leave out an addition of 0, multiply small integers as such, and convert
-    once more in a branch that few values take.
+    NVVM is another one from 10.0 on: it may leave out an addition of 0, scale integers as such, and convert once more
+    in a branch that few values take.
     """
     if capability < (10, 0):
         return found == expected
-    saved = [now - then for now, then in zip(expected[:2], found[:2], strict=True)]
-    more = found.conversions - expected.conversions
-    exact = expected._replace(additions=0, products=0, conversions=0)
-    return found._replace(additions=0, products=0, conversions=0) == exact and all(
-        0 <= n <= values for n in (*saved, more)
-    )
+    saved = Work(*(n - m for n, m in zip(expected, found, strict=True)))
+    saved = saved._replace(conversions=-saved.conversions)
+    return all(0 <= n <= most for n, most in zip(saved, spared, strict=True))
 
 
 def does(work: Work, case: Case, values: int, capability: Capability) -> bool:
     """Whether a loop does what is expected for each of ``values``; a compiler may unroll the loop over them in part."""
     assert case.work is not None
     together = [n for n in (1, 2, 4, 8, 16) if n <= values]
-    return any(allowed(work, case.work.times(n, case.once), n, capability) for n in together)
+    spared = Work(additions=1, products=case.scalings, conversions=1)
+    return any(allowed(work, case.work.times(n, case.once), spared.times(n, Work()), capability) for n in together)
 
 
 def faults_of(ptx: str, capability: Capability, case: Case, values: int, part: str, folder: Path) -> list[str]:
