@@ -135,7 +135,7 @@ class _Pool:
     def forget(self) -> None:
         """Begin anew, as a forked child must: it has none of the threads."""
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # a signal handler may need threads, too, while one starts
         self._size = 0
 
     def ask(self, helpers: int, help_out: Callable[[], None]) -> None:

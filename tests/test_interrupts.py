@@ -289,6 +289,27 @@ def test_a_call_waits_for_its_threads_however_often_it_is_interrupted(tally):
     tally("interrupts (Ctrl-C)", len(rings))
 
 
+@ALARMS
+def test_a_handler_of_signals_can_compute_while_a_thread_starts(threads, monkeypatch):
+    expected = fastbn.zscore(LARGE).tobytes()
+    real, rung, found = threading.Thread.start, [], []
+    monkeypatch.setattr(_threads, "_pool", _threads._Pool())
+    before = signal.signal(signal.SIGALRM, lambda *_: found.append(fastbn.zscore(LARGE).tobytes()))
+
+    def start(thread):
+        if not rung:
+            rung.append(thread.name)
+            signal.raise_signal(signal.SIGALRM)
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    try:
+        assert fastbn.zscore(LARGE).tobytes() == expected
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert found == [expected]
+
+
 def test_an_error_of_a_helper_ends_the_call_and_is_raised():
     threads = fastbn.get_num_threads()
     fastbn.set_num_threads(3)
