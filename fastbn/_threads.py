@@ -169,7 +169,7 @@ class _Shared:
 
     An interrupt (Ctrl-C) may come between any two lines of the calling thread, and more of them while it waits. It must
     leave no thread at work on memory that is the caller's again; so the calling thread holds no lock that it might
-    leave behind, and what it waits for it can ask for once more.
+    leave behind, and what it waits for it can ask for once more. Leaving a ``with`` block of it ends the call.
     """
 
     def __init__(self, units: int, step: int, task: Callable[[int, int], None]) -> None:
@@ -180,6 +180,12 @@ class _Shared:
         self._ended: deque[None] = deque()
         self._news: SimpleQueue[None] = SimpleQueue()  # that another one has ended
         self.errors: list[BaseException] = []
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def work(self) -> None:
         """Do what nobody has claimed."""
@@ -237,12 +243,9 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
         task(0, units)
         return
     shared = _Shared(units, -(-units // (workers * _CLAIMS_PER_THREAD)), task)
-    try:
+    # Of signals that come together, each may stop the function that is called for the one before.
+    with shared, shared, shared, shared:
         _pool.ask(workers - 1, shared.help_out)
         shared.work()
-        shared.end()
-    except BaseException:
-        shared.end()
-        raise
     if shared.errors:
         raise shared.errors.pop()

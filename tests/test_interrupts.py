@@ -17,6 +17,7 @@ import pytest
 import fastbn
 from fastbn import _threads
 from interrupts import Alarm, Watched, traced
+from scripts import run
 
 pytestmark = [
     pytest.mark.usefixtures("backend"),
@@ -287,6 +288,51 @@ def test_a_call_waits_for_its_threads_however_often_it_is_interrupted(tally):
         fastbn.set_num_threads(threads)
     assert rings[:4] == [False] * 4
     tally("interrupts (Ctrl-C)", len(rings))
+
+
+TOGETHER = """
+import os, signal, threading, time
+import numpy as np
+from fastbn import _threads, set_num_threads
+
+set_num_threads(2)
+signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+begun, ended, heard, moments = threading.Event(), threading.Event(), [], []
+values = np.random.default_rng(0).random(2_000_000)
+
+def ring(number, _):
+    heard.append(number)
+    raise KeyboardInterrupt
+
+def task(*_):
+    if threading.current_thread() is threading.main_thread():
+        begun.wait(60)
+        np.sort(values, kind="stable")  # which looks for no signals
+        return
+    begun.set()
+    time.sleep(0.02)
+    for number in signals:
+        signal.raise_signal(number)
+    time.sleep(1.0)
+    ended.set()
+
+for number in signals:
+    signal.signal(number, ring)
+try:
+    _threads.run(64, 1 << 30, task)
+except KeyboardInterrupt:
+    print(*heard, ended.is_set(), flush=True)
+    os._exit(0)  # whatever else was sent
+"""
+
+
+@ALARMS
+def test_a_call_waits_for_its_threads_when_several_signals_come_at_once(backend, tmp_path, tally):
+    """While the calling thread is in a kernel; then they are raised one after the other."""
+    *heard, ended = run(tmp_path, backend, TOGETHER)
+    assert ended == "True"
+    assert len(heard) == 3
+    tally("interrupts (Ctrl-C)", len(heard))
 
 
 @ALARMS
