@@ -179,7 +179,7 @@ class _Shared:
         self._begun: deque[None] = deque()  # one for each helper
         self._ended: deque[None] = deque()
         self._news: SimpleQueue[None] = SimpleQueue()  # that another one has ended
-        self.errors: list[BaseException] = []
+        self.errors: deque[BaseException] = deque(maxlen=1)
 
     def __enter__(self) -> None:
         """Begin."""
@@ -243,9 +243,12 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
         task(0, units)
         return
     shared = _Shared(units, -(-units // (workers * _CLAIMS_PER_THREAD)), task)
-    # Of signals that come together, each may stop the function that is called for the one before.
-    with shared, shared, shared, shared:
-        _pool.ask(workers - 1, shared.help_out)
-        shared.work()
-    if shared.errors:
-        raise shared.errors.pop()
+    try:
+        # Of signals that come together, each may stop the function that is called for the one before.
+        with shared, shared, shared, shared:
+            _pool.ask(workers - 1, shared.help_out)
+            shared.work()
+        if shared.errors:
+            raise shared.errors[0]
+    finally:
+        shared.errors.clear()  # their tracebacks keep the arrays, and threads keep what they shared last

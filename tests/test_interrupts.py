@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gc
 import random
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -354,6 +356,31 @@ def test_a_handler_of_signals_can_compute_while_a_thread_starts(threads, monkeyp
     finally:
         signal.signal(signal.SIGALRM, before)
     assert found == [expected]
+
+
+def test_errors_of_several_helpers_keep_no_arrays():
+    """Neither that which is raised, once it is gone, nor the others."""
+    threads = fastbn.get_num_threads()
+    fastbn.set_num_threads(3)
+    together = threading.Barrier(3)
+    array = np.zeros(4)
+    kept = weakref.ref(array)
+
+    def call(array):
+        def task(begin, _):
+            together.wait(60)
+            raise MemoryError(array[begin])
+
+        with pytest.raises(MemoryError):
+            _threads.run(3, 1 << 30, task)
+
+    try:
+        call(array)
+    finally:
+        fastbn.set_num_threads(threads)
+    del array
+    gc.collect()
+    assert kept() is None
 
 
 def test_an_error_of_a_helper_ends_the_call_and_is_raised():
