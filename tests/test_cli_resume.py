@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -150,6 +151,26 @@ def test_damaged_journals_do_no_harm(climate, refused, damage):
     line = refused("normalize", "climate", "out", "--resume")
     assert "out/.fastbn-journal: " in line
     assert contents(".") | {"out/.fastbn-journal": b""} == before | {"out/.fastbn-journal": b""}
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+@pytest.mark.parametrize("way", ["../precious", "link", "from the root"])
+@pytest.mark.usefixtures("small_tiles")
+def test_a_journal_that_names_what_lies_elsewhere_does_no_harm_there(climate, run, refused, stopping, options, way):
+    name = ".fastbn-0123456789abcdef.tmp"
+    stopping(3)
+    refused("normalize", "climate", "out", "--resume")
+    Path("precious").mkdir()
+    Path("precious", name).write_bytes(b"precious")
+    if way == "link":
+        Path("out/link").symlink_to("../precious")
+    elif way == "from the root":
+        way = str(Path("precious").absolute())
+    with Path("out/.fastbn-journal").open("a", encoding="utf-8") as journal:
+        journal.write(json.dumps({"file": 0, "scratch": f"{way}/{name}"}) + "\n")
+    stopping(100)
+    run("normalize", "climate", "out", *options)
+    assert contents("precious") == {name: b"precious"}
 
 
 @POSIX

@@ -90,7 +90,7 @@ class Journal:
             earlier.close()
             raise JobError(f"{path}: a job in place has replaced some of its files: go on with it by --resume")
         if said.current is not None:
-            remove(path.parent / said.current[1])
+            _remove_below(path.parent, said.current[1])
         remove(path)
         earlier.close()
 
@@ -176,6 +176,16 @@ class Checkpoints:
 def journal_of(out: Path, *, directory: bool) -> Path:
     """Where the journal of an output is; of a directory of outputs, in it."""
     return out / ".fastbn-journal" if directory else out.with_name(f".{out.name}.fastbn-journal")
+
+
+def _remove_below(folder: Path, name: str) -> None:
+    """Remove what was being written, unless that is elsewhere: names in a file may be anybody's.
+
+    Then whoever writes there next finds it.
+    """
+    scratch = folder / name
+    if Path(os.path.realpath(scratch.parent)).is_relative_to(os.path.realpath(folder)):
+        remove(scratch)
 
 
 def _open_locked(path: Path) -> FileIO:
