@@ -188,6 +188,29 @@ def test_one_process_at_a_time_is_at_a_job(climate, refused, stopping):
             assert "another process is at this job" in line
 
 
+@POSIX
+@pytest.mark.parametrize("step", ["a new one", "an earlier one"])
+@pytest.mark.usefixtures("small_tiles")
+def test_a_journal_that_another_process_has_just_removed_is_not_written(climate, refused, stopping, monkeypatch, step):
+    import fcntl
+
+    argv = ["normalize", "climate/1990.npy", "y.npy", "--resume"]
+    if step == "an earlier one":
+        stopping(3)
+        refused(*argv)
+    stopping(100)
+    journal, lock = Path(".y.npy.fastbn-journal"), fcntl.flock
+
+    def too_late(file, how):
+        if getattr(file, "name", None) == journal and journal.exists():
+            journal.unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    assert "another process is at this job" in refused(*argv)
+    assert not Path("y.npy").exists()
+
+
 KILLED = """
 import os, signal, sys
 from fastbn.cli import _flow, _journal, main

@@ -19,6 +19,7 @@ from fastbn._files import errors_of, remove, sync_directory
 
 from ._errors import JobError
 from ._fields import Sink, Tile, Values
+from ._files import inode_of
 
 EVERY = 2.0  # seconds between entries, at least
 SHARE = 10  # times the last entry took, at least: a store of very many files takes long to sync
@@ -204,6 +205,9 @@ def _open_locked(path: Path) -> FileIO:
         raise _busy(path) from None
     except OSError:  # a file system without locks
         pass
+    if inode_of(path) != os.fstat(file.fileno()).st_ino:  # another process has removed it, or made its own
+        file.close()
+        raise _busy(path)
     return file
 
 
