@@ -137,6 +137,7 @@ DAMAGES = {
     "no json": b"job\n",
     "other json": b"[1, 2]\n",
     "numbers": b'{"done": "x"}\n',
+    "beyond all numbers": b'{"tiles": 1e999}\n',
     "nested": b"[" * 10**5 + b"\n",
     "somewhere else": b'{"file": 0, "scratch": "../../precious"}\n',
 }

@@ -223,7 +223,7 @@ def _read(path: Path, file: FileIO) -> Progress:
     try:
         for line in text[:complete].splitlines():
             said.add(json.loads(line))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise JobError(f"{path}: a damaged journal: remove it to start anew") from error
     if complete and not said.job:
         raise JobError(f"{path}: a damaged journal: remove it to start anew")
