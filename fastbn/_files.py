@@ -41,8 +41,7 @@ def scratch_beside(target: Path, make: Callable[[Path], object]) -> Scratch:
     found by the next one that writes the same, and removed. If somebody is at it, or nobody can tell, the name is
     another one.
     """
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    path = target.with_name(f".fastbn-{digest}.tmp")
+    path = target.with_name(f".fastbn-{digest_of_name(target)}.tmp")
     try:
         with suppress(FileNotFoundError):
             left = locked(path)
@@ -55,6 +54,11 @@ def scratch_beside(target: Path, make: Callable[[Path], object]) -> Scratch:
         path = target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
         make(path)
         return Scratch(path)
+
+
+def digest_of_name(path: Path) -> str:
+    """What stands for the name of a file in that of another one, which may not be longer."""
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
 
 
 def locked(path: Path) -> Scratch:

@@ -174,6 +174,21 @@ def test_a_journal_that_names_what_lies_elsewhere_does_no_harm_there(climate, ru
     assert contents("precious") == {name: b"precious"}
 
 
+@pytest.mark.parametrize("length", [239, 240, 255])
+@pytest.mark.usefixtures("small_tiles")
+def test_names_as_long_as_they_can_be_have_journals(climate, run, refused, stopping, length):
+    name = "y" * (length - 4) + ".npy"
+    run("normalize", "climate/1990.npy", "whole.npy")
+    stopping(3)
+    refused("normalize", "climate/1990.npy", name, "--resume")
+    stopping(3)
+    run("normalize", "climate/1990.npy", name, "--resume")
+    assert Path(name).read_bytes() == Path("whole.npy").read_bytes()
+    assert set(names_below(".")) - {f"climate/{year}" for year in YEARS} == {
+        "climate/.hidden.npy", "climate/notes.txt", "whole.npy", name,
+    }  # fmt: skip
+
+
 @POSIX
 @pytest.mark.usefixtures("small_tiles")
 def test_one_process_at_a_time_is_at_a_job(climate, refused, stopping):

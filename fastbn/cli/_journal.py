@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
-from fastbn._files import errors_of, remove, sync_directory
+from fastbn._files import digest_of_name, errors_of, remove, sync_directory
 
 from ._errors import JobError
 from ._fields import Sink, Tile, Values
@@ -24,6 +24,7 @@ from ._files import inode_of
 EVERY = 2.0  # seconds between entries, at least
 SHARE = 10  # times the last entry took, at least: a store of very many files takes long to sync
 SCRATCH = re.compile(r"\.fastbn-[0-9a-f]{16}\.tmp")
+LONGEST = 255  # bytes of a name, in most file systems
 MOST = 2**28  # bytes of a journal that is read
 
 
@@ -176,7 +177,10 @@ class Checkpoints:
 
 def journal_of(out: Path, *, directory: bool) -> Path:
     """Where the journal of an output is; of a directory of outputs, in it."""
-    return out / ".fastbn-journal" if directory else out.with_name(f".{out.name}.fastbn-journal")
+    if directory:
+        return out / ".fastbn-journal"
+    name = f".{out.name}.fastbn-journal"
+    return out.with_name(name if len(os.fsencode(name)) <= LONGEST else f".fastbn-{digest_of_name(out)}.journal")
 
 
 def _remove_below(folder: Path, name: str) -> None:
