@@ -299,6 +299,23 @@ def test_an_error_leaves_the_environment_as_it_was(environment, backend):
         fastbn.zscore(np.ones((3, 2), complex))
 
 
+def test_an_interrupt_as_it_is_changed_leaves_the_environment_as_it_was(environment, monkeypatch):
+    """It comes as soon as C returns."""
+    library = _environment._c_library()
+
+    class Interrupted:
+        fegetenv = library.fegetenv
+
+        def fesetenv(self, wanted):
+            library.fesetenv(wanted)
+            if wanted is _environment._DEFAULT:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(_environment, "_c_library", Interrupted)
+    with environment(), pytest.raises(KeyboardInterrupt), _environment.default_environment():
+        pass
+
+
 def test_an_environment_that_cannot_be_changed_is_refused(environment, backend, monkeypatch):
     x = uneven((60, 5), np.float64)
     stats, out = fastbn.channel_stats(x), np.zeros_like(x)
