@@ -413,6 +413,7 @@ class ChannelStats(Value):
         return ChannelStats(state[:-1].copy(), least, greatest, name, tally._replace(tail=state[-1].copy()))
 
     @classmethod
+    @in_default_environment
     def concatenate(cls, parts: Iterable["ChannelStats"]) -> "ChannelStats":
         """Statistics of the channels of several data side by side.
 

@@ -49,8 +49,9 @@ def default_environment() -> Iterator[None]:
     own = ctypes.create_string_buffer(_ENVIRONMENT_BYTES)
     if library is not None:
         library.fegetenv(own)
-        library.fesetenv(_DEFAULT)
     try:
+        if library is not None:
+            library.fesetenv(_DEFAULT)
         if not is_default():
             raise FloatingPointError(
                 "floating-point environment: this thread flushes subnormal numbers to zero or does not round to "

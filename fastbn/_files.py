@@ -41,23 +41,28 @@ def scratch_beside(target: Path, make: Callable[[Path], object]) -> Scratch:
     found by the next one that writes the same, and removed. If somebody is at it, or nobody can tell, the name is
     another one.
     """
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    path = target.with_name(f".fastbn-{digest}.tmp")
+    path = target.with_name(f".fastbn-{digest_of_name(target)}.tmp")
     try:
-        left = locked(path)
-        if left.lock is not None:
-            remove(path)
-            left.release()
+        with suppress(FileNotFoundError):
+            left = locked(path)
+            if left.lock is not None:
+                remove(path)
+                left.release()
         make(path)
         return locked(path)
-    except (BlockingIOError, FileExistsError):
+    except (BlockingIOError, FileExistsError, FileNotFoundError):  # another one may be as fast, and remove it again
         path = target.with_name(f".fastbn-{secrets.token_hex(8)}.tmp")
         make(path)
         return Scratch(path)
 
 
+def digest_of_name(path: Path) -> str:
+    """What stands for the name of a file in that of another one, which may not be longer."""
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+
+
 def locked(path: Path) -> Scratch:
-    """Lock what is there, if anything is; a BlockingIOError if another process has."""
+    """Lock what is there: a BlockingIOError if another process has, a FileNotFoundError if there is nothing."""
     try:
         import fcntl
     except ImportError:  # Windows, which has no such locks
@@ -66,15 +71,15 @@ def locked(path: Path) -> Scratch:
     try:
         lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(lock), path.stat()):
-            return Scratch(path, lock)
-    except BlockingIOError:
+        if not os.path.samestat(os.fstat(lock), path.stat()):
+            raise FileNotFoundError(errno.ENOENT, "replaced meanwhile", str(path))
+    except (BlockingIOError, FileNotFoundError):
         Scratch(path, lock).release()
         raise
-    except OSError:  # it is not there, or in a file system without locks
-        pass
-    Scratch(path, lock).release()
-    return Scratch(path)
+    except OSError:  # in a file system without locks
+        Scratch(path, lock).release()
+        return Scratch(path)
+    return Scratch(path, lock)
 
 
 def remove(path: Path) -> None:

@@ -34,7 +34,7 @@ def check_flag(name: str, value: Any) -> bool:
     """What has a truth value as a bool: an array of several has none."""
     try:
         return bool(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last of PyTorch
         raise TypeError(f"{name}: got {shown(value)} of type {type(value).__name__}; wants True or False") from None
 
 
@@ -95,7 +95,7 @@ def check_number(name: str, value: Any) -> float:
         return float(value)
     except OverflowError:
         raise ValueError(f"{name}: got an integer beyond the range of float64; wants a number in it") from None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last of PyTorch
         raise TypeError(f"{name}: got {shown(value)} of type {type(value).__name__}; wants a number") from None
 
 

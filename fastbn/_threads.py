@@ -135,7 +135,7 @@ class _Pool:
     def forget(self) -> None:
         """Begin anew, as a forked child must: it has none of the threads."""
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # a signal handler may need threads, too, while one starts
         self._size = 0
 
     def ask(self, helpers: int, help_out: Callable[[], None]) -> None:
@@ -169,7 +169,7 @@ class _Shared:
 
     An interrupt (Ctrl-C) may come between any two lines of the calling thread, and more of them while it waits. It must
     leave no thread at work on memory that is the caller's again; so the calling thread holds no lock that it might
-    leave behind, and what it waits for it can ask for once more.
+    leave behind, and what it waits for it can ask for once more. Leaving a ``with`` block of it ends the call.
     """
 
     def __init__(self, units: int, step: int, task: Callable[[int, int], None]) -> None:
@@ -179,7 +179,13 @@ class _Shared:
         self._begun: deque[None] = deque()  # one for each helper
         self._ended: deque[None] = deque()
         self._news: SimpleQueue[None] = SimpleQueue()  # that another one has ended
-        self.errors: list[BaseException] = []
+        self.errors: deque[BaseException] = deque(maxlen=1)
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def work(self) -> None:
         """Do what nobody has claimed."""
@@ -238,11 +244,11 @@ def run(units: int, size: int, task: Callable[[int, int], None], most: int | Non
         return
     shared = _Shared(units, -(-units // (workers * _CLAIMS_PER_THREAD)), task)
     try:
-        _pool.ask(workers - 1, shared.help_out)
-        shared.work()
-        shared.end()
-    except BaseException:
-        shared.end()
-        raise
-    if shared.errors:
-        raise shared.errors.pop()
+        # Of signals that come together, each may stop the function that is called for the one before.
+        with shared, shared, shared, shared:
+            _pool.ask(workers - 1, shared.help_out)
+            shared.work()
+        if shared.errors:
+            raise shared.errors[0]
+    finally:
+        shared.errors.clear()  # their tracebacks keep the arrays, and threads keep what they shared last

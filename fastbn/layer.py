@@ -15,17 +15,12 @@ from ._environment import in_default_environment
 from ._kinds import of_any_kind
 from ._layout import split_axes
 from ._printable import shown
-from ._running import Default, check_convention, put_together
+from ._running import Default, check_apart, check_convention, open_running, put_together
 from ._scalars import check_count, check_flag, check_int, check_shape, each_of
 from .batchnorm import batch_norm, batch_norm_backward
 from .statistics import channel_stats
 
 __all__ = ["BatchNorm"]
-
-
-def _to_be_updated(array: np.ndarray | None) -> np.ndarray | None:
-    """A copy that kernels can write to; but what is read-only is refused as it is."""
-    return array.astype(np.float64) if array is not None and array.flags.writeable else array
 
 
 class BatchNorm:
@@ -235,11 +230,13 @@ class BatchNorm:
         x = x if isinstance(x, np.ma.MaskedArray) else plain_array(x, "x")
         by_batch = self.training or not self.track_running_stats
         mean, var = self.running_mean, self.running_var
-        if self.training:
-            mean, var = _to_be_updated(mean), _to_be_updated(var)
-        channels = split_axes(x.shape, self.channel_axis).shape
-        if channels != (self.num_channels,):
-            raise ValueError(f"x: got {channels[0]} channels in shape {x.shape}; wants {self.num_channels}")
+        axes = split_axes(x.shape, self.channel_axis)
+        if axes.shape != (self.num_channels,):
+            raise ValueError(f"x: got {axes.channels} channels in shape {x.shape}; wants {self.num_channels}")
+        if self.training:  # copies are updated
+            running = open_running({"running_mean": mean, "running_var": var}, axes, True, x)
+            check_apart(running, {"x": x})
+            mean, var = (None if array is None else array.astype(np.float64) for array in running.values())
         y: np.ndarray
         y, stats = batch_norm(
             x,

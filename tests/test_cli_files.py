@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastbn
+from fastbn import _files
 from fastbn.cli import main
 from fastbn.cli._choice import Choice
 from fastbn.cli._errors import JobError
@@ -375,6 +376,23 @@ def write(self, *_):
 NpySink.write = write
 sys.exit(main(["normalize", "x.npy", "y.npy"]))
 """
+
+
+@POSIX
+def test_a_temporary_file_that_others_remove_is_not_used(tmp_path):
+    """They took it for one that was left, before this process had its lock; and make their own of that name next."""
+    usual = _files.scratch_beside(tmp_path / "out.npy", _files.new_file)
+    usual.path.unlink()
+    usual.release()
+    left = [Path.unlink, lambda _: None]
+
+    def make(path):
+        _files.new_file(path)
+        left.pop(0)(path)
+
+    found = _files.scratch_beside(tmp_path / "out.npy", make)
+    assert found.path != usual.path
+    assert found.path.exists()
 
 
 @POSIX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -136,6 +137,7 @@ DAMAGES = {
     "no json": b"job\n",
     "other json": b"[1, 2]\n",
     "numbers": b'{"done": "x"}\n',
+    "beyond all numbers": b'{"tiles": 1e999}\n',
     "nested": b"[" * 10**5 + b"\n",
     "somewhere else": b'{"file": 0, "scratch": "../../precious"}\n',
 }
@@ -152,6 +154,41 @@ def test_damaged_journals_do_no_harm(climate, refused, damage):
     assert contents(".") | {"out/.fastbn-journal": b""} == before | {"out/.fastbn-journal": b""}
 
 
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+@pytest.mark.parametrize("way", ["../precious", "link", "from the root"])
+@pytest.mark.usefixtures("small_tiles")
+def test_a_journal_that_names_what_lies_elsewhere_does_no_harm_there(climate, run, refused, stopping, options, way):
+    name = ".fastbn-0123456789abcdef.tmp"
+    stopping(3)
+    refused("normalize", "climate", "out", "--resume")
+    Path("precious").mkdir()
+    Path("precious", name).write_bytes(b"precious")
+    if way == "link":
+        Path("out/link").symlink_to("../precious")
+    elif way == "from the root":
+        way = str(Path("precious").absolute())
+    with Path("out/.fastbn-journal").open("a", encoding="utf-8") as journal:
+        journal.write(json.dumps({"file": 0, "scratch": f"{way}/{name}"}) + "\n")
+    stopping(100)
+    run("normalize", "climate", "out", *options)
+    assert contents("precious") == {name: b"precious"}
+
+
+@pytest.mark.parametrize("length", [239, 240, 255])
+@pytest.mark.usefixtures("small_tiles")
+def test_names_as_long_as_they_can_be_have_journals(climate, run, refused, stopping, length):
+    name = "y" * (length - 4) + ".npy"
+    run("normalize", "climate/1990.npy", "whole.npy")
+    stopping(3)
+    refused("normalize", "climate/1990.npy", name, "--resume")
+    stopping(3)
+    run("normalize", "climate/1990.npy", name, "--resume")
+    assert Path(name).read_bytes() == Path("whole.npy").read_bytes()
+    assert set(names_below(".")) - {f"climate/{year}" for year in YEARS} == {
+        "climate/.hidden.npy", "climate/notes.txt", "whole.npy", name,
+    }  # fmt: skip
+
+
 @POSIX
 @pytest.mark.usefixtures("small_tiles")
 def test_one_process_at_a_time_is_at_a_job(climate, refused, stopping):
@@ -165,6 +202,29 @@ def test_one_process_at_a_time_is_at_a_job(climate, refused, stopping):
         for options in ((), ("--resume",)):
             line = refused("normalize", "climate/1990.npy", "y.npy", *options)
             assert "another process is at this job" in line
+
+
+@POSIX
+@pytest.mark.parametrize("step", ["a new one", "an earlier one"])
+@pytest.mark.usefixtures("small_tiles")
+def test_a_journal_that_another_process_has_just_removed_is_not_written(climate, refused, stopping, monkeypatch, step):
+    import fcntl
+
+    argv = ["normalize", "climate/1990.npy", "y.npy", "--resume"]
+    if step == "an earlier one":
+        stopping(3)
+        refused(*argv)
+    stopping(100)
+    journal, lock = Path(".y.npy.fastbn-journal"), fcntl.flock
+
+    def too_late(file, how):
+        if getattr(file, "name", None) == journal and journal.exists():
+            journal.unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    assert "another process is at this job" in refused(*argv)
+    assert not Path("y.npy").exists()
 
 
 KILLED = """

@@ -114,6 +114,7 @@ def everything(given, folder):
         "loaded": numbers_of(fastbn.ChannelStats.load(folder / "stats.json")),
         "from moments": numbers_of(fastbn.ChannelStats.from_moments(7, gamma, given.squares, ddof=1)),
         "merged": numbers_of(fastbn.channel_stats(first) + fastbn.channel_stats(second)),
+        "side by side": numbers_of(fastbn.ChannelStats.concatenate([weighted, fastbn.channel_stats(gamma, None)])),
         "exact, merged": numbers_of(fastbn.channel_stats(first, method="exact").update(second)),
         "quantiles": quantiles.values.tobytes(),
         "histogram": small.quantile([0.2, 0.7]).tobytes(),
@@ -230,13 +231,16 @@ def test_scalers_give_the_usual_bits(environment, backend):
     pytest.importorskip("sklearn")
     from fastbn.sklearn import MinMaxScaler, StandardScaler
 
-    x = uneven((60, 5), np.float64)
+    x = uneven((60, 5), np.float32)
+    large = (np.arange(60).reshape(12, 5) * 2 + 2**53 + 1).tolist()  # integers that become floats: rounded
 
     def fitted():
         standard, minmax = StandardScaler().fit(x), MinMaxScaler((0.1, 0.7)).fit(x)
+        of_large = StandardScaler().fit(np.ma.masked_equal(large, 2**53 + 1))
         arrays = [
             standard.transform(x), standard.mean_, standard.var_, standard.scale_, standard.inverse_transform(x),
             minmax.transform(x), minmax.scale_, minmax.min_, minmax.data_range_, minmax.inverse_transform(x),
+            minmax.data_min_, minmax.data_max_, of_large.mean_, of_large.transform(large),
         ]  # fmt: skip
         return [array.tobytes() for array in arrays]
 
@@ -293,6 +297,23 @@ def test_a_process_that_starts_in_it(register, backend, mode):
 def test_an_error_leaves_the_environment_as_it_was(environment, backend):
     with environment(), pytest.raises(TypeError, match=r"x: got dtype complex128"):
         fastbn.zscore(np.ones((3, 2), complex))
+
+
+def test_an_interrupt_as_it_is_changed_leaves_the_environment_as_it_was(environment, monkeypatch):
+    """It comes as soon as C returns."""
+    library = _environment._c_library()
+
+    class Interrupted:
+        fegetenv = library.fegetenv
+
+        def fesetenv(self, wanted):
+            library.fesetenv(wanted)
+            if wanted is _environment._DEFAULT:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(_environment, "_c_library", Interrupted)
+    with environment(), pytest.raises(KeyboardInterrupt), _environment.default_environment():
+        pass
 
 
 def test_an_environment_that_cannot_be_changed_is_refused(environment, backend, monkeypatch):

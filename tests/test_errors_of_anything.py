@@ -37,6 +37,21 @@ def test_flags_of_layers():
     told(TypeError, "clip: got", fastbn.minmax_scale, X, clip=NO_TRUTH)
 
 
+class Tensor:
+    """Two numbers, as PyTorch has them."""
+
+    def __bool__(self):
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+
+    def __float__(self):
+        raise RuntimeError("a Tensor with 2 elements cannot be converted to Scalar")
+
+
+def test_tensors_in_place_of_one_value():
+    told(TypeError, "training: got", fastbn.batch_norm, X, training=Tensor())
+    told(TypeError, "eps: got", fastbn.zscore, X, eps=Tensor())
+
+
 @pytest.mark.parametrize("value", [np.ma.masked, np.complex64(1), NO_TRUTH, np.array([1.0]), np.datetime64("NaT", "s")])
 def test_numbers_that_numpy_would_make_one_of(value):
     told(TypeError, "eps: got", fastbn.zscore, X, eps=value)

@@ -282,3 +282,30 @@ def test_same_as_pytorch(rank, shape, settings):
     x = batches(1, shape, seed=5)[0]
     expected = theirs.eval()(torch.from_numpy(x)).detach().numpy()
     np.testing.assert_allclose(fresh.eval()(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "vector", "error", "words"),
+    [
+        ("running_mean", np.zeros(3, int), TypeError, "running_mean: got dtype int64"),
+        ("running_var", np.ones(3, complex), TypeError, "running_var: got dtype complex128"),
+        ("running_mean", [0.0, 0.0, 0.0], TypeError, "running_mean: got list"),
+        ("running_var", np.ones(4), ValueError, r"running_var: got shape \(4,\)"),
+        ("running_var", None, ValueError, "running_var: got None"),
+    ],
+)
+def test_running_statistics_that_cannot_hold_new_ones_are_refused(name, vector, error, words):
+    layer = fastbn.BatchNorm(3)
+    setattr(layer, name, vector)
+    before = repr(vector)
+    with pytest.raises(error, match=f"^{words}"):
+        layer(np.array([[0.5, 1.0, 2.0], [1.0, 3.0, 4.0]]))
+    assert repr(vector) == before
+    assert layer.num_batches_tracked == 0
+
+
+def test_running_statistics_in_one_memory_are_refused():
+    layer = fastbn.BatchNorm(3)
+    layer.running_var = layer.running_mean
+    with pytest.raises(ValueError, match=r"^running_var: got an array that overlaps running_mean"):
+        layer(np.ones((4, 3)))

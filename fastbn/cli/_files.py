@@ -76,7 +76,7 @@ class Building:
         self.target = _target(out, directory)
         self.directory = directory
         with errors_of(out, self.target.parent):
-            self._held = self._made() if scratch is None else locked(self.target.with_name(scratch))
+            self._held = self._made() if scratch is None else self._found(scratch)
         self.scratch = self._held.path
 
     @property
@@ -86,6 +86,13 @@ class Building:
 
     def _made(self) -> Scratch:
         return scratch_beside(self.target, Path.mkdir if self.directory else new_file)
+
+    def _found(self, name: str) -> Scratch:
+        path = self.target.with_name(name)
+        try:
+            return locked(path)
+        except FileNotFoundError:  # it has appeared under its name
+            return Scratch(path)
 
     def sync(self) -> None:
         """Have all of it last through a power cut."""

@@ -15,14 +15,16 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
-from fastbn._files import errors_of, remove, sync_directory
+from fastbn._files import digest_of_name, errors_of, remove, sync_directory
 
 from ._errors import JobError
 from ._fields import Sink, Tile, Values
+from ._files import inode_of
 
 EVERY = 2.0  # seconds between entries, at least
 SHARE = 10  # times the last entry took, at least: a store of very many files takes long to sync
 SCRATCH = re.compile(r"\.fastbn-[0-9a-f]{16}\.tmp")
+LONGEST = 255  # bytes of a name, in most file systems
 MOST = 2**28  # bytes of a journal that is read
 
 
@@ -90,7 +92,7 @@ class Journal:
             earlier.close()
             raise JobError(f"{path}: a job in place has replaced some of its files: go on with it by --resume")
         if said.current is not None:
-            remove(path.parent / said.current[1])
+            _remove_below(path.parent, said.current[1])
         remove(path)
         earlier.close()
 
@@ -175,7 +177,20 @@ class Checkpoints:
 
 def journal_of(out: Path, *, directory: bool) -> Path:
     """Where the journal of an output is; of a directory of outputs, in it."""
-    return out / ".fastbn-journal" if directory else out.with_name(f".{out.name}.fastbn-journal")
+    if directory:
+        return out / ".fastbn-journal"
+    name = f".{out.name}.fastbn-journal"
+    return out.with_name(name if len(os.fsencode(name)) <= LONGEST else f".fastbn-{digest_of_name(out)}.journal")
+
+
+def _remove_below(folder: Path, name: str) -> None:
+    """Remove what was being written, unless that is elsewhere: names in a file may be anybody's.
+
+    Then whoever writes there next finds it.
+    """
+    scratch = folder / name
+    if Path(os.path.realpath(scratch.parent)).is_relative_to(os.path.realpath(folder)):
+        remove(scratch)
 
 
 def _open_locked(path: Path) -> FileIO:
@@ -194,6 +209,9 @@ def _open_locked(path: Path) -> FileIO:
         raise _busy(path) from None
     except OSError:  # a file system without locks
         pass
+    if inode_of(path) != os.fstat(file.fileno()).st_ino:  # another process has removed it, or made its own
+        file.close()
+        raise _busy(path)
     return file
 
 
@@ -209,7 +227,7 @@ def _read(path: Path, file: FileIO) -> Progress:
     try:
         for line in text[:complete].splitlines():
             said.add(json.loads(line))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise JobError(f"{path}: a damaged journal: remove it to start anew") from error
     if complete and not said.job:
         raise JobError(f"{path}: a damaged journal: remove it to start anew")

@@ -93,7 +93,8 @@ class Writing(NamedTuple):
         said = self.journal.said
         if said.current is None or said.current[0] != target.number:
             return None, 0, False
-        scratch = self.journal.path.parent / said.current[1]
+        # Beside the target, wherever the journal says: somebody else may have written that.
+        scratch = Path(os.path.realpath(target.out)).with_name(Path(said.current[1]).name)
         if said.installing and said.installing in {inode_of(scratch), inode_of(target.out)}:
             return scratch.name, 0, True
         if said.tiles and scratch.exists():

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from .._channel_stats import ChannelStats
+from .._environment import in_default_environment
 from .._layout import Axes, split_axes
 from .._optional import needed
 from ..statistics import channel_stats
@@ -89,6 +90,7 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
 
     # Applying
 
+    @in_default_environment
     def _read(self, X: Any) -> np.ndarray:
         """X as an array of numbers; what is one already is taken as it is, for the checks cost more than the work."""
         if isinstance(X, np.ma.MaskedArray):

@@ -88,11 +88,13 @@ class MinMaxScaler(ChannelScaler):
         self.channel_axis = channel_axis
 
     @property
+    @in_default_environment
     def data_min_(self) -> Floats:
         """Minimum, in the units of X."""
         return self.stats_.min.astype(np.float64)
 
     @property
+    @in_default_environment
     def data_max_(self) -> Floats:
         """Maximum, in the units of X."""
         return self.stats_.max.astype(np.float64)
