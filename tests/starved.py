@@ -20,9 +20,10 @@ import numpy as np
 
 import fastbn
 
-# What is larger than this comes from the system, and the limit is felt. What is smaller has some megabytes in reserve:
-# NumPy crashes where its iterators lack that, and Python waits for ever for a thread that could not begin.
+# What is larger than this comes from the system, and the limit is felt. What is smaller has a reserve: NumPy crashes
+# where its iterators lack memory (seen with 20 KB left), and Python waits for ever for a thread that could not begin.
 LARGE = 2**17
+RESERVE = 2**22
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": f"{LARGE}", "MALLOC_TOP_PAD_": f"{2**25}"}
 STEP = 2**19  # bytes
 MOST = 2**26
@@ -71,18 +72,20 @@ CALLS: dict[str, Callable[[np.ndarray], object]] = {
 }
 
 
-def room_that_is_free() -> list[np.ndarray]:
-    """Large pieces that the process was given and has not used, until it is given one more."""
+def held_but_for_a_reserve() -> list[np.ndarray]:
+    """All that the process was given and has not used, but for holes between pieces, each too small for large ones."""
+    walls = [np.empty(LARGE // 2, np.uint8) for _ in range(2 * RESERVE // (LARGE // 2))]
     pieces, before = [], taken()
     while taken() == before:
         pieces.append(np.empty(LARGE, np.uint8))
-    return pieces
+    del walls[::2]
+    return walls + pieces
 
 
 def starve(call: Callable[[], object]) -> int:
     """Call with more and more memory; returns how often there was too little."""
     call()  # compiles, and starts threads
-    _held = room_that_is_free()
+    _held = held_but_for_a_reserve()
     for failed in range(MOST // STEP):
         try:
             with limited(failed * STEP):
