@@ -268,6 +268,11 @@ def test_wheels_are_built_for_the_machines_of_pyproject():
     assert {(row["system"], row["arch"]) for row in RELEASE["wheels"]["strategy"]["matrix"]["include"]} == wanted
 
 
+def test_what_builds_wheels_is_installed_where_the_system_does_not_have_it():
+    (builder,) = (step for step in RELEASE["wheels"]["steps"] if step.get("uses", "").startswith("pypa/cibuildwheel@"))
+    assert PROJECT["tool"]["cibuildwheel"]["build-frontend"] == f"build[{builder['with']['extras']}]"
+
+
 def test_tools_of_a_release_are_pinned_to_hashes():
     for path in (ROOT / ".github" / "requirements").iterdir():
         lines = path.read_text(encoding="utf-8").splitlines()[1:]
