@@ -34,7 +34,7 @@ def test_every_input_of_the_corpus_is_read_or_refused_in_one_line(target, tally)
             target.read(path.read_bytes())
         except Exception as error:
             raise AssertionError(f"{path.name}: {type(error).__name__}: {error}") from error
-    tally("fuzz executions", len(target.corpus))
+    tally("inputs of the fuzzers' corpus read again", len(target.corpus))
 
 
 def test_the_corpus_is_small():
