@@ -70,7 +70,7 @@ def hardening(session: nox.Session) -> None:
 
     Counts go to FASTBN_EVIDENCE_FOLDER; arguments are names of parts, which otherwise all run.
     """
-    session.install(".[numba,dev,fuzz]")
+    session.install(".[numba,dev,fuzz]", env={"FASTBN_REQUIRE_EXT": "1"})
     folder = Path(os.environ.get("FASTBN_EVIDENCE_FOLDER") or session.create_tmp()).resolve()
     for name in session.posargs or HARDENING:
         command, variables = HARDENING[name]

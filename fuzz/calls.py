@@ -219,7 +219,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="number of the one call to make")
     parser.add_argument(
-        "--json", type=Path, default=os.environ.get("FASTBN_EVIDENCE"), help="where to write the numbers"
+        "--json", type=Path, default=os.environ.get("FASTBN_EVIDENCE") or None, help="where to write the numbers"
     )
     args = parser.parse_args()
     numbers = range(args.calls) if args.only is None else range(args.only, args.only + 1)

@@ -1,13 +1,15 @@
 """Fuzz the readers for a bounded time, from the corpus: `python fuzz/run.py --seconds 20 --json fuzz.json`.
 
 Prints and writes how many inputs each target was given. What crashes, hangs (30 s) or takes more than 2 GiB of memory
-ends its target, is kept in `--findings`, and makes the exit code 1. `--keep` adds to the corpus what reaches code that
-nothing there reaches, as few and as short inputs as do.
+ends its target, is kept in `--findings` and printed in base 64, and makes the exit code 1, as a target that is given
+nothing does. `--keep` adds to the corpus what reaches code that nothing there reaches, as few and as short inputs as
+do.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -38,7 +40,7 @@ def fuzz(target: Target, seconds: int, found: Path, findings: Path) -> dict[str,
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     count = re.search(r"stat::number_of_executed_units: (\d+)", done.stderr)
     report = {"executions": int(count[1]) if count else 0, "seconds": seconds, "findings": []}
-    if done.returncode:
+    if done.returncode or not report["executions"]:
         report["findings"] = [str(path) for path in sorted(findings.glob(f"{target.name}-*"))]
         report["log"] = done.stderr[-3000:]
     return report
@@ -65,7 +67,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=int, default=20, help="for each target (default: %(default)s)")
     parser.add_argument(
-        "--json", type=Path, default=os.environ.get("FASTBN_EVIDENCE"), help="where to write the numbers"
+        "--json", type=Path, default=os.environ.get("FASTBN_EVIDENCE") or None, help="where to write the numbers"
     )
     parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder for inputs that failed")
     parser.add_argument("--keep", action="store_true", help="add what was found to the corpus")
@@ -86,6 +88,8 @@ def main() -> int:
             f"{target.name}: {report['executions']} executions in {report['seconds']} s, {found} findings", flush=True
         )
         print(report.get("log", ""), end="")
+        for path in report["findings"]:  # whoever reads the log may not have the folder
+            print(f"{path}: {base64.b64encode(Path(path).read_bytes()).decode()}")
     if args.json:
         total = sum(report["executions"] for report in reports.values())
         # For docs/site/evidence.py, which adds up tallies.

@@ -22,12 +22,16 @@ class Evidence:
         self.path = path
         self.outcomes: Counter[str] = Counter()
         self.tallies: Counter[str] = Counter()
+        self.passed: set[str] = set()
 
     def pytest_runtest_logreport(self, report) -> None:
-        """Count a test once: where it was called, or else did not get so far."""
-        if report.when == "call" or report.outcome != "passed":
-            self.outcomes["expected to fail" if hasattr(report, "wasxfail") else report.outcome] += 1
-        if report.when == "teardown":
+        """Count a test once: where it was called, or else did not get so far. Only tests that passed have a tally."""
+        outcome = "expected to fail" if hasattr(report, "wasxfail") else report.outcome
+        if report.when == "call" or outcome != "passed":
+            self.outcomes[outcome] += 1
+        if report.when == "call" and outcome == "passed":
+            self.passed.add(report.nodeid)
+        if report.when == "teardown" and outcome == "passed" and report.nodeid in self.passed:
             for name, value in report.user_properties:
                 if name.startswith(TALLY):
                     self.tallies[name.removeprefix(TALLY)] += value

@@ -23,23 +23,26 @@ def tables():
     return module
 
 
-def reported(outcome, when="call", more=(), **tallies):
+def reported(test, outcome, when="call", more=(), **tallies):
     properties = [("other", 5), *((TALLY + name, value) for name, value in tallies.items())]
-    return SimpleNamespace(outcome=outcome, when=when, user_properties=properties, **dict(more))
+    return SimpleNamespace(nodeid=test, outcome=outcome, when=when, user_properties=properties, **dict(more))
 
 
-def test_every_test_is_counted_once_and_what_it_tallied_added_up(tmp_path):
+def test_every_test_is_counted_once_and_what_was_tallied_by_those_that_passed_is_added_up(tmp_path):
     evidence = Evidence(tmp_path / "run.json")
     for report in (
-        reported("passed", "setup"), reported("passed", calls=3), reported("passed", "teardown", calls=3),
-        reported("skipped", "setup"), reported("passed", "teardown"),
-        reported("skipped", more={"wasxfail": "so"}), reported("passed", "teardown"),
-        reported("passed", "setup"), reported("failed", calls=4), reported("passed", "teardown", calls=4, kills=1),
+        reported("a", "passed", "setup"), reported("a", "passed", calls=3), reported("b", "passed", "setup"),
+        reported("a", "passed", "teardown", calls=3), reported("b", "passed"),
+        reported("b", "passed", "teardown", calls=4, kills=1),
+        reported("c", "skipped", "setup"), reported("c", "passed", "teardown", calls=9),
+        reported("d", "skipped", more={"wasxfail": "so"}), reported("d", "passed", "teardown", calls=9),
+        reported("e", "failed", calls=9), reported("e", "passed", "teardown", calls=9),
+        reported("f", "passed", calls=9), reported("f", "failed", "teardown", calls=9),
     ):  # fmt: skip
         evidence.pytest_runtest_logreport(report)
     evidence.pytest_sessionfinish()
     record = json.loads((tmp_path / "run.json").read_text())
-    assert record["outcomes"] == {"expected to fail": 1, "failed": 1, "passed": 1, "skipped": 1}
+    assert record["outcomes"] == {"expected to fail": 1, "failed": 2, "passed": 3, "skipped": 1}
     assert record["tallies"] == {"calls": 7, "kills": 1}
     assert "numpy" in record["packages"]
 

@@ -119,6 +119,15 @@ def test_expressions_name_jobs_steps_and_outputs_that_there_are(name):
                 assert re.search(rf"\b{output}(=|<<)", steps[key]["run"])
 
 
+@pytest.mark.parametrize("name", JOBS)
+def test_no_job_goes_on_without_the_extension_that_it_cannot_build(name):
+    job, workflow = JOBS[name], WORKFLOWS[name.partition(":")[0]]
+    built = [step for step in job["steps"] if re.search(r"pip install \"?(\.|dist)|nox -s", step.get("run", ""))]
+    for step in built:
+        variables = workflow.get("env", {}) | job.get("env", {}) | step.get("env", {})
+        assert variables["FASTBN_REQUIRE_EXT"] == "1"
+
+
 def test_every_job_of_a_change_must_pass():
     jobs = WORKFLOWS["ci"]["jobs"]
     gate = jobs["pass"]
@@ -268,6 +277,11 @@ def test_wheels_are_built_for_the_machines_of_pyproject():
     assert {(row["system"], row["arch"]) for row in RELEASE["wheels"]["strategy"]["matrix"]["include"]} == wanted
 
 
+def test_what_builds_wheels_is_installed_where_the_system_does_not_have_it():
+    (builder,) = (step for step in RELEASE["wheels"]["steps"] if step.get("uses", "").startswith("pypa/cibuildwheel@"))
+    assert PROJECT["tool"]["cibuildwheel"]["build-frontend"] == f"build[{builder['with']['extras']}]"
+
+
 def test_tools_of_a_release_are_pinned_to_hashes():
     for path in (ROOT / ".github" / "requirements").iterdir():
         lines = path.read_text(encoding="utf-8").splitlines()[1:]
@@ -291,7 +305,18 @@ def test_what_is_tested_with_numpy_alone_is_there():
     assert all((ROOT / name).is_file() for name in names)
 
 
-def test_every_part_of_the_hardening_has_a_job_of_its_own():
+@pytest.fixture(scope="module")
+def sessions():
+    """What the file of nox's sessions defines; nox takes it once only."""
     pytest.importorskip("nox")
-    session = runpy.run_path(str(ROOT / "noxfile.py"))
-    assert list(session["HARDENING"]) == WORKFLOWS["scheduled"]["jobs"]["hardening"]["strategy"]["matrix"]["part"]
+    return runpy.run_path(str(ROOT / "noxfile.py"))
+
+
+def test_every_session_that_workflows_run_is_there(sessions):
+    named = set(re.findall(r"nox -s ([\w-]+)", "".join(TEXTS.values())))
+    assert named
+    assert named <= set(sessions)
+
+
+def test_every_part_of_the_hardening_has_a_job_of_its_own(sessions):
+    assert list(sessions["HARDENING"]) == WORKFLOWS["scheduled"]["jobs"]["hardening"]["strategy"]["matrix"]["part"]
