@@ -290,6 +290,14 @@ def _same_for_all(channels: int, value: float) -> np.ndarray:
     return np.full(channels, value)
 
 
+def widened(array: np.ndarray) -> np.ndarray:
+    """A copy in float64 and C order."""
+    if array.dtype.kind != "f" or array.dtype == np.float64:
+        return array.astype(np.float64, "C")
+    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one (0.7 us, so not for all)
+        return array.astype(np.float64, "C")
+
+
 def channel_vector(
     value: Any, name: str, shape: tuple[int, ...], default: float, data: np.ndarray | None = None
 ) -> np.ndarray:
@@ -308,6 +316,4 @@ def channel_vector(
     if isinstance(array, OnDevice):
         same_device(name, value, data)
         return array.view(np.uint8) if array.dtype.kind == "b" else array
-    # A copy: it may be a view of what is written to. The product makes NaN quiet, which else may signal to hardware.
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.multiply(array, 1.0, dtype=np.float64)).reshape(-1)
+    return widened(array).reshape(-1)  # a copy: it may be a view of what is written to

@@ -60,8 +60,8 @@ def from_moments(count: Any, mean: Any, var: Any, ddof: int, least: Any, greates
     """A state from count, mean and variance."""
     given = [_real(name, value) for name, value in (("count", count), ("mean", mean), ("var", var))]
     try:
-        with np.errstate(invalid="ignore"):  # NaN of float32 may be signalling ones
-            n, m, v = (np.array(a, dtype=np.float64) for a in np.broadcast_arrays(*given))
+        with np.errstate(invalid="ignore"):  # a NaN may be a signalling one, and a product is a quiet one
+            n, m, v = (np.multiply(a, 1.0, dtype=np.float64) for a in np.broadcast_arrays(*given))
     except (ValueError, RuntimeError):  # of arrays with more than 32 axes
         shapes = ", ".join(str(a.shape) for a in given)
         raise ValueError(f"count, mean, var: got shapes {shapes}; wants shapes that broadcast") from None

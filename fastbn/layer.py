@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import number_dtype, plain_array, refuse_device
+from ._arrays import number_dtype, plain_array, refuse_device, widened
 from ._channel_stats import ChannelStats
 from ._environment import in_default_environment
 from ._kinds import of_any_kind
@@ -236,7 +236,7 @@ class BatchNorm:
         if self.training:  # copies are updated
             running = open_running({"running_mean": mean, "running_var": var}, axes, True, x)
             check_apart(running, {"x": x})
-            mean, var = (None if array is None else array.astype(np.float64) for array in running.values())
+            mean, var = (None if array is None else widened(array) for array in running.values())
         y: np.ndarray
         y, stats = batch_norm(
             x,

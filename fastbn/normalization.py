@@ -294,7 +294,7 @@ def denormalize(
     ddof, eps = check_ddof(ddof), check_eps(eps)
     scale = channel_vector(gamma, "gamma", axes.shape, 1.0, operand.stored)
     shift = channel_vector(beta, "beta", axes.shape, 0.0, operand.stored)
-    if not on_host(scale).all():
+    if (on_host(scale) == 0.0).any():
         raise ValueError("gamma: got 0 in a channel; wants numbers other than 0, for 0 cannot be undone")
     x, target = prepare_output(y, operand, out, dtype, "y", INVERSE_OUTPUTS)
     if operand.stored.size:

@@ -147,22 +147,37 @@ def test_a_number_may_have_a_weight(dtype):
     assert (stats.mean, stats.weight, stats.count, stats.var()) == (1, 3, 1, 0)
 
 
-def signalling(shape):
-    """NaN of float32 of which the hardware takes notice when they are converted."""
-    return np.full(shape, 0x7FA00000, np.uint32).view(np.float32)
+#: NaN of which the hardware takes notice when they are converted, or computed with.
+SIGNALLING = (
+    np.uint16(0x7D00).view(np.float16),
+    np.uint32(0x7FA00000).view(np.float32),
+    np.uint64(0x7FF4 << 48).view("f8"),
+)
 
 
-def test_signalling_nan_are_no_reason_for_a_warning():
-    data = signalling((6, 3))
-    assert np.isnan(fastbn.batch_norm(X, signalling(3))).all()
-    assert np.isnan(fastbn.denormalize(X, fastbn.channel_stats(X), gamma=signalling(3))).all()
-    for stats in (fastbn.channel_stats(data), fastbn.ChannelStats.from_moments(6, signalling(3), 0)):
-        assert np.isnan(stats.merge(fastbn.channel_stats(X), fastbn.channel_stats(data)).mean).all()
-        assert np.isnan(fastbn.ChannelStats.concatenate([stats, fastbn.channel_stats(X)]).mean[:3]).all()
+@pytest.mark.parametrize("number", SIGNALLING, ids=lambda number: number.dtype.name)
+def test_signalling_nan_are_no_reason_for_a_warning(number):
+    data, vector = (np.full(shape, number.view(f"u{number.itemsize}")).view(number.dtype) for shape in ((6, 3), 3))
+    known = fastbn.channel_stats(X)
+    assert np.isnan(fastbn.batch_norm(X, vector, vector)).all()
+    assert np.isnan(fastbn.batch_norm(X, running_mean=vector, running_var=vector, training=False)).all()
+    running = vector.copy(), vector.copy()
+    fastbn.batch_norm(X, running_mean=running[0], running_var=running[1])
+    assert np.isnan(running).all()
+    layer = fastbn.BatchNorm(3, dtype=vector.dtype)
+    layer.load_state_dict(layer.state_dict() | {"running_mean": vector, "weight": vector})
+    assert np.isnan(layer.forward(X)).all()
+    assert np.isnan(layer.running_mean).all()
+    assert np.isnan(fastbn.batch_norm_backward(X, X, known, vector).dx).all()
+    assert np.isnan(fastbn.denormalize(X, known, gamma=vector)).all()
+    for stats in (fastbn.channel_stats(data), fastbn.ChannelStats.from_moments(6, vector, 0)):
+        assert np.isnan(stats.merge(known, fastbn.channel_stats(data)).mean).all()
+        assert np.isnan(fastbn.ChannelStats.concatenate([stats, known]).mean[:3]).all()
+    assert np.isnan(fastbn.ChannelStats.from_moments(6, 0, vector).std()).all()
     for scaled in (fastbn.zscore(data), fastbn.minmax_scale(data), fastbn.robust_scale(data)):
         assert np.isnan(scaled).all()
     assert np.isnan(fastbn.minmax_unscale(X, fastbn.channel_stats(data))).all()
-    assert fastbn.channel_stats(data, nodata=signalling(3)).count.tolist() == [0, 0, 0]
+    assert fastbn.channel_stats(data, nodata=vector).count.tolist() == [0, 0, 0]
 
 
 def test_records_with_numbers_that_are_none_of_their_dtype():

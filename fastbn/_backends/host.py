@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import _threads
 from .._algebra import add
-from .._arrays import Operand, as_operand, two_words
+from .._arrays import Operand, as_operand, two_words, widened
 from .._caches import share_of_cache
 from .._gradients import total
 from .._kernels.reductions import EXACT_WORDS
@@ -151,7 +151,7 @@ class Host:
         """Move running statistics of any float dtype towards the batch, in place and both in one step."""
         new = mean, var
         if not (mean.dtype == var.dtype == np.float64 and mean.flags.carray and var.flags.carray):
-            new = mean.astype(np.float64, "C"), var.astype(np.float64, "C")
+            new = widened(mean), widened(var)
         flat = new[0].reshape(-1), new[1].reshape(-1)
         self._kernels.coefficients.update_running(moments.state.reshape(-1), mean.size, keep, take, float(ddof), *flat)
         if new[0] is not mean:
@@ -161,8 +161,8 @@ class Host:
         """Running statistics as the moments of one value per channel; their extremes are not known."""
         state = np.zeros((MOMENT_ROWS, mean.size))
         state[COUNTED] = 1.0
-        state[MEAN] = mean.reshape(-1)
-        state[M2] = var.reshape(-1)
+        with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+            state[MEAN], state[M2] = mean.reshape(-1), var.reshape(-1)
         np.copyto(state[M2], np.nan, where=state[M2] < 0)
         unknown = np.full(mean.size, np.nan)
         return Moments(state, unknown, unknown)
