@@ -39,11 +39,17 @@ def _available() -> int:
     return max(1, count)
 
 
+def _whole_number(text: str) -> int | None:
+    """What decimal digits stand for, if it is digits, and not too many."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else None
+
+
 def _unasked() -> int:
     """Threads where nobody told this package a number: a process that is one of many is not given the machine."""
     shared, _, _ = os.environ.get("OMP_NUM_THREADS", "").partition(",")  # joblib's workers have their share there
-    if shared.strip().isdecimal() and int(shared) > 0:
-        return min(int(shared), _available())
+    if share := _whole_number(shared):
+        return min(share, _available())
     process = sys.modules.get("multiprocessing.process")  # a child of it has imported it
     return 1 if process is not None and process.parent_process() is not None else _available()
 
@@ -52,9 +58,10 @@ def _default() -> int:
     value = os.environ.get("FASTBN_NUM_THREADS")
     if not value:
         return _unasked()
-    if not value.strip().isdecimal():
+    count = _whole_number(value)
+    if not count:
         raise ValueError(f"FASTBN_NUM_THREADS: got {shown(value)}; wants an int >= 1")
-    return check_count("FASTBN_NUM_THREADS", int(value))
+    return count
 
 
 def set_num_threads(n: int) -> None:

@@ -193,7 +193,7 @@ def test_the_environment_sets_the_number_of_threads():
     assert python(set_later, FASTBN_NUM_THREADS="3") == "2"
 
 
-@pytest.mark.parametrize("text", ["0", "-2", "two", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-2", "two", "1.5", pytest.param("9" * 5000, id="too long")])
 def test_the_environment_is_checked(text):
     code = (
         "import numpy as np, fastbn\n"
@@ -204,7 +204,7 @@ def test_the_environment_is_checked(text):
     )
     message = python(code, FASTBN_NUM_THREADS=text)
     assert "FASTBN_NUM_THREADS" in message
-    assert text in message
+    assert text[:100] in message
 
 
 FORK = """
