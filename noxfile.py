@@ -16,6 +16,7 @@ CALLS = ("python", "fuzz/calls.py", "--calls", "1000000", "--backend")
 HARDENING: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "sanitizers": (("bash", ".ci/sanitizers"), {"FASTBN_SANITIZE": "full"}),
     "bounds checks": (("bash", ".ci/boundscheck"), {"FASTBN_SANITIZE": "full"}),
+    "guard pages, every layout": (("pytest", "-n", "auto", "tests/test_guard_pages.py"), {"FASTBN_GUARD": "full"}),
     "guard pages at the end": (GUARDED, {"PYTHONPATH": "tests", "FASTBN_GUARD_SIDE": "end"}),
     "guard pages at the start": (GUARDED, {"PYTHONPATH": "tests", "FASTBN_GUARD_SIDE": "start"}),
     "kills": (("pytest", "tests/test_killed_writers.py", "tests/test_failing_writes.py"), {"FASTBN_KILLS": "200"}),
