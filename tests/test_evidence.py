@@ -56,6 +56,12 @@ def test_tables_add_up_what_runs_have_counted(tables, tmp_path):
     assert tables.table_of_counts(runs).splitlines()[2:] == ["| calls | 2 |", "| kills | 1,000 |"]
 
 
+def test_a_run_in_which_tests_failed_is_no_evidence(tables, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"outcomes": {"failed": 1, "passed": 2000}, "tallies": {}}))
+    with pytest.raises(ValueError, match="a: 1 tests failed"):
+        tables.gathered(tmp_path)
+
+
 def test_a_page_without_a_place_for_a_table_is_refused(tables):
     with pytest.raises(ValueError, match="no place for 'runs'"):
         tables.page("# Page\n", {})

@@ -23,7 +23,11 @@ Runs = dict[str, dict[str, Any]]
 
 def gathered(folder: Path) -> Runs:
     """What each run has counted, by the name of its file."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    runs = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    for name, run in runs.items():
+        if failed := run["outcomes"].get("failed"):
+            raise ValueError(f"{name}: {failed} tests failed; wants runs that passed")
+    return runs
 
 
 def table_of_runs(runs: Runs) -> str:
