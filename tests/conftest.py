@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,17 @@ def refused_cleanly(refused, folder):
         return line
 
     return call
+
+
+@contextmanager
+def threads_per_call(n):
+    """Have calls use so many threads."""
+    before = fastbn.get_num_threads()
+    fastbn.set_num_threads(n)
+    try:
+        yield
+    finally:
+        fastbn.set_num_threads(before)
 
 
 def tree(directory):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastbn
+from conftest import threads_per_call
 from fastbn import _threads
 from interrupts import Alarm, Watched, traced
 
@@ -170,12 +171,10 @@ def test_an_interrupt_changes_all_or_nothing_of_other_libraries(make, tally):
 @pytest.fixture
 def threads(monkeypatch):
     """Two threads for a call, whose work is watched."""
-    before = fastbn.get_num_threads()
-    fastbn.set_num_threads(2)
     monkeypatch.setattr(_threads, "_Shared", Watched)
     monkeypatch.setattr(Watched, "seen", [])
-    yield Watched.seen
-    fastbn.set_num_threads(before)
+    with threads_per_call(2):
+        yield Watched.seen
 
 
 def test_an_interrupt_at_any_line_leaves_no_thread_at_work(threads, tally):

@@ -14,6 +14,7 @@ import pytest
 
 import fastbn
 from allocations import counted
+from conftest import threads_per_call
 
 pytestmark = [pytest.mark.usefixtures("backend"), pytest.mark.host]
 
@@ -126,10 +127,8 @@ def test_any_allocation_may_fail(name, layout, tally):
 
 @pytest.fixture
 def two_threads():
-    before = fastbn.get_num_threads()
-    fastbn.set_num_threads(2)
-    yield
-    fastbn.set_num_threads(before)
+    with threads_per_call(2):
+        yield
 
 
 LARGE = (3000, 4, 500)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastbn
+from conftest import threads_per_call
 from fastbn import _threads
 from scripts import run
 
@@ -23,10 +24,8 @@ LARGE = np.random.default_rng(1).normal(3.0, 2.0, (24, 4, 1 << 14)).astype(np.fl
 
 @pytest.fixture
 def three_threads():
-    before = fastbn.get_num_threads()
-    fastbn.set_num_threads(3)
-    yield
-    fastbn.set_num_threads(before)
+    with threads_per_call(3):
+        yield
 
 
 @ALARMS
