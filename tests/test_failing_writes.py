@@ -64,7 +64,7 @@ MADE = {}
 
 
 def begin(make):
-    """A folder with nothing else in it, and the same bytes every time: NetCDF files may say when they were made."""
+    """A folder with nothing else in it, the same every time: files may say when they were made, or others modified."""
     for path in Path().iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -78,6 +78,7 @@ def begin(make):
             path.mkdir(exist_ok=True)
         else:
             path.write_bytes(content)
+        os.utime(path, (0, 0))
     return tree(Path())
 
 
