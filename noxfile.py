@@ -67,7 +67,7 @@ def prereleases(session: nox.Session) -> None:
 
 @nox.session(default=False, python="3.11")
 def hardening(session: nox.Session) -> None:
-    """Do for hours what `.ci/run` does for minutes: every test with sanitizers, index checks and guard pages; fuzzing.
+    """Do at length what `.ci/run` does for minutes: every test with sanitizers, index checks and guard pages; fuzzing.
 
     Counts go to FASTBN_EVIDENCE_FOLDER; arguments are names of parts, which otherwise all run.
     """
